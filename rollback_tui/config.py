@@ -1,0 +1,295 @@
+"""``rollback.toml`` → Settings. Unknown keys are refused, with the line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from rollback_tui.core.errors import ConfigurationError
+
+FILE_NAME = "rollback.toml"
+
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the tables of the file."""
+
+
+class Connection(Table, frozen=True, kw_only=True):
+    """How the database is reached, when neither ``--dsn`` nor ``DATABASE_URL`` says so."""
+
+    dsn: Annotated[
+        str,
+        Meta(description="libpq connection string or URL. Empty: libpq's own PG* and defaults."),
+    ] = ""
+    connect_timeout: Annotated[float, Meta(ge=2, description="Seconds to wait for the server.")] = (
+        10
+    )
+    maintenance_database: Annotated[
+        str,
+        Meta(description="The other database of the server, from which the door is worked."),
+    ] = "postgres"
+
+
+class Migrations(Table, frozen=True, kw_only=True):
+    """Where the migrations are."""
+
+    directory: Annotated[
+        str, Meta(description="Directory with the migration files. Empty: found by framework.")
+    ] = ""
+    framework: Annotated[
+        str, Meta(description="dbmate or golang-migrate. Empty: recognised by its version table.")
+    ] = ""
+    table: Annotated[
+        str,
+        Meta(description="Version table, ``schema.table``. Empty: the framework's default."),
+    ] = ""
+
+
+class CheckpointSettings(Table, frozen=True, kw_only=True):
+    """The dump made before the run."""
+
+    enabled: Annotated[bool, Meta(description="Make one; without it nothing can be restored.")] = (
+        True
+    )
+    directory: Annotated[str, Meta(description="Where checkpoints are kept.")] = (
+        "rollback_checkpoints"
+    )
+    jobs: Annotated[int, Meta(ge=1, le=64, description="Tables dumped at the same time.")] = 2
+    env_files: Annotated[
+        tuple[str, ...], Meta(description="Files copied beside the dump (0600).")
+    ] = (".env",)
+    lock_wait_seconds: Annotated[
+        float, Meta(gt=0, description="How long pg_dump may wait for a lock before it gives up.")
+    ] = 20
+    timeout_seconds: Annotated[float, Meta(gt=0, description="The dump's own deadline.")] = 3600
+
+
+class RunSettings(Table, frozen=True, kw_only=True):
+    """The run itself."""
+
+    directory: Annotated[str, Meta(description="Where journals and reports are kept.")] = (
+        "rollback_runs"
+    )
+    lock_timeout_seconds: Annotated[
+        float,
+        Meta(gt=0, description="A statement waits this long for a lock, then all is retried."),
+    ] = 3
+    lock_attempts: Annotated[
+        int, Meta(ge=1, le=100, description="Attempts of the whole transaction.")
+    ] = 5
+    statement_timeout_seconds: Annotated[
+        float, Meta(gt=0, description="A single statement may take this long.")
+    ] = 900
+    drain_seconds: Annotated[
+        float, Meta(ge=0, description="Grace for writers before the door closes.")
+    ] = 20
+    drain_then: Annotated[
+        Literal["ask", "terminate", "give_up"],
+        Meta(description="What to do with writers that are still there."),
+    ] = "ask"
+    gate: Annotated[
+        Literal["commit", "ask"],
+        Meta(description="When every verification passed: commit at once, or ask first."),
+    ] = "commit"
+    answer_seconds: Annotated[
+        float,
+        Meta(gt=0, description="How long a question waits. Nobody answers: the safe choice."),
+    ] = 300
+    notices_kept: Annotated[int, Meta(ge=0, description="Notices kept for each statement.")] = 20
+
+
+class Door(Table, frozen=True, kw_only=True):
+    """What keeps applications out while the run has the database."""
+
+    mode: Annotated[
+        Literal["closed", "open"],
+        Meta(description="``open``: an online rollback, sessions are not ended."),
+    ] = "closed"
+    allow_applications: Annotated[
+        tuple[str, ...],
+        Meta(description="application_name of sessions that are never ended."),
+    ] = ()
+    allow_users: Annotated[
+        tuple[str, ...], Meta(description="Roles whose sessions are never ended.")
+    ] = ()
+
+
+class Hook(Table, frozen=True, kw_only=True):
+    """Something of yours that is called: exactly one of command, url, sql or flag_file."""
+
+    command: Annotated[
+        tuple[str, ...], Meta(description="Program and arguments; no shell is used.")
+    ] = ()
+    url: Annotated[str, Meta(description="http(s) URL that is POSTed a small JSON.")] = ""
+    sql: Annotated[
+        str, Meta(description="One statement, on the target, in its own transaction.")
+    ] = ""
+    flag_file: Annotated[str, Meta(description="File that is created (on) or removed (off).")] = ""
+    timeout_seconds: Annotated[float, Meta(gt=0, description="Total deadline.")] = 10
+
+    def __post_init__(self) -> None:
+        given = [bool(self.command), bool(self.url), bool(self.sql), bool(self.flag_file)]
+        if sum(given) > 1:
+            raise ValueError("a hook has one of command, url, sql or flag_file, not several")
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is anything to call."""
+        return bool(self.command or self.url or self.sql or self.flag_file)
+
+
+class Maintenance(Table, frozen=True, kw_only=True):
+    """The application's maintenance mode."""
+
+    on: Annotated[Hook, Meta(description="Called before the door closes.")] = Hook()
+    off: Annotated[Hook, Meta(description="Called after it opened; always, and retried.")] = Hook()
+
+
+class Caches(Table, frozen=True, kw_only=True):
+    """Caches that hold what the rollback changes."""
+
+    clear: Annotated[
+        tuple[Hook, ...], Meta(description="Called in order, after COMMIT, before the door opens.")
+    ] = ()
+
+
+class Notify(Table, frozen=True, kw_only=True):
+    """Who is told."""
+
+    started: Annotated[
+        Hook, Meta(description="Called when a run has passed preflight and begins.")
+    ] = Hook()
+
+
+class Health(Table, frozen=True, kw_only=True):
+    """The application's health, asked after the door opened."""
+
+    url: Annotated[
+        str, Meta(description="http(s) URL. Empty: application health stays unknown.")
+    ] = ""
+    expected_status: Annotated[int, Meta(ge=100, le=599, description="Status that is healthy.")] = (
+        200
+    )
+    attempts: Annotated[int, Meta(ge=1, description="Tries before it counts as unhealthy.")] = 10
+    interval_seconds: Annotated[float, Meta(ge=0, description="Between two tries.")] = 1
+    deadline_seconds: Annotated[
+        float, Meta(gt=0, description="For all tries together, slow answers included.")
+    ] = 30
+
+
+class Verify(Table, frozen=True, kw_only=True):
+    """How the result is judged."""
+
+    row_count_tolerance: Annotated[
+        float,
+        Meta(ge=0, le=1, description="A table must keep at least this share of its rows."),
+    ] = 0.99
+    count_seconds: Annotated[
+        float,
+        Meta(gt=0, description="Time for exact counts; tables not reached stay unknown."),
+    ] = 60
+    baseline_directory: Annotated[
+        str, Meta(description="Where ``baseline record`` keeps schemas.")
+    ] = "rollback_baselines"
+
+
+class Impact(Table, frozen=True, kw_only=True):
+    """What users felt, from your own systems."""
+
+    command: Annotated[
+        tuple[str, ...],
+        Meta(
+            description='Prints JSON: {"affected_users": N, "failed_requests": N}. '
+            "RUN_STARTED and RUN_FINISHED (ISO 8601) are in its environment."
+        ),
+    ] = ()
+    timeout_seconds: Annotated[float, Meta(gt=0, description="Its deadline.")] = 20
+
+
+class Settings(Table, frozen=True, kw_only=True):
+    """The whole file."""
+
+    environment: Annotated[
+        str,
+        Meta(description="Shown in the header; ``production`` is red."),
+    ] = ""
+    connection: Connection = Connection()
+    migrations: Migrations = Migrations()
+    checkpoint: CheckpointSettings = CheckpointSettings()
+    run: RunSettings = RunSettings()
+    door: Door = Door()
+    maintenance: Maintenance = Maintenance()
+    caches: Caches = Caches()
+    notify: Notify = Notify()
+    health: Health = Health()
+    verify: Verify = Verify()
+    impact: Impact = Impact()
+
+
+def load(path: Path | None) -> Settings:
+    """Read the settings from ``path``, or from ``rollback.toml`` here when there is one.
+
+    Raises ConfigurationError with file and line for anything that cannot be used.
+    """
+    if path is None:
+        path = Path(FILE_NAME)
+        if not path.exists():
+            return Settings()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigurationError(
+            f"{path} cannot be read: {reason}", "Name a readable file with --config."
+        ) from None
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str = FILE_NAME) -> Settings:
+    """Return the settings that ``text`` holds. Raises ConfigurationError."""
+    try:
+        return msgspec.convert(tomllib.loads(text), Settings)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{name}: {error}", "Correct the TOML syntax there.") from None
+    except msgspec.ValidationError as error:
+        message = str(error)
+        line = _line_of(text, message)
+        where = f"{name}, line {line}" if line else name
+        raise ConfigurationError(
+            f"{where}: {_plain(message)}", "docs/configuration.md lists every key."
+        ) from None
+
+
+def _plain(message: str) -> str:
+    return message.replace("Object contains unknown field", "unknown key").replace("`", "'")
+
+
+def _line_of(text: str, message: str) -> int | None:
+    """Find the line that a validation error speaks of; None when it cannot be told."""
+    path = re.search(r"at `\$\.?([^`]*)`", message)
+    parts = [p for p in re.split(r"[.\[\]]+", path.group(1)) if p] if path else []
+    unknown = re.search(r"unknown field `([^`]+)`", message)
+    if unknown:
+        parts.append(unknown.group(1))
+    keys = [p for p in parts if not p.isdigit() and p != "..."]
+    section: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+        if header:
+            section = [part.strip().strip("\"'") for part in header.group(1).split(".")]
+            if section == keys:
+                return number
+            continue
+        assignment = re.match(r"\s*([\w.\"'-]+)\s*=", line)
+        if assignment:
+            here = section + [p.strip("\"'") for p in assignment.group(1).split(".")]
+            if here == keys[: len(here)] and len(here) >= len(keys) - 1:
+                return number
+    return None

@@ -1,0 +1,446 @@
+"""The values everything else speaks in. All of them are frozen; see docs/architecture.md."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+CheckStatus = Literal["pass", "warn", "fail", "unknown"]
+Verdict = Literal["pass", "fail", "unknown"]
+Outcome = Literal["refused", "rolled_back", "unchanged", "recovered", "needs_operator"]
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the values: immutable, compared by content, written as JSON."""
+
+
+# --- the server -----------------------------------------------------------------------------
+
+
+class Target(Value, frozen=True, kw_only=True):
+    """One PostgreSQL database, recognisable after a reconnect, a failover or a typo."""
+
+    system_identifier: str
+    """``pg_control_system().system_identifier``: the cluster."""
+    database_oid: int
+    database: str
+    role: Literal["primary", "standby"]
+    server_version: int
+    """``server_version_num``, 180004 for 18.4."""
+    host: str
+    """As the server was reached: a host name, an address or a socket directory."""
+    port: int
+    user: str
+    """The role we are connected as."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits that change when this is another database."""
+        text = f"{self.system_identifier}/{self.database_oid}/{self.database}/{self.role}"
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def major(self) -> int:
+        """The server's major version: 13 to 18."""
+        return self.server_version // 10000
+
+
+class Session(Value, frozen=True, kw_only=True):
+    """One row of ``pg_stat_activity`` in the target database."""
+
+    pid: int
+    application: str
+    user: str
+    address: str
+    """``local`` for a socket."""
+    state: str
+    """``active``, ``idle``, ``idle in transaction`` …; empty when we may not see it."""
+    backend_type: str
+    query: str
+    query_age: float | None
+    """Seconds since the query began (or since the state changed, when it is idle)."""
+    transaction_age: float | None
+    """Seconds since the transaction began; None outside one."""
+    wait: str | None
+    """``Lock:relation`` and the like; None when it is running."""
+    blocked_by: tuple[int, ...]
+    writing: bool
+    """Holds a transaction id, or a write lock on a user table."""
+    ours: bool = False
+    """One of our own sessions."""
+    superuser: bool = False
+    """Belongs to a superuser: only a superuser may end it."""
+    backend_start: datetime | None = None
+
+
+class PreparedTransaction(Value, frozen=True, kw_only=True):
+    """One row of ``pg_prepared_xacts``: it holds locks without any session."""
+
+    gid: str
+    owner: str
+    age: float
+    """Seconds since it was prepared."""
+
+
+class Replication(Value, frozen=True, kw_only=True):
+    """What else hangs on this server."""
+
+    standbys: int = 0
+    synchronous_standby_names: str = ""
+    logical_slots: tuple[str, ...] = ()
+    subscriptions: int = 0
+    replay_lag: float | None = None
+    """Seconds the slowest standby is behind; None when there is none or it does not say."""
+
+
+class Activity(Value, frozen=True, kw_only=True):
+    """What is refreshed each second, from one round trip."""
+
+    taken_at: datetime
+    """The server's clock."""
+    sessions: tuple[Session, ...]
+    prepared: tuple[PreparedTransaction, ...]
+    replication: Replication
+    commits: int
+    """``xact_commit`` since the statistics were reset."""
+    rollbacks: int
+    connections: int
+    max_connections: int
+    database_bytes: int
+
+
+class TableCount(Value, frozen=True, kw_only=True):
+    """How many rows a table has: an estimate at once, exact when it was counted."""
+
+    name: str
+    """Qualified and quoted where needed: ``public."order"``."""
+    kind: str
+    """``table``, ``partitioned table`` or ``materialised view``."""
+    estimate: int | None
+    """``reltuples``; None when the table was never analysed."""
+    exact: int | None
+    bytes: int
+
+
+# --- migrations and scripts -------------------------------------------------------------------
+
+
+class AppliedMigration(Value, frozen=True, kw_only=True):
+    """A version that the framework's table says is applied."""
+
+    version: str
+    name: str
+    applied_at: datetime | None = None
+    """None where the framework does not record it."""
+    path: str | None = None
+    """The file that holds it; None when the database knows a version that no file has."""
+
+
+class Lock(Value, frozen=True, kw_only=True):
+    """A lock that a statement takes on a relation, held to the end of the transaction."""
+
+    relation: str
+    mode: str
+    """PostgreSQL's name without the suffix: ``AccessExclusive``."""
+
+
+class Doomed(Value, frozen=True, kw_only=True):
+    """Data that a statement removes, named so that it can be counted."""
+
+    kind: Literal["table", "column", "rows"]
+    """A whole table, the values of one column, or rows chosen by a WHERE."""
+    relation: str
+    """As written in the statement, quoted where needed."""
+    column: str | None = None
+
+
+class Loss(Value, frozen=True, kw_only=True):
+    """How much data goes, counted."""
+
+    kind: Literal["rows", "values"]
+    relation: str
+    column: str | None = None
+    count: int | None = None
+    """None: not counted. Never to be shown as zero."""
+    basis: Literal["counted before", "counted in the run"] = "counted before"
+
+    def describe(self) -> str:
+        """Return it as words: ``1,204 values of public.users.verified_at``."""
+        where = self.relation + (f".{self.column}" if self.column else "")
+        number = "an unknown number of" if self.count is None else f"{self.count:,}"
+        noun = self.kind[:-1] if self.count == 1 else self.kind
+        return f"{number} {noun} of {where}"
+
+
+class Effect(Value, frozen=True, kw_only=True):
+    """What a statement does. ``None`` is *unknown*, which is treated as dangerous."""
+
+    kind: str
+    """``DROP TABLE``, ``ALTER TABLE … DROP COLUMN``; ``unknown`` when it could not be read."""
+    objects: tuple[str, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    rewrites: bool | None = None
+    loses_data: bool | None = None
+    transactional: bool | None = None
+    doomed: tuple[Doomed, ...] = ()
+    cascade: bool = False
+    if_exists: bool = False
+    drops: tuple[tuple[str, str], ...] = ()
+    """(object class, name as written) of all it drops: ``("column", "users.verified_at")``."""
+    hazards: tuple[str, ...] = ()
+    """Words of :mod:`rollback_tui.core.script.hazards`."""
+    basis: Literal["forecast", "measured", "unknown"] = "forecast"
+
+
+class Statement(Value, frozen=True, kw_only=True):
+    """One SQL statement of a script: exactly the slice that will be executed."""
+
+    index: int
+    """From 1, through the whole plan."""
+    start: int
+    end: int
+    """Byte offsets in the script's file."""
+    line: int
+    """From 1, in the script's file."""
+    sql: str
+    effect: Effect
+    loss: tuple[Loss, ...] = ()
+
+    @property
+    def dangerous(self) -> bool:
+        """Whether the operator must review it: it loses data, or nobody knows."""
+        return self.effect.loses_data is not False
+
+
+class Problem(Value, frozen=True, kw_only=True):
+    """Something in a script that stops it, or that the operator should know."""
+
+    line: int
+    offset: int
+    """Byte offset in the file."""
+    summary: str
+    remedy: str = ""
+    rule: str = ""
+    """``transaction_control``, ``psql_command``, ``copy_from_stdin``, ``encoding``,
+    ``unterminated``, ``framework_marker``, ``changes_lexing`` …"""
+
+
+class Script(Value, frozen=True, kw_only=True):
+    """The exact bytes of one down migration, split."""
+
+    path: str
+    sha256: str
+    """Of the bytes that the statements are slices of."""
+    size: int
+    statements: tuple[Statement, ...]
+    transactional: bool
+    wrapper_removed: bool = False
+    """An own-line BEGIN … COMMIT around the whole was taken off."""
+    problems: tuple[Problem, ...] = ()
+
+
+class Migration(Value, frozen=True, kw_only=True):
+    """One applied migration of the plan, with the script that takes it back."""
+
+    version: str
+    name: str
+    applied_at: datetime | None
+    script: Script | None
+    """None: no down migration exists."""
+    why_no_script: str = ""
+    version_change: tuple[str, ...] = ()
+    """The SQL that takes the version out of the framework's table, after the script."""
+
+
+class Plan(Value, frozen=True, kw_only=True):
+    """What will be rolled back, newest first."""
+
+    framework: str
+    version_table: str
+    """Qualified and quoted where needed."""
+    directory: str
+    current: str | None
+    """The newest applied version; None when nothing is applied."""
+    goal: str | None
+    """The version that will be current afterwards; None: no migration at all."""
+    migrations: tuple[Migration, ...]
+    applied: tuple[AppliedMigration, ...]
+    """All that is applied now, newest first by the framework's own rule."""
+    stale_files: tuple[str, ...] = ()
+    """Files such as ``db/schema.sql`` that will no longer tell the truth."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """All statements of all scripts, in the order of execution."""
+        return tuple(s for m in self.migrations if m.script for s in m.script.statements)
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """All counted losses, in the order of execution."""
+        return tuple(loss for statement in self.statements for loss in statement.loss)
+
+    @property
+    def transactional(self) -> bool:
+        """Whether all of it can run in one transaction."""
+        return all(
+            m.script is None
+            or (
+                m.script.transactional
+                and all(s.effect.transactional is not False for s in m.script.statements)
+            )
+            for m in self.migrations
+        )
+
+    @property
+    def sha256(self) -> str:
+        """What the operator confirms: scripts by their hashes, and the version change."""
+        parts = [self.framework, self.version_table, self.goal or ""]
+        for migration in self.migrations:
+            parts += [migration.version, migration.script.sha256 if migration.script else "none"]
+            parts += migration.version_change
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+# --- facts that the safety checks judge --------------------------------------------------------
+
+
+class Privileges(Value, frozen=True, kw_only=True):
+    """What the role we are connected as may do."""
+
+    superuser: bool
+    database_owner: bool
+    createdb: bool
+    signal_backend: bool
+    """Member of pg_signal_backend."""
+    read_all_stats: bool
+    """Sees other roles' queries."""
+    not_owned: tuple[str, ...] = ()
+    """Objects the plan changes that this role does not own."""
+    row_security: tuple[str, ...] = ()
+    """Tables whose row-level security would hide rows from this role's dump."""
+
+
+class ParserAnswer(Value, frozen=True, kw_only=True):
+    """What the target's own parser said of one statement, without executing it."""
+
+    index: int
+    sqlstate: str
+    message: str
+    position: int | None
+    """Characters from 1, in the statement."""
+
+
+class Dependent(Value, frozen=True, kw_only=True):
+    """An object outside the plan that depends on something the plan drops."""
+
+    statement: int
+    dropped: str
+    dependent: str
+    """``view public.active_users``."""
+    cascades: bool
+    """True: it goes with CASCADE. False: it makes the statement fail."""
+
+
+class CheckpointFacts(Value, frozen=True, kw_only=True):
+    """Whether a checkpoint can be made."""
+
+    wanted: bool
+    directory: str
+    writable: bool
+    free_bytes: int | None
+    database_bytes: int
+    pg_dump: str | None
+    """Path of the pg_dump that would be used."""
+    pg_dump_version: str | None
+    pg_dump_major: int | None
+    why: str = ""
+    """What was tried when pg_dump or the directory is not usable."""
+
+
+class Facts(Value, frozen=True, kw_only=True):
+    """Everything the checks look at. ``None`` means that it could not be found out."""
+
+    target: Target
+    confirmed_fingerprint: str | None
+    """The fingerprint that the operator looked at; None before there is one."""
+    plan: Plan
+    activity: Activity | None
+    privileges: Privileges | None
+    parser: tuple[ParserAnswer, ...] | None
+    """Only the syntax errors (SQLSTATE 42601 and its kind)."""
+    dependents: tuple[Dependent, ...] | None
+    pooler: bool | None
+    """The backend we speak to is not the one that gave us its key."""
+    checkpoint: CheckpointFacts | None
+    run_directory_problem: str | None
+    """Why the journal cannot be written; None when it can."""
+    door: Literal["limit", "terminate", "none"]
+    """The rung of the door that our privileges allow, or ``none`` when so configured."""
+    unendable: tuple[int, ...] = ()
+    """Pids of sessions our role may not end."""
+    unreadable: tuple[str, ...] = ()
+    """Facts that could not be read, with the reason."""
+
+
+class CheckResult(Value, frozen=True, kw_only=True):
+    """The judgement on one safety question."""
+
+    name: str
+    """Stable: ``down_migration``, ``no_writers`` …"""
+    title: str
+    status: CheckStatus
+    summary: str
+    evidence: tuple[str, ...] = ()
+    remedy: str = ""
+    overridable: bool = True
+    """Whether a typed reason may set it aside."""
+
+
+# --- run ----------------------------------------------------------------------------------------
+
+
+class Checkpoint(Value, frozen=True, kw_only=True):
+    """A restorable copy made before the run."""
+
+    path: str
+    created_at: datetime
+    database: str
+    fingerprint: str
+    bytes: int
+    seconds: float
+    manifest_sha256: str
+    tables: int
+
+
+class Verification(Value, frozen=True, kw_only=True):
+    """A check on the result."""
+
+    name: str
+    title: str
+    verdict: Verdict
+    summary: str
+    evidence: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class Operator(Value, frozen=True, kw_only=True):
+    """Who is at the terminal, as the machine knows it."""
+
+    user: str
+    uid: int
+    sudo_user: str = ""
+    ssh_connection: str = ""
+    host: str = ""
+
+
+class RowChange(Value, frozen=True, kw_only=True):
+    """Exact rows of one table before and after; None where the table did not exist or was
+    not counted."""
+
+    table: str
+    before: int | None
+    after: int | None

@@ -1,0 +1,245 @@
+"""A run as it can be shown: a fold over its events, live or a year later, by the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from rollback_tui.core import events as ev
+from rollback_tui.core.model import (
+    Checkpoint,
+    CheckResult,
+    Loss,
+    Outcome,
+    RowChange,
+    Verification,
+)
+
+
+class PhaseView(msgspec.Struct, frozen=True):
+    """One phase as far as it has come."""
+
+    phase: ev.Phase
+    status: Literal["waiting", "running", "done", "failed", "skipped"] = "waiting"
+    started: float | None = None
+    """Seconds since the run began."""
+    seconds: float | None = None
+    summary: str = ""
+
+
+class StatementView(msgspec.Struct, frozen=True):
+    """One statement of the plan as far as it has come."""
+
+    index: int
+    status: Literal["waiting", "running", "done", "failed", "rolled back"] = "waiting"
+    seconds: float | None = None
+    command_tag: str = ""
+    rows: int | None = None
+    notices: tuple[str, ...] = ()
+
+
+class RunView(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything known of a run after the events so far."""
+
+    started: ev.RunStarted | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    elapsed: float = 0.0
+    """Seconds from the beginning of the run to the last event."""
+    phases: tuple[PhaseView, ...] = tuple(PhaseView(p) for p in ev.PHASES)
+    statements: tuple[StatementView, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    overrides: tuple[ev.CheckOverridden, ...] = ()
+    verifications: tuple[Verification, ...] = ()
+    rows: tuple[RowChange, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    checkpoint: Checkpoint | None = None
+    question: ev.Question | None = None
+    """The question that waits for an answer now."""
+    question_asked: float = 0.0
+    answers: tuple[ev.Answered, ...] = ()
+    waiting: ev.Waiting | None = None
+    progress: ev.Progress | None = None
+    door_closed_at: float | None = None
+    """``elapsed`` when the door closed; None while it is open."""
+    downtime: float = 0.0
+    """Seconds the door was closed, as far as it has been opened again."""
+    door: Literal["limit", "terminate"] | None = None
+    """The rung that was used; None when the door was never closed."""
+    maintenance_on: bool = False
+    sessions_ended: int = 0
+    failure: ev.StatementFailed | None = None
+    committed: bool = False
+    unchanged: ev.UnchangedProven | None = None
+    recovery: tuple[ev.RecoveryStep, ...] = ()
+    impact: ev.ImpactMeasured | None = None
+    hooks: tuple[ev.HookRan, ...] = ()
+    alarms: tuple[ev.Alarm, ...] = ()
+    abort_asked: bool = False
+    finished: ev.RunFinished | None = None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The outcome; None while the run goes on."""
+        return self.finished.outcome if self.finished else None
+
+    @property
+    def phase(self) -> PhaseView | None:
+        """The phase that is running now."""
+        return next((p for p in reversed(self.phases) if p.status == "running"), None)
+
+    @property
+    def may_abort(self) -> bool:
+        """Whether an abort can still be obeyed: before COMMIT, and not asked yet."""
+        if self.finished or self.committed or self.abort_asked:
+            return False
+        return not any(
+            p.phase in ("commit", "open_door", "health", "recover", "aftercare")
+            and p.status != "waiting"
+            for p in self.phases
+        )
+
+    def downtime_at(self, elapsed: float) -> float:
+        """Seconds of closed door until ``elapsed`` seconds after the run began."""
+        running = elapsed - self.door_closed_at if self.door_closed_at is not None else 0.0
+        return self.downtime + max(0.0, running)
+
+
+def fold(records: Iterable[ev.Record]) -> RunView:
+    """Return the view after ``records``, from the first."""
+    view = RunView()
+    for record in records:
+        view = advance(view, record)
+    return view
+
+
+def advance(view: RunView, record: ev.Record) -> RunView:
+    """Return the view after one more event."""
+    changes = _changes(view, record)
+    return msgspec.structs.replace(view, elapsed=record.elapsed, **changes)
+
+
+def _changes(view: RunView, record: ev.Record) -> dict[str, object]:
+    match record.event:
+        case ev.RunStarted() as started:
+            statements = tuple(StatementView(s.index) for s in started.plan.statements)
+            return {"started": started, "started_at": record.at, "statements": statements}
+        case ev.RunFinished() as finished:
+            return {
+                "finished": finished,
+                "finished_at": record.at,
+                "question": None,
+                "waiting": None,
+            }
+        case ev.PhaseStarted() | ev.PhaseFinished() as phase:
+            return _phase(view, phase, record.elapsed)
+        case ev.StatementStarted() | ev.StatementFinished() | ev.StatementFailed() as statement:
+            return _statement(view, statement)
+        case ev.TransactionStarted() | ev.TransactionRolledBack() as transaction:
+            return _transaction(view, transaction)
+        case ev.DoorClosed() as door:
+            return {"door_closed_at": record.elapsed, "door": door.rung, "waiting": None}
+        case ev.DoorOpened():
+            return {"downtime": view.downtime_at(record.elapsed), "door_closed_at": None}
+        case ev.Question() as question:
+            return {"question": question, "question_asked": record.elapsed, "waiting": None}
+        case ev.Answered() as answered:
+            return {"question": None, "answers": (*view.answers, answered)}
+        case _:
+            return _facts(view, record.event)
+
+
+def _facts(view: RunView, event: ev.AnyEvent) -> dict[str, object]:
+    match event:
+        case ev.CheckJudged(check=check):
+            kept = tuple(c for c in view.checks if c.name != check.name)
+            return {"checks": (*kept, check)}
+        case ev.CheckOverridden():
+            return {"overrides": (*view.overrides, event)}
+        case ev.VerificationJudged(verification=verification):
+            others = tuple(v for v in view.verifications if v.name != verification.name)
+            return {"verifications": (*others, verification)}
+        case ev.RowsCompared(rows=rows):
+            return {"rows": rows}
+        case ev.LossCounted(losses=losses):
+            return {"losses": (*view.losses, *losses)}
+        case ev.CheckpointMade(checkpoint=checkpoint):
+            return {"checkpoint": checkpoint}
+        case ev.Waiting():
+            return {"waiting": event}
+        case ev.Progress():
+            return {"progress": event}
+        case ev.SessionsEnded(sessions=sessions):
+            return {"sessions_ended": view.sessions_ended + len(sessions)}
+        case ev.MaintenanceChanged(on=on):
+            return {"maintenance_on": on}
+        case ev.Committed():
+            return {"committed": True}
+        case ev.UnchangedProven():
+            return {"unchanged": event}
+        case ev.RecoveryStep():
+            return {"recovery": (*view.recovery, event)}
+        case ev.ImpactMeasured():
+            return {"impact": event}
+        case ev.HookRan():
+            return {"hooks": (*view.hooks, event)}
+        case ev.Alarm():
+            return {"alarms": (*view.alarms, event)}
+        case ev.AbortAsked():
+            return {"abort_asked": True}
+        case _:
+            return {}
+
+
+def _phase(
+    view: RunView, event: ev.PhaseStarted | ev.PhaseFinished, elapsed: float
+) -> dict[str, object]:
+    phases = view.phases
+    if all(p.phase != event.phase for p in phases):
+        # ``recover`` is not one of the phases every run has: it comes before aftercare.
+        phases = (*phases[:-1], PhaseView(event.phase), phases[-1])
+    if isinstance(event, ev.PhaseStarted):
+        new = PhaseView(event.phase, "running", elapsed, None, event.summary)
+    else:
+        began = next(p.started for p in phases if p.phase == event.phase)
+        new = PhaseView(event.phase, event.status, began, event.seconds, event.summary)
+    return {
+        "phases": tuple(new if p.phase == event.phase else p for p in phases),
+        "waiting": None,
+        "progress": None,
+    }
+
+
+def _statement(
+    view: RunView, event: ev.StatementStarted | ev.StatementFinished | ev.StatementFailed
+) -> dict[str, object]:
+    changes: dict[str, object] = {"waiting": None}
+    index = event.index
+    if isinstance(event, ev.StatementStarted):
+        new = StatementView(index, "running")
+    elif isinstance(event, ev.StatementFinished):
+        new = StatementView(
+            index, "done", event.seconds, event.command_tag, event.rows, event.notices
+        )
+    else:
+        new = StatementView(index, "failed")
+        changes["failure"] = event
+    changes["statements"] = tuple(new if s.index == index else s for s in view.statements)
+    return changes
+
+
+def _transaction(
+    view: RunView, event: ev.TransactionStarted | ev.TransactionRolledBack
+) -> dict[str, object]:
+    """A new attempt starts from nothing; after ROLLBACK nothing of it counts."""
+    if isinstance(event, ev.TransactionStarted):
+        fresh = tuple(StatementView(s.index) for s in view.statements)
+        return {"statements": fresh, "losses": (), "failure": None, "waiting": None}
+    undone = tuple(
+        msgspec.structs.replace(s, status="rolled back") if s.status == "done" else s
+        for s in view.statements
+    )
+    return {"statements": undone, "losses": (), "waiting": None}

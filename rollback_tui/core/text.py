@@ -1,0 +1,69 @@
+"""The one door for text that came from a server, a file or a user."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# C0 and C1 controls, DEL, the bidirectional controls, zero-width characters, line and
+# paragraph separators, and lone surrogates: all of them can lie about what is on the screen.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+
+
+def _visible(match: re.Match[str]) -> str:
+    character = match.group()
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    return f"<U+{code:04X}>"
+
+
+def printable(text: str, *, keep_lines: bool = False) -> str:
+    """Return ``text`` with every control, bidirectional and invisible character made visible.
+
+    Newlines and tabs stay only with ``keep_lines``; elsewhere they become the visible symbols
+    ␊ and ␉, so that a table name can never break a line of a screen or a log.
+    """
+    if not keep_lines:
+        return _UNSAFE.sub(_visible, text)
+    parts = re.split(r"(\n|\t)", text.replace("\r\n", "\n"))
+    return "".join(part if part in ("\n", "\t") else _UNSAFE.sub(_visible, part) for part in parts)
+
+
+def shorten(text: str, width: int) -> str:
+    """Return ``text`` on one line, cut to ``width`` terminal cells with an ellipsis."""
+    flat = printable(" ".join(text.split()))
+    if cells(flat) <= width:
+        return flat
+    kept: list[str] = []
+    used = 0
+    for character in flat:
+        wide = cells(character)
+        if used + wide > width - 1:
+            break
+        kept.append(character)
+        used += wide
+    return "".join(kept) + "…"
+
+
+def cells(text: str) -> int:
+    """Return how many terminal cells ``text`` takes (wide characters take two)."""
+    return sum(
+        0
+        if unicodedata.combining(character)
+        else 2
+        if unicodedata.east_asian_width(character) in "WF"
+        else 1
+        for character in text
+    )
+
+
+def markdown(text: str) -> str:
+    """Return ``text`` printable and without meaning to Markdown or HTML."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", printable(text))

@@ -1,0 +1,103 @@
+"""What the screens may ask for. The composition root hands in the one implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from rollback_tui.core.events import Record
+from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """How far back: ``steps`` migrations, or to ``version`` (which stays applied)."""
+
+    steps: int = 1
+    version: str | None = None
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the history."""
+
+    run: str
+    folder: str
+    started_at: str
+    """ISO 8601, UTC."""
+    database: str
+    versions: tuple[str, ...]
+    outcome: str
+    """An outcome, ``running``, or ``unfinished`` when nothing works on it any more."""
+    seconds: float
+
+
+class Feed(Protocol):
+    """One run, followed. Every call may block for a moment: call from a thread."""
+
+    folder: Path
+
+    def poll(self) -> tuple[Record, ...]:
+        """Return the records since the last call. Raises RollbackTuiError when damaged."""
+
+    def alive(self) -> bool:
+        """Return whether the worker answers on its socket."""
+
+    def approve(self, choice: str) -> str:
+        """Answer the open question. Returns what the worker said; raises RollbackTuiError."""
+
+    def abort(self) -> str:
+        """Ask for an abort before COMMIT. Returns what the worker said."""
+
+
+class Operations(Protocol):
+    """Everything the screens can ask of the world. Every method may block, may raise
+    RollbackTuiError, and is called from a thread."""
+
+    environment: str
+    """``production`` makes the header red."""
+    read_only: bool
+    """True: there is no arming in this terminal."""
+
+    def target(self) -> Target:
+        """Return the database we are connected to. Connects when needed."""
+
+    def activity(self) -> Activity:
+        """Return what goes on now: one round trip, called each second."""
+
+    def tables(self) -> tuple[TableCount, ...]:
+        """Return the tables with estimates, largest first."""
+
+    def count(self, table: str) -> TableCount:
+        """Return one table with its exact count (or ``exact=None`` when time ran out)."""
+
+    def plan(self, choice: Choice) -> Plan:
+        """Return the plan for ``choice``, its losses counted."""
+
+    def checks(self, plan: Plan) -> tuple[CheckResult, ...]:
+        """Judge all safety checks for ``plan`` now."""
+
+    def cancel(self, pid: int) -> bool:
+        """``pg_cancel_backend``. Refuses our own sessions."""
+
+    def terminate(self, pid: int) -> bool:
+        """``pg_terminate_backend``. Refuses our own sessions."""
+
+    def start(self, plan: Plan, overrides: Mapping[str, str], reason: str) -> Path:
+        """Start the worker for the confirmed plan and return the run's folder."""
+
+    def follow(self, folder: Path) -> Feed:
+        """Follow a run."""
+
+    def report(self, folder: Path) -> str:
+        """Return the run's Markdown report."""
+
+    def history(self) -> tuple[RunSummary, ...]:
+        """Return past and running runs, newest first."""
+
+    def sql_log(self) -> tuple[str, ...]:
+        """Return the last SQL texts this terminal sent, newest last."""
+
+    def close(self) -> None:
+        """Close the connections. Safe to call twice and from another thread."""
