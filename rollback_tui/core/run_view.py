@@ -108,6 +108,20 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
         return self.downtime + max(0.0, running)
 
 
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the history."""
+
+    run: str
+    folder: str
+    started_at: str
+    """ISO 8601, UTC."""
+    database: str
+    versions: tuple[str, ...]
+    outcome: str
+    """An outcome, ``running``, or ``unfinished`` when nothing works on it any more."""
+    seconds: float
+
+
 def fold(records: Iterable[ev.Record]) -> RunView:
     """Return the view after ``records``, from the first."""
     view = RunView()

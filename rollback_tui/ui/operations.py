@@ -10,6 +10,7 @@ import msgspec
 
 from rollback_tui.core.events import Record
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
+from rollback_tui.core.run_view import RunSummary
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -17,20 +18,6 @@ class Choice(msgspec.Struct, frozen=True):
 
     steps: int = 1
     version: str | None = None
-
-
-class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the history."""
-
-    run: str
-    folder: str
-    started_at: str
-    """ISO 8601, UTC."""
-    database: str
-    versions: tuple[str, ...]
-    outcome: str
-    """An outcome, ``running``, or ``unfinished`` when nothing works on it any more."""
-    seconds: float
 
 
 class Feed(Protocol):

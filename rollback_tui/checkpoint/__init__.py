@@ -1,0 +1,1 @@
+"""Restorable copies: made, verified, listed, restored beside."""

@@ -1,0 +1,1 @@
+"""Safety checks: one small module a family, each facts → CheckResult."""

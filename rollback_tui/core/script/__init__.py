@@ -1,0 +1,1 @@
+"""Scripts: boundaries, effects, hazards, and how a statement is shown."""

@@ -1,0 +1,1 @@
+"""An embedded PostgreSQL with a shop under load, ready to be rolled back."""

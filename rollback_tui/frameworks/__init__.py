@@ -1,0 +1,1 @@
+"""Migration frameworks: one module each, and detection."""

@@ -1,0 +1,1 @@
+"""PostgreSQL's own grammar, in a child process with a time limit."""

@@ -1,0 +1,1 @@
+"""Everything asked of or told to a PostgreSQL server."""

@@ -1,0 +1,1 @@
+"""A run: the worker's side (engine, journal, control socket) and the client's."""

@@ -1,0 +1,1 @@
+"""The six screens, in the order of the work."""
