@@ -49,7 +49,7 @@ class SchemaSnapshot(Value, frozen=True, kw_only=True):
 
     objects: dict[str, str]
     """``table public.users`` → definition."""
-    column_order: dict[str, tuple[str, ...]] = {}
+    column_order: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """``public.users`` → its columns in order. Information only: not in the fingerprint."""
 
     @property
