@@ -1,0 +1,199 @@
+"""dbmate (https://github.com/amacneil/dbmate), rules of version 2.36.
+
+One file a migration, with a ``-- migrate:up`` and a ``-- migrate:down`` section. One row for each
+applied version in ``schema_migrations(version varchar primary key)``. No lock of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from rollback_tui.core.model import AppliedMigration
+from rollback_tui.core.script.source import Source
+from rollback_tui.core.text import printable
+from rollback_tui.frameworks import files as migration_files
+from rollback_tui.frameworks.protocol import (
+    History,
+    MigrationFile,
+    Missing,
+    TableShape,
+    VersionTable,
+)
+from rollback_tui.frameworks.quoting import literal
+
+_FILE = re.compile(r"([0-9]+)(.*)\.sql", re.ASCII)
+
+# The directives as dbmate's own expressions find them. White space is spelled out because Go's
+# \s is these five characters, and Python's has one more (\v). It may span lines there as well:
+# "--" on one line and "migrate:down" on the next is a directive to dbmate.
+_S = rb"[\t\n\f\r ]"
+_END = rb"(?:" + _S + rb"*$|" + _S + rb"+[^\t\n\f\r ])"
+_UP = re.compile(rb"^--" + _S + rb"*migrate:up" + _END, re.MULTILINE)
+_DOWN = re.compile(rb"^--" + _S + rb"*migrate:down" + _END, re.MULTILINE)
+_DIRECTIVE = re.compile(rb"--" + _S + rb"*migrate:(?:up|down)")
+_BLANK_OR_COMMENT = re.compile(rb"[\t\n\f\r ]*(?:--.*)?", re.DOTALL)
+
+
+class Dbmate:
+    """dbmate's files, order and version table."""
+
+    name = "dbmate"
+    default_table = "schema_migrations"
+    default_directories: tuple[str, ...] = ("db/migrations",)
+    file_pattern = "VERSION_name.sql"
+
+    def recognises(self, shape: TableShape) -> bool:
+        """One column ``version``, varchar, the primary key. Rails' table has the same shape."""
+        return (
+            len(shape.columns) == 1
+            and shape.columns[0][0] == "version"
+            # varchar(255) was what dbmate 1 made
+            and re.fullmatch(r"character varying(\(\d+\))?", shape.columns[0][1]) is not None
+            and shape.primary_key == ("version",)
+        )
+
+    def files(self, directory: Path) -> tuple[MigrationFile, ...]:
+        """Return the files that begin with digits and end in ``.sql``, in file-name order."""
+        found = []
+        for name in migration_files.names(directory):
+            match = _FILE.fullmatch(name)
+            if match:
+                path = str(directory / name)
+                found.append(
+                    MigrationFile(
+                        version=match[1],
+                        name=match[2].removeprefix("_") or name,
+                        path=path,
+                        down_path=path,
+                    )
+                )
+        return tuple(found)
+
+    def history_sql(self, table: VersionTable) -> str:
+        """All versions."""
+        return f"SELECT version FROM {table.quoted} ORDER BY version"  # noqa: S608 - the name is quoted
+
+    def history(self, rows: Sequence[Sequence[object]], files: Sequence[MigrationFile]) -> History:
+        """Newest is the applied *file* with the highest name, compared as text: ``9`` is newer
+        than ``10``.
+
+        A version without a file, which dbmate passes over in silence, stands where its file
+        would: to roll back what is older than it would be out of order, and nobody would know.
+        """
+        by_version: dict[str, list[MigrationFile]] = {}
+        for file in files:
+            by_version.setdefault(file.version, []).append(file)
+        applied: list[tuple[bytes, AppliedMigration]] = []
+        problem = ""
+        for row in rows:
+            version = str(row[0])
+            candidates = by_version.get(version, [])
+            if len(candidates) > 1:
+                named = " and ".join(printable(Path(c.path).name) for c in candidates)
+                problem = (
+                    f"{named} have the same version {printable(version)}: "
+                    "dbmate cannot tell them apart. Give one of them its own version."
+                )
+            file_ = max(candidates, key=_file_name, default=None)
+            applied.append(
+                (
+                    _file_name(file_) if file_ else version.encode(),
+                    AppliedMigration(
+                        version=version,
+                        name=file_.name if file_ else "",
+                        path=file_.path if file_ else None,
+                    ),
+                )
+            )
+        applied.sort(key=lambda pair: pair[0], reverse=True)
+        return History(applied=tuple(migration for _, migration in applied), problem=problem)
+
+    def down(self, applied: AppliedMigration, directory: Path) -> Source | Missing:
+        """Return the section below ``-- migrate:down``, without that line itself."""
+        if applied.path is None:
+            return Missing(
+                why=f"no file in {printable(str(directory))} has version "
+                f"{printable(applied.version)}; the code that is checked out here is not the "
+                "code that was deployed"
+            )
+        try:
+            data = migration_files.read(directory, Path(applied.path).name)
+        except FileNotFoundError:
+            return Missing(why=f"{printable(applied.path)} does not exist")
+        section = _down_section(data)
+        if isinstance(section, str):
+            return Missing(why=f"{printable(Path(applied.path).name)} {section}")
+        start, transactional = section
+        return Source(
+            path=applied.path,
+            data=data,
+            start=start,
+            end=len(data),
+            transactional=transactional,
+        )
+
+    def version_change(
+        self,
+        table: VersionTable,
+        rolled_back: AppliedMigration,
+        previous: AppliedMigration | None,  # noqa: ARG002
+    ) -> tuple[str, ...]:
+        """Delete the version's row."""
+        version = literal(rolled_back.version)
+        return (f"DELETE FROM {table.quoted} WHERE version = {version}",)  # noqa: S608 - quoted
+
+    def stale_files(self, directory: Path) -> tuple[str, ...]:
+        """``db/schema.sql``, which dbmate rewrites at each migration and each rollback."""
+        schema = directory.parent / "schema.sql"
+        return (str(schema),) if schema.is_file() else ()
+
+    def lock_sql(self, database: str, table: VersionTable) -> str | None:  # noqa: ARG002
+        """Return None: dbmate takes no lock."""
+        return None
+
+
+def _file_name(file: MigrationFile) -> bytes:
+    """Return the key of dbmate's order: Go compares names by their bytes."""
+    return Path(file.path).name.encode(errors="surrogateescape")
+
+
+def _down_section(data: bytes) -> tuple[int, bool] | str:
+    """Return where the down section begins and whether it runs in a transaction; or why not.
+
+    The refusals are dbmate's own: a file that it would not roll back, we do not either.
+    """
+    ups = [match.start() for match in _UP.finditer(data)]
+    downs = [match.start() for match in _DOWN.finditer(data)]
+    if not ups:
+        return "has no '-- migrate:up' line, so dbmate does not take it for a migration"
+    if not all(_BLANK_OR_COMMENT.fullmatch(line) for line in data[: ups[0]].split(b"\n")):
+        return "has statements before its '-- migrate:up' line, which dbmate refuses"
+    if not downs:
+        return "has no '-- migrate:down' section"
+    if len(ups) > 1:
+        # dbmate applies the first pair, records the version, and then fails on recording it a
+        # second time: what such a file left in the database cannot be known from the file.
+        return (
+            f"has {len(ups)} '-- migrate:up' sections; dbmate records its version with the first "
+            "one, so how much of the file is applied cannot be known"
+        )
+    if len(downs) > 1:
+        return "has more than one '-- migrate:down' line, which dbmate refuses"
+    line_end = re.compile(rb"[\r\n]").search(data, downs[0])
+    end = line_end.end() if line_end else len(data)
+    if data[end - 1 : end + 1] == b"\r\n":
+        end += 1
+    # A directive broken over two lines leaves "migrate:down" outside the comment: then it stays
+    # in the section, as it does for dbmate, and the server will say that it is no SQL.
+    start = end if _DIRECTIVE.match(data[downs[0] : end]) else downs[0]
+    return start, _options(data[downs[0] :]).get("transaction") != "false"
+
+
+def _options(section: bytes) -> dict[str, str]:
+    """Return the ``key:value`` words of a section's first line, as dbmate reads them."""
+    line = section.split(b"\n", 1)[0]
+    words = _DIRECTIVE.sub(b"", line, count=1).decode(errors="replace").strip()
+    pairs = [word.split(":") for word in re.split(r"[\t\n\f\r ]+", words)]
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
