@@ -1,0 +1,71 @@
+"""Looking something up without leaving a trace in the session or in its open transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow, tuple_row
+
+_QUERIES = Path(__file__).parent / "queries"
+
+# What decides how the server writes a definition down. An empty search_path leaves pg_catalog
+# alone in it, so every other name comes out qualified; the rest is formats of constants.
+_CANONICAL = {
+    "search_path": "",
+    "quote_all_identifiers": "off",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+}
+
+
+def query(name: str) -> str:
+    """Return the SQL of ``queries/<name>.sql``."""
+    return (_QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@contextmanager
+def aside(
+    conn: psycopg.Connection[Any],
+    *,
+    seconds: float | None = None,
+    canonical: bool = False,
+) -> Iterator[psycopg.Cursor[TupleRow]]:
+    """Yield a cursor whose every trace is undone: a transaction, or a savepoint inside one.
+
+    ``ROLLBACK TO SAVEPOINT`` gives settings their exact former value and releases locks, which
+    ``RELEASE`` would not. ``seconds`` is the statement timeout of each statement within (it
+    covers waiting for a lock too). ``row_security`` is off, so that a policy which hides rows is
+    an error and never a smaller number. ``canonical`` makes definitions independent of the
+    session's settings. Raises psycopg.Error; the transaction outside can then go on.
+    """
+    with (
+        conn.transaction(force_rollback=True),
+        conn.cursor(row_factory=tuple_row) as cursor,
+    ):
+        settings = {"row_security": "off"}
+        if seconds is not None:
+            settings["statement_timeout"] = str(max(1, int(seconds * 1000)))
+        if canonical:
+            settings |= _CANONICAL
+        _settings(cursor, settings)
+        yield cursor
+
+
+def canonical_from_here(cursor: psycopg.Cursor[TupleRow]) -> None:
+    """Make definitions independent of the session's settings, until the aside ends."""
+    _settings(cursor, _CANONICAL)
+
+
+def _settings(cursor: psycopg.Cursor[TupleRow], settings: dict[str, str]) -> None:
+    cursor.execute(
+        "SELECT pg_catalog.set_config(n, v, true) "
+        "FROM pg_catalog.unnest(%s::text[], %s::text[]) AS s(n, v)",
+        [list(settings), list(settings.values())],
+    )

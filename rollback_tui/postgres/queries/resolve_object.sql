@@ -1,0 +1,59 @@
+-- The address (catalog, object, column) of an object named as in a statement, looked up with the
+-- session's search_path. For a part of a table (column, constraint, trigger …) the last word of
+-- the name is the part and the words before are the table.
+WITH named AS (
+  SELECT %(kind)s::text AS kind, %(name)s::text AS name,
+         CASE WHEN %(kind)s::text IN ('column', 'constraint', 'trigger', 'policy', 'rule', 'default')
+              THEN parse_ident(%(name)s::text) END AS words
+), part AS (
+  SELECT n.kind, n.name, n.words[array_upper(n.words, 1)] AS last,
+         to_regclass((SELECT string_agg(quote_ident(w), '.' ORDER BY place)
+                        FROM unnest(n.words) WITH ORDINALITY AS u(w, place)
+                       WHERE place < array_upper(n.words, 1))) AS relation
+    FROM named n
+)
+SELECT 'pg_class'::regclass::oid, to_regclass(name)::oid, 0
+  FROM part WHERE kind = 'relation' AND to_regclass(name) IS NOT NULL
+UNION ALL
+SELECT 'pg_class'::regclass, a.attrelid, a.attnum
+  FROM part JOIN pg_attribute a ON a.attrelid = relation AND a.attname = last
+ WHERE kind = 'column' AND NOT a.attisdropped
+UNION ALL
+SELECT 'pg_attrdef'::regclass, d.oid, 0
+  FROM part JOIN pg_attribute a ON a.attrelid = relation AND a.attname = last
+  JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+ WHERE kind = 'default'
+UNION ALL
+SELECT 'pg_constraint'::regclass, k.oid, 0
+  FROM part JOIN pg_constraint k ON k.conrelid = relation AND k.conname = last
+ WHERE kind = 'constraint'
+UNION ALL
+SELECT 'pg_trigger'::regclass, t.oid, 0
+  FROM part JOIN pg_trigger t ON t.tgrelid = relation AND t.tgname = last
+ WHERE kind = 'trigger'
+UNION ALL
+SELECT 'pg_policy'::regclass, p.oid, 0
+  FROM part JOIN pg_policy p ON p.polrelid = relation AND p.polname = last
+ WHERE kind = 'policy'
+UNION ALL
+SELECT 'pg_rewrite'::regclass, r.oid, 0
+  FROM part JOIN pg_rewrite r ON r.ev_class = relation AND r.rulename = last
+ WHERE kind = 'rule'
+UNION ALL
+SELECT 'pg_proc'::regclass,
+       CASE WHEN name LIKE '%%(%%' THEN to_regprocedure(name)::oid ELSE to_regproc(name)::oid END, 0
+  FROM part
+ WHERE kind = 'function'
+   AND CASE WHEN name LIKE '%%(%%' THEN to_regprocedure(name)::oid
+            ELSE to_regproc(name)::oid END IS NOT NULL
+UNION ALL
+SELECT 'pg_type'::regclass, to_regtype(name)::oid, 0
+  FROM part WHERE kind = 'type' AND to_regtype(name) IS NOT NULL
+UNION ALL
+SELECT 'pg_namespace'::regclass, n.oid, 0
+  FROM part JOIN pg_namespace n ON n.nspname = (parse_ident(name))[1]
+ WHERE kind = 'schema'
+UNION ALL
+SELECT 'pg_extension'::regclass, e.oid, 0
+  FROM part JOIN pg_extension e ON e.extname = (parse_ident(name))[1]
+ WHERE kind = 'extension'
