@@ -142,7 +142,7 @@ class GolangMigrate:
         if previous is None:
             return (truncate,)
         values = f"VALUES ({int(previous.version)}, false)"
-        insert = f"INSERT INTO {table.quoted} (version, dirty) {values}"  # noqa: S608 - quoted
+        insert = f"INSERT INTO {table.quoted} (version, dirty) {values}"
         return (truncate, insert)
 
     def stale_files(self, directory: Path) -> tuple[str, ...]:  # noqa: ARG002
