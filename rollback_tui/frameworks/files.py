@@ -71,14 +71,19 @@ def read(directory: Path, name: str) -> bytes:
         raise
     except OSError as error:
         raise _unreadable(shown, error) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
+        # Before any read: os.fdopen would itself fail on a directory and leave it open.
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise FrameworkError(
                 f"{shown} is not a regular file",
                 "Replace it by a plain file, or take it out of the migrations directory.",
             )
-        data = b"" if status.st_size > MAX_BYTES else file.read(MAX_BYTES + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            # One byte more than allowed shows a file that grew after fstat.
+            data = b"" if status.st_size > MAX_BYTES else file.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if status.st_size > MAX_BYTES or len(data) > MAX_BYTES:
         raise FrameworkError(
             f"{shown} is larger than {MAX_BYTES // 1024 // 1024} MB",

@@ -1,0 +1,237 @@
+"""Who made this version table, and where are the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rollback_tui.core.errors import FrameworkError
+from rollback_tui.frameworks.detect import FRAMEWORKS, TABLE_NAMES, Detection, detect
+from rollback_tui.frameworks.protocol import TableShape, VersionTable
+
+DBMATE = "1_a.sql"
+PAIR = ("1_a.up.sql", "1_a.down.sql")
+
+
+def varchar(schema: str = "public", name: str = "schema_migrations") -> TableShape:
+    return TableShape(
+        schema=schema,
+        name=name,
+        columns=(("version", "character varying"),),
+        primary_key=("version",),
+    )
+
+
+def bigint(schema: str = "public", name: str = "schema_migrations") -> TableShape:
+    return TableShape(
+        schema=schema,
+        name=name,
+        columns=(("version", "bigint"), ("dirty", "boolean")),
+        primary_key=("version",),
+    )
+
+
+def other(name: str, *columns: tuple[str, str], schema: str = "public") -> TableShape:
+    return TableShape(schema=schema, name=name, columns=columns, primary_key=())
+
+
+RAILS = other("ar_internal_metadata", ("key", "character varying"), ("value", "character varying"))
+
+
+def make(project: Path, directory: str, *names: str) -> Path:
+    path = project / directory
+    path.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (path / name).touch()
+    return path
+
+
+def refused(shapes: list[TableShape], project: Path, **options: str) -> FrameworkError:
+    with pytest.raises(FrameworkError) as caught:
+        detect(shapes, project, **options)
+    assert caught.value.remedy
+    assert "\n" not in caught.value.summary
+    return caught.value
+
+
+def test_dbmate_by_its_table_and_its_usual_directory(tmp_path: Path) -> None:
+    directory = make(tmp_path, "db/migrations", DBMATE)
+    assert detect([varchar()], tmp_path) == Detection(
+        framework="dbmate",
+        table=VersionTable(schema="public", name="schema_migrations"),
+        directory=str(directory),
+        why=(
+            "public.schema_migrations has the shape of dbmate's version table "
+            "(version character varying).",
+            f"{directory} is usual for it; it has 1 dbmate migration.",
+        ),
+    )
+
+
+@pytest.mark.parametrize("place", ["migrations", "db/migrations", "db/migration"])
+def test_golang_migrate_by_its_table_and_a_usual_directory(place: str, tmp_path: Path) -> None:
+    directory = make(tmp_path, place, *PAIR)
+    found = detect([bigint()], tmp_path)
+    assert (found.framework, found.directory) == ("golang-migrate", str(directory))
+
+
+def test_the_table_decides_before_the_files(tmp_path: Path) -> None:
+    """Names of golang-migrate's files are names of dbmate's files as well."""
+    make(tmp_path, "db/migrations", *PAIR)
+    assert detect([bigint()], tmp_path).framework == "golang-migrate"
+    assert detect([varchar()], tmp_path).framework == "dbmate"
+
+
+def test_rails_is_told_apart_by_its_second_table(tmp_path: Path) -> None:
+    make(tmp_path, "db/migrations", DBMATE)
+    error = refused([RAILS, varchar()], tmp_path)
+    assert "belongs to Rails" in error.summary
+    assert "not supported yet" in error.summary
+    assert detect([RAILS, varchar()], tmp_path, framework="dbmate").framework == "dbmate"
+    elsewhere = other("ar_internal_metadata", schema="legacy")
+    assert detect([elsewhere, varchar()], tmp_path).framework == "dbmate"
+
+
+def test_golang_migrate_beside_the_rest_of_a_rails_database(tmp_path: Path) -> None:
+    make(tmp_path, "migrations", *PAIR)
+    assert detect([RAILS, bigint()], tmp_path).framework == "golang-migrate"
+
+
+@pytest.mark.parametrize(
+    ("shape", "owner"),
+    [
+        (other("goose_db_version", ("id", "integer"), ("version_id", "bigint")), "goose"),
+        (other("alembic_version", ("version_num", "character varying(32)")), "Alembic"),
+        (
+            other(
+                "schema_migrations",
+                ("version", "bigint"),
+                ("inserted_at", "timestamp(0) without time zone"),
+            ),
+            "Ecto",
+        ),
+    ],
+)
+def test_a_tool_known_by_sight_is_named(shape: TableShape, owner: str, tmp_path: Path) -> None:
+    error = refused([shape], tmp_path)
+    assert f"belongs to {owner}, which is not supported yet" in error.summary
+    assert "dbmate, golang-migrate" in error.remedy
+
+
+def test_a_supported_table_wins_over_one_known_by_sight(tmp_path: Path) -> None:
+    make(tmp_path, "db/migrations", DBMATE)
+    goose = other("goose_db_version", ("id", "integer"))
+    assert detect([goose, varchar()], tmp_path).framework == "dbmate"
+
+
+def test_no_version_table_at_all(tmp_path: Path) -> None:
+    error = refused([], tmp_path)
+    assert error.summary == "this database has no version table of a known framework"
+    assert "rollback.toml" in error.remedy
+    assert "version table of dbmate" in refused([], tmp_path, framework="dbmate").summary
+
+
+def test_an_unknown_framework_lists_the_known(tmp_path: Path) -> None:
+    error = refused([varchar()], tmp_path, framework="flyawy")
+    assert error.summary == "unknown framework: flyawy"
+    assert error.remedy == "The known ones are: dbmate, golang-migrate."
+
+
+def test_a_missing_directory_that_was_named(tmp_path: Path) -> None:
+    error = refused([varchar()], tmp_path, directory="nope")
+    assert error.summary == f"no such directory: {tmp_path / 'nope'}"
+    assert "--migrations" in error.remedy
+    # also where there is no version table: the directory is what the operator just typed
+    assert "no such directory" in refused([], tmp_path, directory="nope").summary
+
+
+def test_a_missing_directory_that_is_usual(tmp_path: Path) -> None:
+    error = refused([varchar()], tmp_path)
+    assert f"no such directory: {tmp_path / 'db/migrations'}" in error.summary
+    assert "--migrations" in error.remedy
+
+
+def test_a_directory_without_its_files(tmp_path: Path) -> None:
+    make(tmp_path, "db/migrations", "20240101_a.rb")
+    error = refused([varchar()], tmp_path)
+    assert "has no dbmate migrations (VERSION_name.sql)" in error.summary
+    make(tmp_path, "sql", DBMATE)
+    error = refused([bigint()], tmp_path, directory="sql")
+    assert "sql has no golang-migrate migrations" in error.summary
+
+
+def test_the_directory_that_was_named_is_taken(tmp_path: Path) -> None:
+    make(tmp_path, "db/migrations", DBMATE)
+    directory = make(tmp_path, "elsewhere", DBMATE, "2_b.sql")
+    for named in ("elsewhere", str(directory)):
+        found = detect([varchar()], tmp_path, directory=named)
+        assert found.directory == str(directory)
+        assert "was asked for; it has 2 dbmate migrations" in found.why[-1]
+
+
+def test_two_usual_directories_with_migrations_are_ambiguous(tmp_path: Path) -> None:
+    make(tmp_path, "migrations", *PAIR)
+    make(tmp_path, "db/migrations", *PAIR)
+    error = refused([bigint()], tmp_path)
+    assert str(tmp_path / "migrations") in error.summary
+    assert str(tmp_path / "db/migrations") in error.summary
+    (tmp_path / "migrations" / PAIR[0]).unlink()
+    (tmp_path / "migrations" / PAIR[1]).unlink()
+    assert detect([bigint()], tmp_path).directory == str(tmp_path / "db/migrations")
+
+
+def test_the_table_in_public_is_taken_and_the_others_are_said(tmp_path: Path) -> None:
+    make(tmp_path, "db/migrations", DBMATE)
+    found = detect([varchar("auth"), varchar("public")], tmp_path)
+    assert found.table.schema == "public"
+    assert any("there is also auth.schema_migrations" in reason for reason in found.why)
+
+
+def test_tables_in_several_other_schemas_are_ambiguous(tmp_path: Path) -> None:
+    make(tmp_path, "db/migrations", DBMATE)
+    shapes = [varchar("auth"), varchar("Shop")]
+    error = refused(shapes, tmp_path)
+    assert 'auth.schema_migrations, "Shop".schema_migrations' in error.summary
+    assert "table =" in error.remedy
+    for named in ("Shop.schema_migrations", '"Shop"."schema_migrations"'):
+        assert detect(shapes, tmp_path, table=named).table.schema == "Shop"
+    error = refused(shapes, tmp_path, table="schema_migrations")
+    assert "several tables" in error.summary
+
+
+def test_two_frameworks_in_two_schemas_are_separated_by_name(tmp_path: Path) -> None:
+    make(tmp_path, "db/migrations", DBMATE)
+    shapes = [varchar("a"), bigint("b")]
+    assert "several tables" in refused(shapes, tmp_path).summary
+    assert detect(shapes, tmp_path, framework="dbmate").table.schema == "a"
+
+
+def test_a_table_of_another_name(tmp_path: Path) -> None:
+    make(tmp_path, "db/migrations", DBMATE)
+    shapes = [varchar("ops", "My Versions")]
+    found = detect(shapes, tmp_path, table='ops."My Versions"')
+    assert found.table == VersionTable(schema="ops", name="My Versions")
+    assert any("was asked for" in reason for reason in found.why)
+    assert "no version table nothing" in refused(shapes, tmp_path, table="nothing").summary
+
+
+def test_a_table_of_the_wrong_shape_shows_its_columns(tmp_path: Path) -> None:
+    error = refused([other("versions", ("id", "integer"))], tmp_path, table="versions")
+    assert error.summary == (
+        "public.versions is not a version table of any known framework: its columns are id integer"
+    )
+    error = refused([bigint()], tmp_path, framework="dbmate")
+    assert "is not a version table of dbmate: its columns are version bigint" in error.summary
+
+
+def test_a_hostile_table_name_is_made_visible(tmp_path: Path) -> None:
+    make(tmp_path, "db/migrations", DBMATE)
+    found = detect([varchar("\x1b[2J")], tmp_path)
+    assert found.table.schema == "\x1b[2J"
+    assert not any("\x1b" in reason for reason in found.why)
+
+
+def test_every_framework_is_asked_for_by_its_table_name() -> None:
+    assert {framework.default_table for framework in FRAMEWORKS.values()} <= set(TABLE_NAMES)
+    assert "ar_internal_metadata" in TABLE_NAMES
