@@ -64,8 +64,8 @@ def canonical_from_here(cursor: psycopg.Cursor[TupleRow]) -> None:
 
 
 def _settings(cursor: psycopg.Cursor[TupleRow], settings: dict[str, str]) -> None:
+    calls = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(settings))
     cursor.execute(
-        "SELECT pg_catalog.set_config(n, v, true) "
-        "FROM pg_catalog.unnest(%s::text[], %s::text[]) AS s(n, v)",
-        [list(settings), list(settings.values())],
+        f"SELECT {calls}".encode(),
+        [part for setting in settings.items() for part in setting],
     )

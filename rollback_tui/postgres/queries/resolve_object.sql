@@ -1,19 +1,28 @@
 -- The address (catalog, object, column) of an object named as in a statement, looked up with the
 -- session's search_path. For a part of a table (column, constraint, trigger …) the last word of
--- the name is the part and the words before are the table.
+-- the name is the part and the words before are the table. CASE keeps each look-up from names it
+-- would refuse to read: a WHERE would not.
 WITH named AS (
   SELECT %(kind)s::text AS kind, %(name)s::text AS name,
-         CASE WHEN %(kind)s::text IN ('column', 'constraint', 'trigger', 'policy', 'rule', 'default')
+         CASE WHEN %(kind)s::text IN ('column', 'constraint', 'trigger', 'policy', 'rule', 'default',
+                                      'schema', 'extension')
               THEN parse_ident(%(name)s::text) END AS words
 ), part AS (
-  SELECT n.kind, n.name, n.words[array_upper(n.words, 1)] AS last,
-         to_regclass((SELECT string_agg(quote_ident(w), '.' ORDER BY place)
-                        FROM unnest(n.words) WITH ORDINALITY AS u(w, place)
-                       WHERE place < array_upper(n.words, 1))) AS relation
+  SELECT n.kind, n.words[array_upper(n.words, 1)] AS last,
+         CASE WHEN array_length(n.words, 1) > 1 THEN
+           to_regclass((SELECT string_agg(quote_ident(w), '.' ORDER BY place)
+                          FROM unnest(n.words) WITH ORDINALITY AS u(w, place)
+                         WHERE place < array_upper(n.words, 1))) END AS relation,
+         CASE WHEN n.kind = 'relation' THEN to_regclass(n.name)::oid
+              WHEN n.kind = 'type' THEN to_regtype(n.name)::oid
+              WHEN n.kind = 'function' AND position('(' IN n.name) > 0
+                THEN to_regprocedure(n.name)::oid
+              WHEN n.kind = 'function' THEN to_regproc(n.name)::oid END AS whole
     FROM named n
 )
-SELECT 'pg_class'::regclass::oid, to_regclass(name)::oid, 0
-  FROM part WHERE kind = 'relation' AND to_regclass(name) IS NOT NULL
+SELECT CASE kind WHEN 'relation' THEN 'pg_class' WHEN 'type' THEN 'pg_type'
+                 ELSE 'pg_proc' END::regclass::oid, whole, 0
+  FROM part WHERE whole IS NOT NULL
 UNION ALL
 SELECT 'pg_class'::regclass, a.attrelid, a.attnum
   FROM part JOIN pg_attribute a ON a.attrelid = relation AND a.attname = last
@@ -40,20 +49,10 @@ SELECT 'pg_rewrite'::regclass, r.oid, 0
   FROM part JOIN pg_rewrite r ON r.ev_class = relation AND r.rulename = last
  WHERE kind = 'rule'
 UNION ALL
-SELECT 'pg_proc'::regclass,
-       CASE WHEN name LIKE '%%(%%' THEN to_regprocedure(name)::oid ELSE to_regproc(name)::oid END, 0
-  FROM part
- WHERE kind = 'function'
-   AND CASE WHEN name LIKE '%%(%%' THEN to_regprocedure(name)::oid
-            ELSE to_regproc(name)::oid END IS NOT NULL
-UNION ALL
-SELECT 'pg_type'::regclass, to_regtype(name)::oid, 0
-  FROM part WHERE kind = 'type' AND to_regtype(name) IS NOT NULL
-UNION ALL
 SELECT 'pg_namespace'::regclass, n.oid, 0
-  FROM part JOIN pg_namespace n ON n.nspname = (parse_ident(name))[1]
+  FROM part JOIN pg_namespace n ON n.nspname = last
  WHERE kind = 'schema'
 UNION ALL
 SELECT 'pg_extension'::regclass, e.oid, 0
-  FROM part JOIN pg_extension e ON e.extname = (parse_ident(name))[1]
+  FROM part JOIN pg_extension e ON e.extname = last
  WHERE kind = 'extension'

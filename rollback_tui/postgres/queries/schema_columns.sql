@@ -11,9 +11,9 @@ SELECT 'column ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '
          CASE a.attgenerated WHEN 's' THEN 'generated stored' WHEN 'v' THEN 'generated virtual' END,
          CASE WHEN a.atthasdef THEN 'default ' || pg_get_expr(d.adbin, d.adrelid) END,
          CASE a.attidentity WHEN 'a' THEN 'identity always' WHEN 'd' THEN 'identity by default' END,
-         CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' || a.attstorage END,
+         CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' || a.attstorage::text END,
          -- Unset is -1 up to 16 and null from 17 on.
-         CASE WHEN coalesce(a.attstattarget, -1) >= 0 THEN 'statistics ' || a.attstattarget END,
+         CASE WHEN coalesce(a.attstattarget, -1) >= 0 THEN 'statistics ' || a.attstattarget::text END,
          'with ' || (SELECT array_agg(o ORDER BY o)::text FROM unnest(a.attoptions) o),
          CASE WHEN NOT a.attislocal THEN 'inherited' END),
        quote_ident(n.nspname) || '.' || quote_ident(c.relname), a.attnum, a.attname

@@ -12,9 +12,10 @@ SELECT CASE c.relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialised view '
          CASE WHEN c.reloftype <> 0 THEN 'of ' || format_type(c.reloftype, NULL) END,
          CASE WHEN c.relrowsecurity THEN 'row security enabled' END,
          CASE WHEN c.relforcerowsecurity THEN 'row security forced' END,
-         CASE c.relreplident WHEN 'n' THEN 'replica identity nothing'
-                             WHEN 'f' THEN 'replica identity full'
-                             WHEN 'i' THEN 'replica identity index' END,
+         CASE WHEN c.relkind NOT IN ('r', 'p') THEN NULL
+              WHEN c.relreplident = 'n' THEN 'replica identity nothing'
+              WHEN c.relreplident = 'f' THEN 'replica identity full'
+              WHEN c.relreplident = 'i' THEN 'replica identity index' END,
          'tablespace ' || (SELECT quote_ident(t.spcname) FROM pg_tablespace t
                             WHERE t.oid = c.reltablespace),
          'access method ' || (SELECT quote_ident(a.amname) FROM pg_am a

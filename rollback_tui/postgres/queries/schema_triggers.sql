@@ -26,7 +26,7 @@ SELECT 'internal triggers of ' || quote_ident(n.nspname) || '.' || quote_ident(c
 UNION ALL
 SELECT 'rule ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '.'
                || quote_ident(r.rulename),
-       concat_ws(' ', pg_get_ruledef(r.oid), CASE WHEN r.ev_enabled <> 'O' THEN r.ev_enabled END)
+       concat_ws(' ', pg_get_ruledef(r.oid), CASE WHEN r.ev_enabled <> 'O' THEN r.ev_enabled::text END)
   FROM pg_rewrite r
   JOIN pg_class c ON c.oid = r.ev_class
   JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -39,7 +39,7 @@ UNION ALL
 SELECT 'policy ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '.'
                  || quote_ident(p.polname),
        concat_ws(' ', CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END,
-         'for ' || p.polcmd,
+         'for ' || p.polcmd::text,
          'to ' || (SELECT array_agg(CASE WHEN r = 0 THEN 'public' ELSE pg_get_userbyid(r) END
                                     ORDER BY 1)::text
                      FROM unnest(p.polroles) r),
