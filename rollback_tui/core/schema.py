@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -87,6 +89,43 @@ def moved_columns(before: SchemaSnapshot, after: SchemaSnapshot) -> tuple[str, .
         and was != columns
         and sorted(was) == sorted(columns)
     )
+
+
+def condensed(differences: Iterable[Difference]) -> tuple[Difference, ...]:
+    """Leave out what only follows: the columns, grants … of a table that itself came or went."""
+    found = tuple(differences)
+    whole = {
+        (_name(d.object), d.before is None)
+        for d in found
+        if d.object.startswith(_WHOLE) and None in (d.before, d.after)
+    }
+    return tuple(d for d in found if not _follows(d, whole))
+
+
+_WHOLE = ("table ", "view ", "materialised view ", "sequence ", "function ", "type ", "schema ")
+
+
+def _name(text: str) -> str:
+    """``public.users.email`` of ``grants on column public.users.email``."""
+    for prefix in ("grants on ", "comment on ", "compression of ", "internal triggers of "):
+        text = text.removeprefix(prefix)
+    for kind in ("materialised view ", "materialized view ", "table column "):
+        if text.startswith(kind):
+            return text.removeprefix(kind)
+    return text.partition(" ")[2]
+
+
+def _follows(difference: Difference, whole: AbstractSet[tuple[str, bool]]) -> bool:
+    if difference.object.startswith(_WHOLE) or None not in (difference.before, difference.after):
+        return False
+    name, appeared = _name(difference.object), difference.before is None
+    if difference.object.startswith("index "):
+        definition = difference.after or difference.before or ""
+        return any(
+            a == appeared and (f" ON {n} " in definition or f" ON ONLY {n} " in definition)
+            for n, a in whole
+        )
+    return any(a == appeared and (name == n or name.startswith(f"{n}.")) for n, a in whole)
 
 
 def _short(definition: str) -> str:

@@ -1,0 +1,386 @@
+"""Verifications: pure judgements on the result, from what was read before and after.
+
+Each function judges one question and says *unknown* where a fact is missing. The gate fails on
+any failure; an unknown does not fail it, and is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Literal
+
+from rollback_tui.core.model import AppliedMigration, Plan, RowChange, Verification
+from rollback_tui.core.schema import (
+    Difference,
+    SchemaSnapshot,
+    condensed,
+    diff,
+    moved_columns,
+)
+from rollback_tui.core.text import printable, shorten
+
+_LISTED = 40
+"""Lines of evidence that are kept of one kind; the number of the others is said."""
+
+
+def gate(verifications: Iterable[Verification]) -> Literal["passed", "failed"]:
+    """Return whether the run may commit by itself: not when anything failed."""
+    return "failed" if any(v.verdict == "fail" for v in verifications) else "passed"
+
+
+def unknowns(verifications: Iterable[Verification]) -> tuple[Verification, ...]:
+    """Return what nobody knows: not a failure, and never to be shown as passed."""
+    return tuple(v for v in verifications if v.verdict == "unknown")
+
+
+# --- schema ---------------------------------------------------------------------------------------
+
+
+def schema_verification(
+    after: SchemaSnapshot, baseline: SchemaSnapshot | None, before: SchemaSnapshot
+) -> Verification:
+    """Judge whether the schema is the one that the target version is supposed to have.
+
+    Identical, or equivalent (order of columns, comments): pass. Otherwise every difference is
+    named: what this rollback *left over* or did not bring back, and what had *drifted* before
+    the run already (it is the same before and after, and the baseline is another).
+    """
+    name, title = "schema", "Schema restored"
+    if baseline is None:
+        return Verification(
+            name=name,
+            title=title,
+            verdict="unknown",
+            summary="no baseline of this version; keep one: rollback-tui baseline record",
+            evidence=_limited(
+                [f"this run, {d.describe()}" for d in condensed(diff(before, after))]
+                or ["the schema is the same as before the run"]
+            ),
+        )
+    differences = diff(baseline, after)
+    real = [d for d in differences if not d.cosmetic]
+    moved = moved_columns(baseline, after)
+    notes = [f"order of columns differs: {printable(table)}" for table in moved]
+    notes += [d.describe() for d in differences if d.cosmetic]
+    if not real:
+        how = "equivalent to" if notes else "identical with"
+        return Verification(
+            name=name,
+            title=title,
+            verdict="pass",
+            summary=f"{how} the baseline, {len(after.objects):,} objects",
+            evidence=_limited([f"fingerprint {after.fingerprint[:12]}", *notes]),
+        )
+    drift = [d for d in real if before.objects.get(d.object) == after.objects.get(d.object)]
+    leftover = [d for d in real if d not in drift]
+    parts = [
+        f"{len(kept):,} {word}"
+        for kept, word in (
+            (condensed(leftover), "left over by this rollback"),
+            (condensed(drift), "different before it already"),
+        )
+        if kept
+    ]
+    return Verification(
+        name=name,
+        title=title,
+        verdict="fail",
+        summary="not as in the baseline: " + ", ".join(parts),
+        evidence=_limited(
+            [f"leftover, {_against_baseline(d)}" for d in condensed(leftover)]
+            + [f"drift, {_against_baseline(d)}" for d in condensed(drift)]
+            + notes
+        ),
+    )
+
+
+def _against_baseline(difference: Difference) -> str:
+    name = printable(difference.object)
+    if difference.before is None:
+        return f"left behind: {name}"
+    if difference.after is None:
+        definition = shorten(difference.before, 120)
+        return f"not brought back: {name}" + (f" ({definition})" if definition else "")
+    return difference.describe()
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def rows_verification(
+    before: Mapping[str, int | None],
+    after: Mapping[str, int | None],
+    dropped: AbstractSet[str],
+    tolerance: float,
+    expected_deletes: Mapping[str, int] | None = None,
+) -> tuple[Verification, tuple[RowChange, ...]]:
+    """Judge whether every table kept its rows; return that and the exact numbers.
+
+    ``dropped`` tables are excluded by name, as are the rows that the plan's own DELETE statements
+    said they removed (``expected_deletes``: table → rows). A table must keep at least
+    ``tolerance`` (0 to 1) of the rest. A table that was not counted makes it unknown; one that
+    went without being among the dropped fails.
+    """
+    expected = expected_deletes or {}
+    names = sorted(before.keys() | after.keys())
+    changes = tuple(
+        RowChange(table=name, before=before.get(name), after=after.get(name)) for name in names
+    )
+    wrong, uncounted, evidence = [], [], []
+    kept = 0
+    for name in names:
+        shown = printable(name)
+        if name in dropped and name not in after:
+            evidence.append(f"{shown}: dropped by the plan, had {_number(before.get(name))}")
+            continue
+        if name not in before:
+            evidence.append(f"{shown}: new, {_number(after[name])}")
+            continue
+        if name not in after:
+            wrong.append(f"{shown}: gone, and the plan does not drop it")
+            continue
+        was, now = before[name], after[name]
+        if was is None or now is None:
+            uncounted.append(f"{shown}: not counted {'before' if was is None else 'after'}")
+            continue
+        kept += 1
+        line = _kept_line(shown, was, now, expected.get(name, 0))
+        if now < (was - expected.get(name, 0)) * tolerance:
+            wrong.append(line)
+        elif was != now:
+            evidence.append(line)
+    verdict, summary = _rows_verdict(wrong, uncounted, kept, tolerance)
+    return (
+        Verification(
+            name="rows",
+            title="Row counts",
+            verdict=verdict,
+            summary=summary,
+            evidence=_limited([*wrong, *uncounted, *evidence]),
+        ),
+        changes,
+    )
+
+
+def _rows_verdict(
+    wrong: Sequence[str], uncounted: Sequence[str], kept: int, tolerance: float
+) -> tuple[Literal["pass", "fail", "unknown"], str]:
+    if wrong:
+        return "fail", f"{_some(len(wrong), 'table')} below {tolerance:.0%} of its rows, or gone"
+    if uncounted:
+        return "unknown", f"{_some(len(uncounted), 'table')} not counted, {kept:,} within tolerance"
+    return "pass", f"{_some(kept, 'table')} counted, none below {tolerance:.0%}"
+
+
+def _kept_line(table: str, before: int, after: int, expected: int) -> str:
+    line = f"{table}: {before:,} → {after:,} ({after - before:+,})"
+    return line + (f", {expected:,} deleted by the plan" if expected else "")
+
+
+def _number(count: int | None) -> str:
+    return "an unknown number of rows" if count is None else _some(count, "row")
+
+
+# --- the other questions ------------------------------------------------------------------------
+
+
+def foreign_keys_verification(
+    results: Sequence[tuple[str, int | str | Exception | None]],
+) -> Verification:
+    """Judge the anti-joins: (foreign key, rows without counterpart | None | what went wrong).
+
+    None: the key promises nothing of old rows (NOT VALID …) or was not checked. Text or an
+    exception: the check itself failed. Both are unknown, never passed.
+    """
+    broken = [(key, n) for key, n in results if isinstance(n, int) and n > 0]
+    unchecked = [(key, n) for key, n in results if not isinstance(n, int)]
+    evidence = [f"{printable(key)}: {_some(n, 'row')} without counterpart" for key, n in broken]
+    evidence += [
+        f"{printable(key)}: not checked" + (f", {shorten(str(why), 120)}" if why else "")
+        for key, why in unchecked
+    ]
+    verdict: Literal["pass", "fail", "unknown"]
+    if broken:
+        verdict, summary = "fail", f"{_some(len(broken), 'foreign key')} violated"
+    elif unchecked:
+        verdict = "unknown"
+        summary = f"{len(unchecked):,} of {_some(len(results), 'foreign key')} not checked"
+    else:
+        verdict, summary = "pass", f"{_some(len(results), 'foreign key')} checked, no row alone"
+    return Verification(
+        name="foreign_keys",
+        title="Foreign keys intact",
+        verdict=verdict,
+        summary=summary,
+        evidence=_limited(evidence),
+    )
+
+
+def version_verification(
+    applied_after: Sequence[AppliedMigration | str] | None, plan: Plan
+) -> Verification:
+    """Judge whether the framework's table now says what the plan promised.
+
+    ``applied_after``: what it holds, newest first; None when it could not be read. Versions that
+    the plan rolled back must be gone, the others must still be there, and the newest is the goal.
+    """
+    name, title = "version", "Version as expected"
+    goal = plan.goal if plan.goal is not None else "no migration"
+    if applied_after is None:
+        return Verification(
+            name=name,
+            title=title,
+            verdict="unknown",
+            summary=f"{printable(plan.version_table)} could not be read",
+        )
+    versions = [a if isinstance(a, str) else a.version for a in applied_after]
+    current = versions[0] if versions else None
+    rolled_back = {m.version for m in plan.migrations}
+    still = sorted(rolled_back & set(versions))
+    missing = sorted({a.version for a in plan.applied} - rolled_back - set(versions))
+    evidence = [f"{printable(plan.version_table)}: newest is {printable(current or 'none')}"]
+    evidence += [f"still applied: {printable(version)}" for version in still]
+    evidence += [f"no longer applied: {printable(version)}" for version in missing]
+    right = current == plan.goal and not still and not missing
+    return Verification(
+        name=name,
+        title=title,
+        verdict="pass" if right else "fail",
+        summary=(
+            f"now at {printable(goal)}"
+            if right
+            else f"is {printable(current or 'no migration')}, expected {printable(goal)}"
+        ),
+        evidence=_limited(evidence),
+    )
+
+
+def indexes_verification(before: Iterable[str] | None, after: Iterable[str] | None) -> Verification:
+    """Judge whether the rollback left an index that is not used (INVALID)."""
+    name, title = "indexes", "Indexes valid"
+    if after is None:
+        return Verification(
+            name=name, title=title, verdict="unknown", summary="the indexes could not be read"
+        )
+    known = set(before or ())
+    invalid = sorted(set(after))
+    new = [index for index in invalid if before is not None and index not in known]
+    old = [index for index in invalid if index not in new]
+    evidence = [f"{printable(index)}: INVALID, rebuild with REINDEX INDEX" for index in new]
+    evidence += [f"{printable(index)}: INVALID before the run already" for index in old]
+    if new:
+        verdict, summary = "fail", f"{_some(len(new), 'index', 'indexes')} invalid"
+    elif before is None and old:
+        verdict, summary = "fail", f"{_some(len(old), 'index', 'indexes')} invalid"
+        evidence = [f"{printable(index)}: INVALID, rebuild with REINDEX INDEX" for index in old]
+    else:
+        verdict = "pass"
+        summary = "none became invalid" if old else "none is invalid"
+    return Verification(
+        name=name,
+        title=title,
+        verdict="fail" if verdict == "fail" else "pass",
+        summary=summary,
+        evidence=_limited(evidence),
+    )
+
+
+def sequences_verification(behind: Sequence[str] | str | None) -> Verification:
+    """Judge whether a sequence would next give a number that its column already holds.
+
+    ``setval`` is not undone by ROLLBACK, and a column that comes back has a fresh sequence. Takes
+    one line for each such sequence; None or a reason (text) when they could not be read.
+    """
+    name, title = "sequences", "Sequences ahead of their columns"
+    if behind is None or isinstance(behind, str):
+        return Verification(
+            name=name,
+            title=title,
+            verdict="unknown",
+            summary="the sequences could not be compared",
+            evidence=(shorten(behind, 160),) if behind else (),
+        )
+    return Verification(
+        name=name,
+        title=title,
+        verdict="fail" if behind else "pass",
+        summary=f"{_some(len(behind), 'sequence')} behind" if behind else "none is behind",
+        evidence=_limited([printable(line) for line in behind]),
+    )
+
+
+def transaction_verification(xid_begin: str | None, xid_now: str | None) -> Verification:
+    """Judge whether this is still the transaction that the run began.
+
+    The last guard against a script that commits or rolls back by itself: then the server answers
+    with another transaction id (``pg_current_xact_id()``).
+    """
+    name, title = "transaction", "Still one transaction"
+    if xid_begin is None or xid_now is None:
+        return Verification(
+            name=name, title=title, verdict="unknown", summary="the transaction id is not known"
+        )
+    same = xid_begin == xid_now
+    return Verification(
+        name=name,
+        title=title,
+        verdict="pass" if same else "fail",
+        summary=(
+            f"transaction {printable(xid_now)} from the first statement to the last"
+            if same
+            else f"began as {printable(xid_begin)}, is now {printable(xid_now)}: "
+            "the script ended the transaction"
+        ),
+    )
+
+
+def health_verification(
+    url: str, attempts: int, ok: bool | None, detail: str, *, seconds: float = 0.0
+) -> Verification:
+    """Judge the application's health; ``url`` empty or ``ok`` None: nobody knows."""
+    name, title = "health", "Application healthy"
+    if not url:
+        return Verification(
+            name=name,
+            title=title,
+            verdict="unknown",
+            summary="not asked: no URL; set [health] url in rollback.toml",
+        )
+    tries = _some(attempts, "attempt")
+    verdict: Literal["pass", "fail", "unknown"]
+    if ok is None:
+        verdict, summary = "unknown", f"not known after {tries}"
+    elif ok:
+        verdict, summary = "pass", f"healthy after {tries}"
+    else:
+        verdict, summary = "fail", f"not healthy after {tries}"
+    return Verification(
+        name=name,
+        title=title,
+        verdict=verdict,
+        summary=summary,
+        evidence=tuple(t for t in (printable(url), shorten(detail, 200)) if t),
+        seconds=seconds,
+    )
+
+
+def errored(name: str, title: str, error: Exception | str) -> Verification:
+    """Return *unknown* for a verification that could not be carried out."""
+    return Verification(
+        name=name,
+        title=title,
+        verdict="unknown",
+        summary="could not be verified",
+        evidence=(shorten(str(error), 200),),
+    )
+
+
+def _some(number: int, noun: str, plural: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def _limited(lines: Sequence[str]) -> tuple[str, ...]:
+    if len(lines) <= _LISTED:
+        return tuple(lines)
+    return (*lines[:_LISTED], f"… and {len(lines) - _LISTED:,} more")
