@@ -1,0 +1,266 @@
+"""Restore a checkpoint into a new database beside, and prove that it is the one that was kept.
+
+Never in place: while the restore goes on, and if it fails half-way, the damaged database is as
+it was, and only the new one is lost. :mod:`rollback_tui.checkpoint.swap` puts it in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+from psycopg import sql
+
+from rollback_tui.checkpoint import manifest as mf
+from rollback_tui.checkpoint.properties import create_statement
+from rollback_tui.checkpoint.snapshot import as_utf8, count_rows, list_tables
+from rollback_tui.checkpoint.verify import READ_SECONDS, restore_tool, verify
+from rollback_tui.core.errors import CheckpointError, ToolFailed
+from rollback_tui.core.model import Value
+from rollback_tui.core.text import printable
+from rollback_tui.postgres.connect import Connection, connect, with_database
+from rollback_tui.postgres.server_tools import (
+    child_environment,
+    database_argument,
+    parameters,
+    run_tool,
+)
+
+Progress = Callable[[str, int, int], None]
+"""(what is going on, done, total)."""
+
+NAME_BYTES = 63
+"""The server cuts longer names silently (NAMEDATALEN - 1)."""
+
+_TABLE = re.compile(r'processing data for table "(.*)$')
+
+_REMEDIES = (
+    ("must be superuser", "Restore as a superuser: the checkpoint holds what needs one."),
+    ("must be owner", "Restore as a superuser, or as a member of every role that owns something."),
+    ("must be member of role", "Restore as a superuser, or become a member of that role."),
+    ("must be able to SET ROLE", "Restore as a superuser, or become a member of that role."),
+    ("permission denied", "Restore as a superuser, or as the owner of everything in it."),
+    ("No space left", "Free space on the server."),
+    ("role ", "Create the roles that are missing on this server, then try again."),
+)
+
+
+class Difference(Value, frozen=True, kw_only=True):
+    """One table in which the restored database is not proven to be the checkpoint."""
+
+    kind: Literal["rows", "missing", "extra", "not counted"]
+    """``not counted``: the checkpoint does not know; nothing is proven for this table."""
+    table: str
+    expected: int | None
+    found: int | None
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        name = printable(self.table)
+        match self.kind:
+            case "rows":
+                return f"{name}: {self.found:,} rows, the checkpoint had {self.expected:,}"
+            case "missing":
+                return f"{name} is missing"
+            case "extra":
+                return f"{name} is not in the checkpoint"
+            case _:
+                return f"{name}: rows unknown, nothing is proven"
+
+
+def beside_name(database: str, suffix: str) -> str:
+    """Return ``database`` + ``suffix`` in at most 63 bytes of UTF-8.
+
+    A name that has to be cut carries a piece of its hash, so that two long names that begin
+    alike stay two.
+    """
+    if len((database + suffix).encode()) <= NAME_BYTES:
+        return database + suffix
+    tail = f"_{hashlib.sha256(database.encode()).hexdigest()[:8]}{suffix}"
+    if len(tail.encode()) > NAME_BYTES - 8:
+        tail = "_" + hashlib.sha256((database + suffix).encode()).hexdigest()[:16]
+    room = NAME_BYTES - len(tail.encode())
+    return database.encode()[:room].decode(errors="ignore") + tail
+
+
+def restore_beside(
+    checkpoint: Path,
+    dsn: str,
+    maintenance_dsn: str,
+    new_database: str,
+    *,
+    progress: Progress = lambda _summary, _done, _total: None,
+    aborted: Callable[[], bool] = lambda: False,
+    fingerprint: str | None = None,
+    jobs: int = 2,
+    seconds: float = READ_SECONDS,
+) -> None:
+    """Verify ``checkpoint``, create ``new_database`` like its original, and load it.
+
+    ``dsn`` names server and role (its database does not matter); ``maintenance_dsn`` leads to
+    another database of the same server. Raises CheckpointError or ConnectionFailed; then the new
+    database is gone, and nothing else was touched.
+    """
+    progress("verifying the checkpoint", 0, 1)
+    verified = verify(checkpoint, fingerprint=fingerprint, aborted=aborted, seconds=seconds)
+    manifest = verified.manifest
+    _checked_name(new_database)
+    with contextlib.closing(connect(as_utf8(maintenance_dsn))) as maintenance:
+        _create(maintenance, manifest, new_database)
+        try:
+            target = with_database(dsn, new_database)
+            _load(checkpoint, manifest, target, progress, aborted, jobs=jobs, seconds=seconds)
+            progress("collecting statistics", 0, 1)
+            _analyze(target)
+        except BaseException:
+            drop_database(maintenance, new_database)
+            raise
+
+
+def _checked_name(name: str) -> None:
+    if not name or len(name.encode()) > NAME_BYTES:
+        raise CheckpointError(
+            f"{printable(name) or 'an empty name'} cannot be the name of a database",
+            f"Use 1 to {NAME_BYTES} bytes.",
+        )
+
+
+def _create(maintenance: Connection, manifest: mf.Manifest, name: str) -> None:
+    major = maintenance.info.server_version // 10000
+    restore_tool(manifest, major)
+    statement = create_statement(manifest.database, sql.Identifier(name), major)
+    try:
+        maintenance.execute(statement)
+    except psycopg.Error as error:
+        remedies: dict[type[psycopg.Error], str] = {
+            psycopg.errors.DuplicateDatabase: "Choose another name; nothing was changed.",
+            psycopg.errors.InsufficientPrivilege: "The role needs CREATEDB and must be the owner, "
+            "a member of it, or a superuser.",
+            psycopg.errors.UndefinedObject: "Create the owner, or the tablespace, on this server.",
+        }
+        raise CheckpointError(
+            f"{printable(name)} cannot be created: {printable(_words(error))}",
+            remedies.get(type(error), "Its own words say what is wrong."),
+        ) from None
+
+
+def _load(
+    checkpoint: Path,
+    manifest: mf.Manifest,
+    dsn: str,
+    progress: Progress,
+    aborted: Callable[[], bool],
+    *,
+    jobs: int,
+    seconds: float,
+) -> None:
+    """Run pg_restore with owners and privileges, stopping at the first error."""
+    used = parameters(dsn)
+    with contextlib.closing(connect(dsn)) as connection:
+        tool = restore_tool(manifest, connection.info.server_version // 10000)
+    total = len(manifest.tables)
+    shown = {table.name.partition("\n")[0]: table.name for table in manifest.tables}
+    done = 0
+
+    def line_came(line: str) -> None:
+        nonlocal done
+        match = _TABLE.search(line)
+        if match:
+            done += 1
+            name = match.group(1).removesuffix('"')
+            progress(f"loading {printable(shown.get(name, name))}", min(done, total), total)
+
+    arguments = [
+        *(tool.path, "--exit-on-error", f"--jobs={jobs}", "--verbose", "--no-password"),
+        f"--dbname={database_argument(used['dbname'])}",
+        *("--", str(checkpoint.resolve() / mf.DUMP)),
+    ]
+    try:
+        with child_environment(used, application="rollback_tui pg_restore") as environment:
+            run_tool(
+                arguments,
+                environment=environment,
+                seconds=seconds,
+                on_line=line_came,
+                aborted=aborted,
+                remedies=_REMEDIES,
+                secret=used.get("password", ""),
+            )
+    except ToolFailed as error:
+        raise CheckpointError(error.summary, error.remedy) from None
+
+
+def _analyze(dsn: str) -> None:
+    """Collect statistics, without which the planner guesses; what we may not, stays without."""
+    with contextlib.closing(connect(dsn)) as connection:
+        try:
+            connection.execute("SET statement_timeout = 0")
+            connection.execute("ANALYZE")
+        except psycopg.Error as error:
+            raise CheckpointError(
+                f"The restored database could not be analysed: {printable(_words(error))}",
+                "Its own words say what is wrong.",
+            ) from None
+
+
+def drop_database(maintenance: Connection, name: str) -> None:
+    """Drop a database that we created; an error here never hides the one before it.
+
+    FORCE (from 13) ends the sessions that a killed pg_restore may have left behind.
+    """
+    with contextlib.suppress(psycopg.Error):
+        maintenance.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )
+
+
+def compare(checkpoint: Path, dsn: str) -> tuple[Difference, ...]:
+    """Count every table of a restored database and compare with the manifest, exactly.
+
+    Nothing returned: proven. Raises CheckpointError or ConnectionFailed.
+    """
+    manifest, _ = mf.read(checkpoint)
+    found: list[Difference] = []
+    with contextlib.closing(connect(as_utf8(dsn))) as connection:
+        try:
+            connection.execute("SET statement_timeout = 0")
+            connection.execute("SET row_security = off")
+            present = set(list_tables(connection))
+            for table in manifest.tables:
+                if (table.schema, table.table) not in present:
+                    found.append(_difference("missing", table, None))
+                    continue
+                rows = count_rows(connection, table)
+                if table.rows is None:
+                    found.append(_difference("not counted", table, rows))
+                elif rows != table.rows:
+                    found.append(_difference("rows", table, rows))
+        except psycopg.Error as error:
+            raise CheckpointError(
+                f"The restored database cannot be compared: {printable(_words(error))}",
+                "Do not put it in place.",
+            ) from None
+    expected = {(table.schema, table.table) for table in manifest.tables}
+    for schema, name in sorted(present - expected):
+        found.append(Difference(kind="extra", table=f"{schema}.{name}", expected=None, found=None))
+    return tuple(found)
+
+
+def _difference(
+    kind: Literal["rows", "missing", "not counted"], table: mf.TableRows, rows: int | None
+) -> Difference:
+    return Difference(kind=kind, table=table.name, expected=table.rows, found=rows)
+
+
+def _words(error: psycopg.Error) -> str:
+    """Return the server's message, with detail, on one line."""
+    detail = error.diag.message_detail
+    return " ".join((error.diag.message_primary or str(error)).split()) + (
+        f" ({' '.join(detail.split())})" if detail else ""
+    )

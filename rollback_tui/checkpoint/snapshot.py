@@ -1,0 +1,151 @@
+"""The one moment that a checkpoint shows: dumped by pg_dump and counted by us, no row between.
+
+A transaction exports its snapshot; pg_dump takes it with ``--snapshot``, and the tables are
+counted in the very same one. So the counts of the manifest are those of the dump, though the
+application goes on writing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import psycopg
+from psycopg import conninfo, sql
+
+from rollback_tui.checkpoint.manifest import TableRows
+from rollback_tui.core.errors import CheckpointError, ConnectionFailed
+from rollback_tui.core.text import printable
+from rollback_tui.postgres.connect import Connection, connect
+
+# The transaction waits while pg_dump works: none of these may end it meanwhile. Those that this
+# version lacks are left out (transaction_timeout is of 17). With row_security off, a policy that
+# would hide rows is an error instead of a smaller number.
+_CALM = """
+SELECT set_config(s.name, w.value, true)
+FROM (VALUES ('idle_in_transaction_session_timeout', '0'), ('statement_timeout', '0'),
+             ('transaction_timeout', '0'), ('lock_timeout', %s), ('row_security', 'off'),
+             ('search_path', 'pg_catalog')) w(name, value)
+JOIN pg_settings s ON s.name = w.name
+"""
+
+# What has rows of its own in a dump: plain tables, partitions included, without those that an
+# extension makes again by itself (their configuration rows are not counted).
+_TABLES = """
+SELECT n.nspname, c.relname, c.relpersistence = 'u'
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence IN ('p', 'u')
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend d
+                  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY 1, 2
+"""
+
+_UNPOPULATED = """
+SELECT n.nspname || '.' || c.relname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'm' AND NOT c.relispopulated ORDER BY 1
+"""
+
+_HOLDERS = """
+SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.usename, ''), l.relation::regclass::text
+FROM pg_locks l
+JOIN pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'm', 'v', 'S', 'f')
+JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'AccessExclusiveLock'
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY 1 LIMIT 5
+"""
+
+
+class Snapshot:
+    """An exported snapshot, held open by its connection."""
+
+    def __init__(self, connection: Connection, identifier: str) -> None:
+        self.connection = connection
+        self.identifier = identifier
+        """For ``pg_dump --snapshot``."""
+        self.tables: tuple[TableRows, ...] = tuple(
+            TableRows(schema=schema, table=table, rows=None, unlogged=unlogged)
+            for schema, table, unlogged in connection.execute(_TABLES)
+        )
+        self.unpopulated_views: tuple[str, ...] = tuple(
+            name for (name,) in connection.execute(_UNPOPULATED)
+        )
+        self.counted = 0
+        """How many tables :meth:`count` has done."""
+
+    def count(self, stop: threading.Event) -> tuple[TableRows, ...]:
+        """Return the tables with exact rows; ``rows`` stays None where it could not be counted.
+
+        Runs in a thread of its own beside pg_dump; ``stop`` and a cancel end it early.
+        """
+        counted: list[TableRows] = []
+        for table in self.tables:
+            counted.append(table if stop.is_set() else self._count(table))
+            self.counted += 1
+        return tuple(counted)
+
+    def _count(self, table: TableRows) -> TableRows:
+        rows = None
+        # A savepoint: one table that cannot be read must not end the transaction, and with it
+        # the snapshot that pg_dump's workers still have to take.
+        with contextlib.suppress(psycopg.Error), self.connection.transaction():
+            rows = count_rows(self.connection, table)
+        return TableRows(schema=table.schema, table=table.table, rows=rows, unlogged=table.unlogged)
+
+    def cancel(self) -> None:
+        """End the count that is going on."""
+        with contextlib.suppress(psycopg.Error):
+            self.connection.cancel_safe(timeout=5)
+
+
+def list_tables(connection: Connection) -> tuple[tuple[str, str], ...]:
+    """Return (schema, table) of all that has rows of its own in a dump."""
+    return tuple((schema, table) for schema, table, _ in connection.execute(_TABLES))
+
+
+def count_rows(connection: Connection, table: TableRows) -> int:
+    """Count the table's own rows (not those of its children). Raises psycopg.Error."""
+    query = sql.SQL("SELECT count(*) FROM ONLY {}").format(
+        sql.Identifier(table.schema, table.table)
+    )
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextlib.contextmanager
+def held(dsn: str, lock_wait_seconds: float) -> Iterator[Snapshot]:
+    """Yield a snapshot that stays until the end of the block. Raises ConnectionFailed."""
+    opened = connect(as_utf8(dsn), application="rollback_tui checkpoint")
+    with contextlib.closing(opened) as connection:
+        try:
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.execute(_CALM, [f"{round(lock_wait_seconds * 1000)}ms"])
+            row = connection.execute("SELECT pg_export_snapshot()").fetchone()
+            snapshot = Snapshot(connection, str(row[0]) if row else "")
+        except psycopg.Error as error:
+            raise CheckpointError(
+                f"No snapshot could be taken: {printable(str(error).strip())}",
+                "Connect to the primary, and not through a pooler.",
+            ) from None
+        yield snapshot
+
+
+def as_utf8(dsn: str) -> str:
+    """Return the connection string with names and comments asked for in UTF-8."""
+    return conninfo.make_conninfo(dsn, client_encoding="UTF8")
+
+
+def lock_holders(dsn: str) -> tuple[str, ...]:
+    """Name the sessions that hold a lock which a dump cannot share; nothing when unknown."""
+    with (
+        contextlib.suppress(psycopg.Error, ConnectionFailed),
+        contextlib.closing(connect(as_utf8(dsn))) as connection,
+    ):
+        return tuple(
+            printable(f"pid {pid} {application or '-'} {user} on {relation}")
+            for pid, application, user, relation in connection.execute(_HOLDERS)
+        )
+    return ()

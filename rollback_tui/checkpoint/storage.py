@@ -1,0 +1,127 @@
+"""Directories of checkpoints: a name reserved, files made durable, the whole published at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rollback_tui.core.errors import CheckpointError
+from rollback_tui.core.text import printable
+
+PARTIAL = ".partial-"
+"""Prefix of a checkpoint that is being made, or whose maker died."""
+
+LATEST = "latest"
+"""Symbolic link to the newest checkpoint."""
+
+NAME_FORMAT = "%Y%m%d_%H%M%S"
+
+
+def now() -> datetime:
+    """Return the wall clock, UTC."""
+    return datetime.now(UTC)
+
+
+def no_space(directory: Path) -> tuple[tuple[str, str], ...]:
+    """Return the remedies for a disk that takes no more."""
+    remedy = (
+        f"Free space for {printable(str(directory))}, "
+        "or set checkpoint.directory to a larger file system."
+    )
+    return tuple((sign, remedy) for sign in ("No space left", "quota exceeded", "File too large"))
+
+
+def storage_error(error: OSError, directory: Path) -> CheckpointError:
+    """Return the error for the operator when the file system refused something."""
+    reason = error.strerror or str(error)
+    remedy = next(
+        (text for sign, text in no_space(directory) if sign in reason),
+        "Make the directory writable, or set checkpoint.directory to another.",
+    )
+    return CheckpointError(
+        f"The checkpoint cannot be written in {printable(str(directory))}: {reason}", remedy
+    )
+
+
+@contextlib.contextmanager
+def building(directory: Path, clock: Callable[[], datetime]) -> Iterator[tuple[Path, Path]]:
+    """Yield (partial directory, final path); after the block the partial one is gone.
+
+    Either the block published it with :func:`publish`, or it failed and it is removed.
+    Raises CheckpointError when the file system refuses.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial, final = _reserve(directory, clock().astimezone(UTC).strftime(NAME_FORMAT))
+    except OSError as error:
+        raise storage_error(error, directory) from None
+    try:
+        yield partial, final
+    except OSError as error:
+        raise storage_error(error, directory) from None
+    finally:
+        if partial.exists():
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _reserve(directory: Path, stem: str) -> tuple[Path, Path]:
+    """Make the partial directory of a name that nobody has, and that nobody else is making.
+
+    The partial directory comes first: while it is ours, nobody can publish under the name.
+    """
+    for number in range(1, 1000):
+        name = stem if number == 1 else f"{stem}_{number}"
+        partial, final = directory / f"{PARTIAL}{name}", directory / name
+        try:
+            partial.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        if not os.path.lexists(final):
+            return partial, final
+        partial.rmdir()
+    raise FileExistsError(17, f"a thousand checkpoints of {stem} exist")
+
+
+def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a new file that only we can read. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        os.fchmod(descriptor, mode)
+
+
+def sync(path: Path) -> None:
+    """Make a file or a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def tighten_and_sync(root: Path) -> None:
+    """Make a tree private (directories 0700, files 0600 or 0700) and durable."""
+    for folder, _, files in os.walk(root, topdown=False):
+        for name in files:
+            path = Path(folder) / name
+            path.chmod(0o700 if path.stat().st_mode & 0o100 else 0o600)
+            sync(path)
+        Path(folder).chmod(0o700)
+        sync(Path(folder))
+
+
+def publish(partial: Path, final: Path) -> None:
+    """Give a finished checkpoint its name and make ``latest`` point to it. Raises OSError."""
+    link = final.parent / f".{LATEST}-{secrets.token_hex(4)}"
+    link.symlink_to(final.name)
+    try:
+        partial.rename(final)
+        link.replace(final.parent / LATEST)
+    finally:
+        link.unlink(missing_ok=True)
+    sync(final.parent)

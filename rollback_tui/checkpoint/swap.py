@@ -1,0 +1,156 @@
+"""Put a restored database in the place of the failed one, which is kept under another name."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import psycopg
+from psycopg import sql
+
+from rollback_tui.checkpoint.properties import (
+    carry_statements,
+    differences,
+    read_properties,
+)
+from rollback_tui.checkpoint.restore import NAME_BYTES
+from rollback_tui.checkpoint.snapshot import as_utf8
+from rollback_tui.core.errors import CheckpointError
+from rollback_tui.core.text import printable
+from rollback_tui.postgres.connect import Connection, connect
+from rollback_tui.postgres.door import end_sessions, strangers
+
+SECONDS = 20.0
+"""How long sessions that come back are ended again before the swap is given up."""
+
+# RENAME asks for the owner (or a role with its privileges) and for CREATEDB.
+_MAY_RENAME = """
+SELECT d.datname, me.rolsuper OR pg_has_role(current_user, d.datdba, 'USAGE'),
+       me.rolsuper OR me.rolcreatedb
+FROM pg_database d, pg_roles me
+WHERE me.rolname = current_user AND d.datname = ANY(%s)
+"""
+
+# All of these belong to the database by its number, and would stay with the failed one.
+_TIED = """
+SELECT 'logical slot ' || slot_name FROM pg_replication_slots WHERE database = %(name)s
+UNION ALL
+SELECT 'prepared transaction ' || gid FROM pg_prepared_xacts WHERE database = %(name)s
+"""
+
+
+def swap(
+    maintenance_dsn: str,
+    database: str,
+    new_database: str,
+    kept_name: str,
+    *,
+    seconds: float = SECONDS,
+) -> None:
+    """Rename ``database`` to ``kept_name`` and ``new_database`` to ``database``, at once.
+
+    Everything that belongs to the old database itself is carried over as it is now (with a closed
+    door, the closed door too: it is opened by name afterwards). One transaction; while a rename
+    holds the database's lock, nobody new comes in, so nothing is left closed if we die. The
+    caller has closed its own sessions in both databases.
+
+    Raises CheckpointError or ConnectionFailed; then nothing has been renamed.
+    """
+    if len(kept_name.encode()) > NAME_BYTES:
+        raise CheckpointError(
+            f"The name {printable(kept_name)} is longer than {NAME_BYTES} bytes",
+            "Use beside_name() to shorten it.",
+        )
+    with contextlib.closing(connect(as_utf8(maintenance_dsn))) as connection:
+        if connection.info.dbname in (database, new_database):
+            raise CheckpointError(
+                f"The swap cannot be made from {printable(connection.info.dbname)} itself",
+                "Set connection.maintenance_database to another database of the server.",
+            )
+        _refuse_what_cannot_be(connection, database, new_database)
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                _attempt(connection, database, new_database, kept_name)
+                return
+            except psycopg.errors.ObjectInUse as error:
+                if time.monotonic() > deadline:
+                    raise _in_use(connection, database, new_database, error) from None
+            except psycopg.Error as error:
+                raise CheckpointError(
+                    f"The swap was refused: {printable(' '.join(str(error).split()))}",
+                    "Nothing was renamed. Use the owner with CREATEDB, or a superuser.",
+                ) from None
+
+
+def _refuse_what_cannot_be(connection: Connection, database: str, new_database: str) -> None:
+    names = [database, new_database]
+    rows = {name: may for name, *may in connection.execute(_MAY_RENAME, [names])}
+    for name in names:
+        if name not in rows:
+            raise CheckpointError(
+                f"There is no database {printable(name)}", "Check its name: it may be renamed."
+            )
+        owner, createdb = rows[name]
+        if not owner or not createdb:
+            lacking = "is not its owner" if not owner else "has no CREATEDB"
+            raise CheckpointError(
+                f"{printable(name)} cannot be renamed: the role "
+                f"{printable(connection.info.user)} {lacking}",
+                "Connect as the owner with CREATEDB, or as a superuser.",
+            )
+    tied = [text for (text,) in connection.execute(_TIED, {"name": database})]
+    if tied:
+        raise CheckpointError(
+            f"{printable(database)} cannot be swapped: {printable(', '.join(tied))} stays with it",
+            "Drop the slot, or finish the prepared transaction, then try again.",
+        )
+
+
+def _attempt(connection: Connection, database: str, new_database: str, kept_name: str) -> None:
+    """One transaction: end the sessions, carry the properties, rename twice. Raises psycopg.Error.
+
+    Ending comes last before the renames: a session that comes back in between makes the rename
+    wait for it and fail (ObjectInUse), and all of it is tried again.
+    """
+    old, new = sql.Identifier(database), sql.Identifier(new_database)
+    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    connection.execute("BEGIN")
+    try:
+        connection.execute("SET LOCAL lock_timeout = '15s'")
+        properties = read_properties(connection, database)
+        for statement in carry_statements(properties, new):
+            connection.execute(statement)
+        for name in (database, new_database):
+            people = strangers(connection, name, keep=())
+            end_sessions(connection, [pid for pid, _, may in people if may])
+        connection.execute(rename.format(old, sql.Identifier(kept_name)))
+        connection.execute(rename.format(new, old))
+        wrong = differences(properties, read_properties(connection, database))
+        if wrong:
+            raise CheckpointError(
+                f"Not everything could be carried over: {'; '.join(wrong)}",
+                "Nothing was renamed. Use a superuser, or swap by hand.",
+            )
+        tag = connection.execute("COMMIT").statusmessage
+    except BaseException:
+        with contextlib.suppress(psycopg.Error):
+            connection.execute("ROLLBACK")
+        raise
+    if tag != "COMMIT":
+        raise CheckpointError(f"The server answered {tag} to COMMIT", "Nothing was renamed.")
+
+
+def _in_use(
+    connection: Connection, database: str, new_database: str, error: psycopg.Error
+) -> CheckpointError:
+    people = [
+        who
+        for name in (database, new_database)
+        for _, who, _ in strangers(connection, name, keep=())
+    ]
+    named = "; ".join(people[:5]) or printable(error.diag.message_detail or "no session is visible")
+    return CheckpointError(
+        f"{printable(database)} stays in use: {named}",
+        "Nothing was renamed. Stop those applications, or end their sessions as a superuser.",
+    )
