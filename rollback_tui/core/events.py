@@ -276,6 +276,8 @@ class UnchangedProven(Event, frozen=True, kw_only=True, tag="unchanged_proven"):
 
     proven: bool
     differences: tuple[str, ...] = ()
+    basis: str = ""
+    """What was compared: ``schema, rows and version``."""
 
 
 class RecoveryStep(Event, frozen=True, kw_only=True, tag="recovery_step"):

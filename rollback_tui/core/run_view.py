@@ -67,6 +67,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """``elapsed`` when the door closed; None while it is open."""
     downtime: float = 0.0
     """Seconds the door was closed, as far as it has been opened again."""
+    door_closed: ev.DoorClosed | None = None
+    """What opening needs; None while the door is open."""
     door: Literal["limit", "terminate"] | None = None
     """The rung that was used; None when the door was never closed."""
     maintenance_on: bool = False
@@ -155,9 +157,10 @@ def _changes(view: RunView, record: ev.Record) -> dict[str, object]:
         case ev.TransactionStarted() | ev.TransactionRolledBack() as transaction:
             return _transaction(view, transaction)
         case ev.DoorClosed() as door:
-            return {"door_closed_at": record.elapsed, "door": door.rung, "waiting": None}
+            return {"door_closed_at": record.elapsed, "door": door.rung, "door_closed": door}
         case ev.DoorOpened():
-            return {"downtime": view.downtime_at(record.elapsed), "door_closed_at": None}
+            downtime = view.downtime_at(record.elapsed)
+            return {"downtime": downtime, "door_closed_at": None, "door_closed": None}
         case ev.Question() as question:
             return {"question": question, "question_asked": record.elapsed, "waiting": None}
         case ev.Answered() as answered:

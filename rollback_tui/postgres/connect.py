@@ -1,0 +1,174 @@
+"""Connections: made with a deadline, recognisable on the server, and clear when they fail."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import conninfo
+from psycopg.rows import TupleRow
+
+from rollback_tui.core.errors import ConnectionFailed
+from rollback_tui.core.model import Target
+from rollback_tui.core.text import printable
+
+APPLICATION = "rollback_tui"
+
+Connection: TypeAlias = psycopg.Connection[TupleRow]
+
+# A dead peer is noticed within about ten seconds on both sides; the server's own two-hour
+# default would leave a lost session holding its locks.
+_KEEPALIVES = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+
+_REMEDIES = (
+    ("password authentication failed", "Check user and password, or use a pgpass file."),
+    ("no password supplied", "Give the password in ~/.pgpass, PGPASSFILE or a service file."),
+    ("no pg_hba.conf entry", "The server's pg_hba.conf does not let this user in from here."),
+    ("could not translate host name", "Check the host name in the DSN."),
+    ("failed to resolve host", "Check the host name in the DSN."),
+    ("connection refused", "Is the server running there? Check host and port."),
+    ("no such file or directory", "Is the server running? Check the socket directory and port."),
+    ("timeout expired", "The server does not answer: check host, port and firewall."),
+    ("timed out", "The server does not answer: check host, port and firewall."),
+    ("too many connections", "A connection limit is reached; is the door still closed?"),
+    ("not currently accepting connections", "The database is closed; see `rollback-tui history`."),
+    ("does not exist", "Check the name of the database and of the role in the DSN."),
+    ("ssl", "Check sslmode and the certificates in the DSN."),
+)
+
+
+def connect(
+    dsn: str,
+    *,
+    timeout: float = 10,
+    application: str = APPLICATION,
+    sent: Callable[[str], None] | None = None,
+) -> Connection:
+    """Return a connection in autocommit, or raise ConnectionFailed within ``timeout`` seconds.
+
+    ``sent`` is called with every SQL text before it goes out.
+    """
+    try:
+        given = conninfo.conninfo_to_dict(dsn)
+        settings: dict[str, Any] = {
+            **_KEEPALIVES,
+            **given,
+            "application_name": application,
+            "connect_timeout": max(2, math.ceil(timeout)),
+        }
+        connection = psycopg.connect(**settings, autocommit=True)
+    except psycopg.Error as error:
+        raise _failure(dsn, error) from None
+    if sent is not None:
+        connection.cursor_factory = _recording(sent)
+    return connection
+
+
+def _recording(sent: Callable[[str], None]) -> type[psycopg.Cursor[TupleRow]]:
+    class RecordingCursor(psycopg.Cursor[TupleRow]):
+        def execute(self, query: Any, params: Any = None, **options: Any) -> RecordingCursor:
+            if isinstance(query, psycopg.sql.Composable):
+                text = query.as_string(self.connection)
+            else:
+                text = query.decode() if isinstance(query, bytes) else str(query)
+            sent(text)
+            return super().execute(query, params, **options)
+
+    return RecordingCursor
+
+
+def _failure(dsn: str, error: psycopg.Error) -> ConnectionFailed:
+    secret = password_of(dsn)
+    message = printable(" ".join(str(error).split()) or "the connection failed")
+    if secret:
+        message = message.replace(secret, "***")
+    lowered = message.lower()
+    remedy = next(
+        (text for sign, text in _REMEDIES if sign in lowered),
+        "Check --dsn, DATABASE_URL or the PG* environment.",
+    )
+    return ConnectionFailed(message, remedy)
+
+
+def password_of(dsn: str) -> str:
+    """Return the password inside a DSN; empty when there is none (or it cannot be parsed)."""
+    try:
+        return str(conninfo.conninfo_to_dict(dsn).get("password") or "")
+    except psycopg.Error:
+        return ""
+
+
+def with_database(dsn: str, database: str) -> str:
+    """Return the same connection string for another database of the server."""
+    return conninfo.make_conninfo(dsn, dbname=database)
+
+
+_NOT_PASSED_ON = {"application_name", "fallback_application_name", "service", "replication"}
+
+
+def resolved(connection: Connection) -> str:
+    """Return the connection string that was really used, password included: for pipes only.
+
+    What came from the environment, a service file or a passfile is written down, so that a
+    child process with another environment reaches the same database (``PQconninfo``).
+    """
+    used = {
+        option.keyword.decode(): option.val.decode()
+        for option in connection.pgconn.info
+        if option.val and option.keyword.decode() not in _NOT_PASSED_ON
+    }
+    # Of several hosts, the one that answered.
+    used |= {"host": connection.info.host, "port": str(connection.info.port)}
+    return conninfo.make_conninfo("", **used)
+
+
+def without_password(dsn: str) -> str:
+    """Return the connection string as it may be shown."""
+    return conninfo.make_conninfo(dsn, password=None) if password_of(dsn) else dsn
+
+
+_TARGET = """
+SELECT d.oid::bigint, d.datname, pg_is_in_recovery(), current_setting('server_version_num')::int,
+       current_user
+FROM pg_database d WHERE d.datname = current_database()
+"""
+
+
+def target(connection: Connection) -> Target:
+    """Ask the server which database this is."""
+    row = connection.execute(_TARGET).fetchone()
+    if row is None:  # pragma: no cover - the current database is always in pg_database
+        raise ConnectionFailed("the server does not know its own database", "Connect again.")
+    oid, database, standby, version, user = row
+    return Target(
+        system_identifier=_system_identifier(connection),
+        database_oid=oid,
+        database=database,
+        role="standby" if standby else "primary",
+        server_version=version,
+        host=connection.info.host or "local",
+        port=connection.info.port,
+        user=user,
+    )
+
+
+def _system_identifier(connection: Connection) -> str:
+    """``pg_control_system()`` may be revoked on managed services: then it is left out."""
+    try:
+        row = connection.execute("SELECT system_identifier FROM pg_control_system()").fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        return "not visible"
+    return str(row[0]) if row else "not visible"
+
+
+def through_pooler(connection: Connection) -> bool:
+    """Return whether something stands between: the backend is not the one whose key we got."""
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return row is None or row[0] != connection.info.backend_pid

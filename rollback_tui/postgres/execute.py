@@ -1,0 +1,119 @@
+"""Statements of the script: the original bytes, one at a time, through the extended protocol."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import psycopg
+from psycopg import pq
+
+from rollback_tui.core.model import ParserAnswer, Statement, Value
+from rollback_tui.core.text import printable
+from rollback_tui.postgres.connect import Connection
+
+_NOTICE_LENGTH = 500
+
+
+class Answer(Value, frozen=True, kw_only=True):
+    """What the server said to one statement."""
+
+    command_tag: str
+    rows: int | None
+    """None where the command has no row count."""
+    seconds: float
+    notices: tuple[str, ...]
+
+
+def execute(connection: Connection, text: str, *, notices_kept: int = 20) -> Answer:
+    """Execute one statement exactly as it is. Raises psycopg.Error as the server gave it.
+
+    The extended protocol takes one command only, so the server itself refuses a second one
+    that a wrong boundary might have let through ("cannot insert multiple commands").
+    """
+    kept: list[str] = []
+    flood = 0
+
+    def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
+        nonlocal flood
+        if len(kept) < notices_kept:
+            line = f"{diagnostic.severity}: {diagnostic.message_primary}"
+            kept.append(printable(line[:_NOTICE_LENGTH]))
+        else:
+            flood += 1
+
+    connection.add_notice_handler(notice)
+    began = time.monotonic()
+    try:
+        with connection.cursor() as cursor:
+            # binary=True is what makes psycopg use the extended protocol without parameters.
+            cursor.execute(text.encode(), binary=True, prepare=False)
+            tag = cursor.statusmessage or ""
+            counted = cursor.rowcount if tag.split(" ")[-1].isdigit() else -1
+    finally:
+        connection.remove_notice_handler(notice)
+    if flood:
+        kept.append(f"… and {flood:,} more notices")
+    return Answer(
+        command_tag=tag,
+        rows=counted if counted >= 0 else None,
+        seconds=time.monotonic() - began,
+        notices=tuple(kept),
+    )
+
+
+def in_transaction(connection: Connection) -> bool:
+    """Return whether the session is inside a transaction that has not failed."""
+    return connection.info.transaction_status == pq.TransactionStatus.INTRANS
+
+
+def transaction_id(connection: Connection) -> str:
+    """Return the transaction's own id, assigning one if it has none (PostgreSQL 13+)."""
+    row = connection.execute("SELECT pg_catalog.pg_current_xact_id()::text").fetchone()
+    return str(row[0]) if row else ""
+
+
+def timeouts(lock: float, statement: float) -> bytes:
+    """Return the SQL that asserts both timeouts for the transaction; seconds."""
+    return (
+        f"SET LOCAL lock_timeout = {round(lock * 1000)};"
+        f" SET LOCAL statement_timeout = {round(statement * 1000)};"
+        " SET LOCAL idle_in_transaction_session_timeout = 0"
+    ).encode()
+
+
+def syntax_errors(
+    connection: Connection, statements: Sequence[Statement]
+) -> tuple[ParserAnswer, ...]:
+    """Let the target's own parser read every statement; nothing is executed.
+
+    Only SQLSTATE 42601 and its kind mean bad syntax: that a table is missing now is normal,
+    because the statements before have not run.
+    """
+    bad: list[ParserAnswer] = []
+    connection.execute("SET lock_timeout = 1000")
+    try:
+        for statement in statements:
+            # pgconn.prepare is libpq's PQprepare: parse and analyse, then forget.
+            result = connection.pgconn.prepare(b"", statement.sql.encode())
+            if result.status == pq.ExecStatus.COMMAND_OK:
+                continue
+            field = result.error_field
+            state = (field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+            if state in ("42601", "22025", "42622", "22021"):
+                place = field(pq.DiagnosticField.STATEMENT_POSITION)
+                bad.append(
+                    ParserAnswer(
+                        index=statement.index,
+                        sqlstate=state,
+                        message=printable(
+                            (field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"").decode(
+                                errors="replace"
+                            )
+                        ),
+                        position=int(place) if place else None,
+                    )
+                )
+    finally:
+        connection.execute("RESET lock_timeout")
+    return tuple(bad)

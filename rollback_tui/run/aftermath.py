@@ -1,0 +1,122 @@
+"""After the door is open: statistics, impact, report, and the one outcome."""
+
+from __future__ import annotations
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from rollback_tui.core import events as ev
+from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.model import Outcome
+from rollback_tui.core.report import report_json, report_markdown
+from rollback_tui.core.run_view import advance
+from rollback_tui.run import folder, hooks
+from rollback_tui.run.context import Run, summary_of
+from rollback_tui.run.verification import Prober
+
+
+class _Felt(msgspec.Struct, frozen=True):
+    """What the impact command prints."""
+
+    affected_users: int | None = None
+    failed_requests: int | None = None
+
+
+_TOUCHED = """
+SELECT DISTINCT n.nspname, c.relname
+FROM unnest(%s::text[]) AS wanted
+JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(wanted)
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm')
+"""
+
+
+def refresh_statistics(run: Run) -> None:
+    """ANALYZE what the plan touched: the planner must not work with what is gone. Best effort;
+    it is after COMMIT and cannot change the outcome."""
+    wanted = sorted({lock.relation for s in run.plan.statements for lock in s.effect.locks})
+    try:
+        connection = run.live_target()
+        connection.execute("RESET ROLE")
+        for schema, table in connection.execute(_TOUCHED, [wanted]).fetchall():
+            text = sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table))
+            run.sql(connection, text.as_string(connection))
+    except (psycopg.Error, RollbackTuiError) as error:
+        run.write(
+            ev.Progress(phase="health", summary=f"statistics not refreshed: {summary_of(error)}")
+        )
+
+
+def measure_impact(run: Run, prober: Prober) -> None:
+    """Journal what users felt, as far as the probe and the configured command can tell."""
+    felt, source = _Felt(), []
+    if prober.probes:
+        source.append("health probes")
+    configured = run.settings.impact
+    if configured.command:
+        facts = run.facts()
+        env = hooks.environment(facts) | {
+            "RUN_STARTED": facts["started"],
+            "RUN_FINISHED": run.journal.anticipate(ev.AbortAsked()).at.isoformat(),
+        }
+        try:
+            code, text = hooks.output(
+                configured.command, env, run.project, configured.timeout_seconds
+            )
+            if code == 0:
+                felt = msgspec.json.decode(text, type=_Felt)
+                source.append(configured.command[0])
+        except (OSError, msgspec.MsgspecError) as error:
+            run.write(
+                ev.Progress(phase="aftercare", summary=f"impact command: {summary_of(error)}")
+            )
+    run.write(
+        ev.ImpactMeasured(
+            downtime_seconds=round(run.view.downtime_at(run.journal.elapsed), 3),
+            failed_probes=prober.failed if prober.probes else None,
+            probes=prober.probes or None,
+            affected_users=felt.affected_users,
+            failed_requests=felt.failed_requests,
+            source=", ".join(source),
+        )
+    )
+
+
+def finish(run: Run, outcome: Outcome, summary: str) -> ev.RunFinished:
+    """Write the report and journal the outcome: nothing comes after it."""
+    with run.phase("aftercare") as phase:
+        phase.summary = str(run.folder / folder.REPORT)
+    if run.view.alarms and outcome == "rolled_back":
+        outcome, summary = "needs_operator", f"{summary} {run.view.alarms[0].summary}."
+    finished = ev.RunFinished(
+        outcome=outcome,
+        summary=summary,
+        report=str(run.folder / folder.REPORT),
+        next_commands=_next_commands(run, outcome),
+    )
+    view = advance(run.view, run.journal.anticipate(finished))
+    try:
+        folder.write(run.folder / folder.REPORT, report_markdown(view))
+        encoded = msgspec.json.format(msgspec.json.encode(report_json(view)), indent=2)
+        folder.write(run.folder / folder.REPORT_JSON, encoded.decode() + "\n")
+    except OSError as error:
+        run.write(
+            ev.Alarm(
+                summary=f"the report could not be written: {error.strerror}",
+                remedy="The journal is complete: `rollback-tui report` makes it again.",
+            )
+        )
+    run.write(finished)
+    return finished
+
+
+def _next_commands(run: Run, outcome: Outcome) -> tuple[str, ...]:
+    if outcome != "needs_operator":
+        return ()
+    commands = [alarm.remedy for alarm in run.view.alarms]
+    made = run.view.checkpoint
+    if made is not None:
+        commands.append(f"{made.path}/restore.sh {run.database}_restored")
+    commands.append(f"rollback-tui report {run.request.run}")
+    return tuple(commands)

@@ -1,0 +1,231 @@
+"""One run on the worker's side: its journal, its questions, its connections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from rollback_tui.core import events as ev
+from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.run_view import RunView, advance
+from rollback_tui.core.schema import SchemaSnapshot
+from rollback_tui.core.text import printable
+from rollback_tui.postgres.connect import Connection, connect, with_database
+from rollback_tui.run import hooks
+from rollback_tui.run.control import Control
+from rollback_tui.run.journal import Journal
+from rollback_tui.run.request import RunRequest
+
+
+class Aborted(RollbackTuiError):
+    """The operator asked for an abort, or the process was told to end, before COMMIT."""
+
+    def __init__(self) -> None:
+        super().__init__("aborted before COMMIT", "Nothing was committed.")
+
+
+class State:
+    """Schema and rows of the target at one moment."""
+
+    def __init__(
+        self,
+        schema: SchemaSnapshot,
+        rows: dict[str, int | None],
+        invalid_indexes: tuple[str, ...] = (),
+    ) -> None:
+        self.schema = schema
+        self.rows = rows
+        """Exact rows by table; None where time did not allow to count."""
+        self.invalid_indexes = invalid_indexes
+
+
+class Run:
+    """What the phases share. It decides nothing itself."""
+
+    def __init__(self, request: RunRequest, journal: Journal, control: Control) -> None:
+        self.request = request
+        self.settings = request.settings
+        self.plan = request.plan
+        self.project = Path(request.project)
+        self.folder = Path(request.folder)
+        self.journal = journal
+        self.control = control
+        self.view = RunView()
+        journal.listeners.append(self._advance)
+        self.target: Connection | None = None
+        """Where the script runs. Opened before the door closes: nobody can come in later."""
+        self.maintenance: Connection | None = None
+        """The other database, from which the door is worked and the lock is held."""
+        self.before: State | None = None
+        """As the transaction found it, when it got that far."""
+        self.xid = ""
+        """Of the transaction that is under way; empty before there is one."""
+        self.backend_pid = 0
+        """Of the backend that has the transaction."""
+        self.committed = False
+        """The server answered COMMIT. Known here even when it could not be journaled."""
+        self.cleaning_up = False
+        """From here on nothing may stop the run from opening the door, not even a full disk."""
+
+    def _advance(self, record: ev.Record) -> None:
+        self.view = advance(self.view, record)
+
+    def write(self, event: ev.AnyEvent) -> None:
+        """Journal one event. Raises OSError, except while cleaning up."""
+        try:
+            self.journal.write(event)
+        except OSError:
+            if not self.cleaning_up:
+                raise
+            self._advance(self.journal.anticipate(event))
+
+    @contextmanager
+    def phase(self, phase: ev.Phase, summary: str = "") -> Iterator[Outcome]:
+        """Journal the beginning and the end of a phase, whatever happens in it."""
+        began = time.monotonic()
+        self.write(ev.PhaseStarted(phase=phase, summary=summary))
+        outcome = Outcome()
+        status: ev.PhaseStatus = "failed"
+        try:
+            yield outcome
+            status = outcome.status
+        except Exception as error:
+            outcome.summary = summary_of(error)
+            raise
+        finally:
+            self.write(
+                ev.PhaseFinished(
+                    phase=phase,
+                    status=status,
+                    seconds=round(time.monotonic() - began, 4),
+                    summary=outcome.summary,
+                )
+            )
+
+    def skip(self, phase: ev.Phase, why: str) -> None:
+        """Journal that a phase was not needed."""
+        self.write(ev.PhaseFinished(phase=phase, status="skipped", seconds=0.0, summary=why))
+
+    def check_abort(self) -> None:
+        """Raise Aborted when an abort was asked for. Called at every safe point."""
+        if self.control.aborted.is_set():
+            raise Aborted
+
+    def ask(self, question: ev.Question) -> str:
+        """Ask the operator; nobody there, or no answer in time: the question's own default."""
+        self.write(question)
+        choice = question.default
+        by: Literal["operator", "deadline", "configuration"] = "configuration"
+        if self.request.attended:
+            answer = self.control.wait_for_answer(question.choices, question.seconds)
+            choice, by = (answer, "operator") if answer else (choice, "deadline")
+        self.write(ev.Answered(name=question.name, choice=choice, by=by))
+        self.check_abort()
+        return choice
+
+    def sql(self, connection: Connection, text: str) -> None:
+        """Send SQL of our own that changes something; journaled before it goes out."""
+        where: Literal["target", "maintenance"] = (
+            "maintenance" if connection is self.maintenance else "target"
+        )
+        self.write(ev.SqlSent(connection=where, sql=text))
+        connection.execute(text.encode())
+
+    def hook(self, name: str, *, on: bool = True) -> ev.HookRan | None:
+        """Call the hook of the configuration named ``name``; None when there is none."""
+        configured = {
+            "maintenance on": self.settings.maintenance.on,
+            "maintenance off": self.settings.maintenance.off,
+            "notify started": self.settings.notify.started,
+        }[name]
+        if not configured.configured:
+            return None
+        ran = hooks.call(
+            configured,
+            name,
+            on=on,
+            facts=self.facts(),
+            dsn=self.request.dsn,
+            project=self.project,
+        )
+        self.write(ran)
+        return ran
+
+    def facts(self) -> dict[str, str]:
+        """Return what hooks are told."""
+        started = self.view.started_at
+        return {
+            "run": self.request.run,
+            "database": self.database,
+            "environment": self.settings.environment,
+            "framework": self.plan.framework,
+            "versions": " ".join(m.version for m in self.plan.migrations),
+            "goal": self.plan.goal or "",
+            "operator": self.request.operator.user,
+            "reason": self.request.reason,
+            "folder": str(self.folder),
+            "started": started.isoformat() if started else "",
+        }
+
+    @property
+    def database(self) -> str:
+        """The target's name."""
+        started = self.view.started
+        return started.target.database if started else ""
+
+    def open_connections(self) -> None:
+        """Connect to the target and to the maintenance database. Raises ConnectionFailed."""
+        timeout = self.settings.connection.connect_timeout
+        self.target = connect(self.request.dsn, timeout=timeout, application="rollback_tui run")
+        self.maintenance = connect(
+            self.maintenance_dsn, timeout=timeout, application="rollback_tui door"
+        )
+
+    @property
+    def maintenance_dsn(self) -> str:
+        """Where the door is worked from."""
+        return with_database(self.request.dsn, self.settings.connection.maintenance_database)
+
+    def live_target(self) -> Connection:
+        """Return the connection to the target, made again when it was lost."""
+        if self.target is None or self.target.closed or self.target.broken:
+            self.target = connect(
+                self.request.dsn,
+                timeout=self.settings.connection.connect_timeout,
+                application="rollback_tui run",
+            )
+        return self.target
+
+    def live_maintenance(self) -> Connection:
+        """Return the connection to the maintenance database, made again when it was lost."""
+        if self.maintenance is None or self.maintenance.closed or self.maintenance.broken:
+            self.maintenance = connect(
+                self.maintenance_dsn,
+                timeout=self.settings.connection.connect_timeout,
+                application="rollback_tui door",
+            )
+        return self.maintenance
+
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in (self.target, self.maintenance):
+            if connection is not None:
+                connection.close()
+
+
+class Outcome:
+    """How a phase ended, filled in while it runs."""
+
+    def __init__(self) -> None:
+        self.status: ev.PhaseStatus = "done"
+        self.summary = ""
+
+
+def summary_of(error: BaseException) -> str:
+    """Return one printable line that says what went wrong."""
+    if isinstance(error, RollbackTuiError):
+        return printable(error.summary)
+    return printable(" ".join(str(error).split()) or type(error).__name__)

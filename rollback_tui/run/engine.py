@@ -1,0 +1,127 @@
+"""The run, from the first phase to the one outcome. Read it aloud: it is the design's table."""
+
+from __future__ import annotations
+
+import psycopg
+
+from rollback_tui.core import events as ev
+from rollback_tui.core.model import Outcome
+from rollback_tui.core.text import printable
+from rollback_tui.postgres.connect import Connection
+from rollback_tui.run.aftermath import finish, measure_impact, refresh_statistics
+from rollback_tui.run.context import Aborted, Run, summary_of
+from rollback_tui.run.doorway import Keeper, close_door, reopen
+from rollback_tui.run.execution import StatementRefused, TransactionLost, execute
+from rollback_tui.run.judgement import reach, version_says_committed, wait_until_gone
+from rollback_tui.run.preflight import announce, checkpoint, drain, preflight
+from rollback_tui.run.undo import undo
+from rollback_tui.run.verification import Prober, health, verify
+
+
+def carry_out(run: Run) -> ev.RunFinished:
+    """Carry the run out. Whatever happens, it ends in one of the five outcomes, with the door
+    open and maintenance mode off (or an alarm that says they are not)."""
+    keeper: Keeper | None = None
+    prober = Prober(run)
+    try:
+        preflight(run)
+        checkpoint(run)
+        announce(run)
+        drain(run)
+        prober.start()
+        keeper = close_door(run)
+    except Exception as error:  # noqa: BLE001 - whatever it was, what was closed must open again
+        run.cleaning_up = True
+        prober.stop()
+        reopen(run, None)
+        return finish(run, "refused", summary_of(error))
+    outcome, summary = _transaction(run, keeper)
+    run.cleaning_up = True
+    reopen(run, keeper)
+    prober.stop()
+    measure_impact(run, prober)
+    if outcome == "rolled_back":
+        refresh_statistics(run)
+        if health(run) is False:
+            outcome = "needs_operator"
+            summary = "Rolled back, but the application is not healthy."
+    return finish(run, outcome, summary)
+
+
+def _transaction(run: Run, keeper: Keeper | None) -> tuple[Outcome, str]:
+    try:
+        execute(run)
+        passed = verify(run)
+        gate(run, passed=passed)
+        if commit(run, keeper):
+            return "rolled_back", "The migration is rolled back and verified."
+        raise StatementRefused("the server lost the COMMIT", "Nothing was committed.")
+    except Exception as error:  # noqa: BLE001 - an unknown error must be undone like a known one
+        run.cleaning_up = True
+        if run.committed:
+            return "rolled_back", f"Rolled back and verified; then: {summary_of(error)}"
+        return undo(run, keeper, error)
+
+
+def gate(run: Run, *, passed: bool) -> None:
+    """Between verification and COMMIT: go on, or ask. Nobody answers: ROLLBACK."""
+    with run.phase("gate") as outcome:
+        if passed and run.settings.run.gate == "commit":
+            outcome.summary = "all that could be verified passed"
+            return
+        failed = [v for v in run.view.verifications if v.verdict != "pass"]
+        text = (
+            "Verified. Commit?"
+            if passed
+            else "Not as expected: " + "; ".join(f"{v.title}: {v.summary}" for v in failed[:3])
+        )
+        choice = run.ask(
+            ev.Question(
+                name="gate",
+                text=printable(text),
+                choices=("roll back", "commit"),
+                default="commit" if passed and not run.request.attended else "roll back",
+                seconds=run.settings.run.answer_seconds,
+            )
+        )
+        outcome.summary = choice
+        if choice != "commit":
+            raise TransactionLost(
+                "verification failed" if not passed else "not approved", "Nothing was committed."
+            )
+
+
+def commit(run: Run, keeper: Keeper | None) -> bool:
+    """Return True when it is committed, False when it certainly is not.
+
+    Success is the command tag COMMIT, literally: after an error the server answers ROLLBACK to
+    the same word and no client calls that an error. No answer at all: the version table decides,
+    read when the old backend is gone.
+    """
+    with run.phase("commit") as outcome:
+        if not run.control.close_abort():
+            raise Aborted
+        connection = run.live_target()
+        pid = connection.info.backend_pid
+        try:
+            tag = connection.execute("COMMIT").statusmessage
+        except psycopg.OperationalError as error:
+            if not connection.broken:
+                raise
+            outcome.summary = f"no answer to COMMIT: {summary_of(error)}"
+            return _in_doubt(run, keeper, connection, pid)
+        if tag != "COMMIT":
+            raise TransactionLost(f"the server answered {tag} to COMMIT", "Nothing was committed.")
+        run.committed = True
+        run.write(ev.Committed(xid=run.xid))
+        return True
+
+
+def _in_doubt(run: Run, keeper: Keeper | None, lost: Connection, pid: int) -> bool:
+    lost.close()
+    wait_until_gone(run, pid)
+    connection, _ = reach(run, keeper)
+    run.committed = version_says_committed(run, connection)
+    if run.committed:
+        run.write(ev.Committed(xid=run.xid))
+    return run.committed

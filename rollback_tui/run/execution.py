@@ -1,0 +1,207 @@
+"""The one transaction: begin, lock, look, execute each statement, change the version."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+import psycopg
+from psycopg import errors, sql
+
+from rollback_tui.core import events as ev
+from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.model import Migration, Statement
+from rollback_tui.core.text import printable
+from rollback_tui.postgres import catalog, counts
+from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.execute import execute as send
+from rollback_tui.postgres.execute import in_transaction, timeouts, transaction_id
+from rollback_tui.run.context import Run, State
+
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_LOSS_SECONDS = 30.0
+
+
+class StatementRefused(RollbackTuiError):
+    """The server refused a statement of the plan; its words are in the journal."""
+
+
+class TransactionLost(RollbackTuiError):
+    """The transaction is not the one that was begun: the script ended it."""
+
+
+def execute(run: Run) -> None:
+    """Run the plan up to, not including, COMMIT.
+
+    A lock that is not given in time, a deadlock or a serialization failure makes the server
+    undo all of it, and then all of it is tried again, a bounded number of times.
+    Raises StatementRefused, TransactionLost, Aborted or psycopg.Error; the caller rolls back.
+    """
+    connection = run.live_target()
+    attempts = run.settings.run.lock_attempts
+    with run.phase("execute") as outcome:
+        for attempt in range(1, attempts + 1):
+            try:
+                _attempt(run, connection, attempt)
+                outcome.summary = f"{len(run.plan.statements)} statements"
+                return
+            except (
+                errors.LockNotAvailable,
+                errors.DeadlockDetected,
+                errors.SerializationFailure,
+            ) as error:
+                why = printable(error.diag.message_primary or type(error).__name__)
+                connection.execute("ROLLBACK")
+                run.write(ev.TransactionRolledBack(reason=why))
+                if attempt == attempts:
+                    raise StatementRefused(
+                        f"{why} ({attempts} attempts)",
+                        "See on the State screen who holds the lock; end it or try later.",
+                    ) from None
+                pause = min(10.0, 0.5 * 2 ** (attempt - 1))
+                run.write(
+                    ev.Waiting(
+                        phase="execute",
+                        summary=f"{why}: attempt {attempt + 1} of {attempts} follows",
+                        seconds_left=pause,
+                    )
+                )
+                run.control.aborted.wait(pause)
+                run.check_abort()
+
+
+def _attempt(run: Run, connection: Connection, number: int) -> None:
+    connection.execute(_BEGIN)
+    _assert_timeouts(run, connection)
+    run.xid = transaction_id(connection)
+    run.backend_pid = connection.info.backend_pid
+    run.write(ev.TransactionStarted(xid=run.xid, backend_pid=run.backend_pid, attempt=number))
+    _lock_relations(run, connection)
+    run.before = look(run, connection)
+    for migration in run.plan.migrations:
+        _take_back(run, connection, migration)
+
+
+def look(run: Run, connection: Connection) -> State:
+    """Return schema and exact rows as this connection sees them now."""
+    return State(
+        schema=catalog.snapshot(connection),
+        rows=counts.count_all(connection, run.settings.verify.count_seconds),
+        invalid_indexes=catalog.invalid_indexes(connection),
+    )
+
+
+def _assert_timeouts(run: Run, connection: Connection) -> None:
+    """Also after each statement: a script may have set its own."""
+    limits = run.settings.run
+    connection.execute(timeouts(limits.lock_timeout_seconds, limits.statement_timeout_seconds))
+
+
+_TABLES = """
+SELECT DISTINCT c.oid, n.nspname, c.relname
+FROM unnest(%s::text[]) AS wanted
+JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(wanted)
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p')
+ORDER BY c.oid
+"""
+
+
+def _lock_relations(run: Run, connection: Connection) -> None:
+    """Lock what the statements will lock exclusively, in a fixed order, before the first of
+    them: waiting happens here, where nothing has been done yet, and two runs cannot deadlock."""
+    wanted = sorted(
+        {
+            lock.relation
+            for statement in run.plan.statements
+            for lock in statement.effect.locks
+            if lock.mode == "AccessExclusive"
+        }
+    )
+    connection.execute("SAVEPOINT rollback_tui")
+    for _, schema, table in connection.execute(_TABLES, [wanted]).fetchall():
+        name = sql.Identifier(schema, table)
+        try:
+            connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
+        except errors.InsufficientPrivilege:
+            # The statement itself will say so, in the server's own words.
+            connection.execute("ROLLBACK TO SAVEPOINT rollback_tui")
+    connection.execute("RELEASE SAVEPOINT rollback_tui")
+
+
+def _take_back(run: Run, connection: Connection, migration: Migration) -> None:
+    for statement in migration.script.statements if migration.script else ():
+        run.check_abort()
+        _count_loss(run, connection, statement)
+        _send(run, connection, statement)
+        if not in_transaction(connection):
+            raise TransactionLost(
+                f"statement {statement.index} ended the transaction",
+                "What came before it may be committed: see the proof below.",
+            )
+        _assert_timeouts(run, connection)
+    for text in migration.version_change:
+        run.sql(connection, text)
+    run.write(ev.VersionChanged(version=migration.version, sql=migration.version_change))
+
+
+def _count_loss(run: Run, connection: Connection, statement: Statement) -> None:
+    """Count what goes, in the transaction that removes it: nobody can write in between."""
+    if not any(doomed.kind != "rows" for doomed in statement.effect.doomed):
+        return
+    losses = tuple(
+        msgspec.structs.replace(loss, basis="counted in the run")
+        for loss in counts.losses(connection, statement, _LOSS_SECONDS)
+    )
+    if losses:
+        run.write(ev.LossCounted(statement=statement.index, losses=losses))
+
+
+def _send(run: Run, connection: Connection, statement: Statement) -> None:
+    run.write(ev.StatementStarted(index=statement.index))
+    began = time.monotonic()
+    try:
+        answer = send(connection, statement.sql, notices_kept=run.settings.run.notices_kept)
+    except (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure):
+        raise
+    except errors.QueryCanceled as error:
+        run.check_abort()
+        _failed(run, statement, error)
+        waited = time.monotonic() - began
+        raise StatementRefused(
+            f"statement {statement.index} was cancelled after {waited:.1f} s",
+            "Raise [run] statement_timeout_seconds if it needs longer.",
+        ) from None
+    except psycopg.Error as error:
+        _failed(run, statement, error)
+        raise StatementRefused(
+            f"statement {statement.index} (line {statement.line}) failed:"
+            f" {printable(error.diag.message_primary or str(error))}",
+            "Nothing was committed. Correct the down migration and run again.",
+        ) from None
+    run.write(
+        ev.StatementFinished(
+            index=statement.index,
+            seconds=round(answer.seconds, 4),
+            command_tag=answer.command_tag,
+            rows=answer.rows,
+            notices=answer.notices,
+        )
+    )
+
+
+def _failed(run: Run, statement: Statement, error: psycopg.Error) -> None:
+    diagnostic = error.diag
+    place = diagnostic.statement_position
+    run.write(
+        ev.StatementFailed(
+            index=statement.index,
+            line=statement.line,
+            sql=statement.sql,
+            sqlstate=diagnostic.sqlstate or "",
+            message=diagnostic.message_primary or str(error),
+            detail=diagnostic.message_detail or "",
+            hint=diagnostic.message_hint or "",
+            position=int(place) if place else None,
+        )
+    )

@@ -1,0 +1,40 @@
+"""The guardian: starts the worker, waits for it, and settles the run if it dies."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from rollback_tui.core.run_view import fold
+from rollback_tui.run import journal as run_journal
+from rollback_tui.run.request import RunRequest
+from rollback_tui.run.settle import settle
+
+
+def guard(request: RunRequest) -> None:
+    """Run the worker to its end. When it ends without an outcome, settle.
+
+    The guardian has no connection and does nothing while the worker lives, so that there is
+    little in it that could fail. Signals are for the worker: they are passed on.
+    """
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "rollback_tui", "worker", "--carry-out"],
+        stdin=subprocess.PIPE,
+        cwd=request.project,
+    )
+
+    def pass_on(number: int, _: object) -> None:
+        worker.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    worker.communicate(msgspec.json.encode(request))
+    path = Path(request.folder) / run_journal.FILE_NAME
+    if path.exists():
+        records = run_journal.read(path)
+        if records and fold(records).finished is None:
+            settle(request)

@@ -1,0 +1,118 @@
+"""What the database itself says after something went wrong: committed or not, changed or not."""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+
+from rollback_tui.core import events as ev
+from rollback_tui.core import schema
+from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
+from rollback_tui.core.text import printable
+from rollback_tui.postgres import catalog, door
+from rollback_tui.postgres.connect import Connection
+from rollback_tui.run.context import Run, State
+from rollback_tui.run.doorway import Keeper, open_door
+from rollback_tui.run.execution import look
+from rollback_tui.survey.planning import detected, history
+
+_GONE_SECONDS = 30.0
+_SERVER_SECONDS = 60.0
+
+
+def reach(run: Run, keeper: Keeper | None) -> tuple[Connection, bool]:
+    """Return a connection to the target, and whether the door is still closed.
+
+    A role that is no superuser cannot come in behind its own connection limit: then the door
+    is opened first, which is better than not knowing what the database holds.
+    Raises ConnectionFailed when the server stays away.
+    """
+    deadline = time.monotonic() + _SERVER_SECONDS
+    while True:
+        try:
+            return run.live_target(), run.view.door_closed is not None
+        except ConnectionFailed as error:
+            if run.view.door_closed is not None and "too many connections" in error.summary:
+                if keeper is not None:
+                    keeper.stop()
+                open_door(run)
+            elif time.monotonic() > deadline:
+                raise
+            else:
+                time.sleep(0.5)
+
+
+def wait_until_gone(run: Run, pid: int) -> None:
+    """Wait until the backend that had our transaction is gone, ending it if it lingers: before
+    that nobody can say whether its COMMIT happened. Raises RollbackTuiError after a while."""
+    deadline = time.monotonic() + _GONE_SECONDS
+    while True:
+        try:
+            maintenance = run.live_maintenance()
+            if door.backend_gone(maintenance, pid):
+                return
+            door.end_sessions(maintenance, [pid])
+        except (psycopg.Error, ConnectionFailed):
+            run.maintenance = None
+        if time.monotonic() > deadline:
+            raise RollbackTuiError(
+                f"the old backend {pid} is still there", "Ask the server's administrator."
+            )
+        run.write(
+            ev.Waiting(
+                phase="commit",
+                summary=f"the old backend {pid} must be gone before anything can be said",
+                pids=(pid,),
+                seconds_left=round(deadline - time.monotonic(), 1),
+            )
+        )
+        time.sleep(0.25)
+
+
+def version_says_committed(run: Run, connection: Connection) -> bool:
+    """Read from the framework's table whether the plan was committed.
+
+    The change of that table is in the same transaction as the script, so it is there exactly
+    when the script is. Raises RollbackTuiError when it is neither before nor after.
+    """
+    detection = detected(connection, run.settings, run.project)
+    applied = [m.version for m in history(connection, detection).applied]
+    before = [m.version for m in run.plan.applied]
+    after = before[len(run.plan.migrations) :]
+    if applied == before:
+        return False
+    if applied == after:
+        return True
+    raise RollbackTuiError(
+        f"the version table is neither as before nor as planned: {printable(str(applied[:5]))}",
+        "Somebody else changed it. Compare by hand before anything else is done.",
+    )
+
+
+def prove_unchanged(run: Run, keeper: Keeper | None) -> ev.UnchangedProven:
+    """Compare what is there now with what the transaction found. Journaled and returned."""
+    connection, closed = reach(run, keeper)
+    differences: list[str] = []
+    compared = ["version table"]
+    if version_says_committed(run, connection):
+        differences.append("the version table says that the plan was committed")
+    before = run.before
+    if before is not None:
+        compared.append("schema")
+        now = look(run, connection) if closed else State(catalog.snapshot(connection), {})
+        differences += [d.describe() for d in schema.diff(before.schema, now.schema)]
+        if closed:
+            compared.append("rows")
+            differences += [
+                f"{table}: {rows} rows before, {now.rows.get(table)} now"
+                for table, rows in before.rows.items()
+                if rows is not None and now.rows.get(table) != rows
+            ]
+    proven = ev.UnchangedProven(
+        proven=not differences,
+        differences=tuple(printable(d) for d in differences[:50]),
+        basis=", ".join(compared),
+    )
+    run.write(proven)
+    return proven

@@ -1,0 +1,50 @@
+"""Start a run: its folder, its guardian in a session of its own, and the moment it stands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from rollback_tui.core.errors import RunRefused
+from rollback_tui.core.text import printable
+from rollback_tui.run import folder, journal
+from rollback_tui.run.request import RunRequest
+
+_START_SECONDS = 20.0
+
+
+def start(request: RunRequest) -> subprocess.Popen[bytes]:
+    """Start the run that ``request`` describes; its folder must exist.
+
+    Returns when the first event is on disk. From then on the run needs neither this process
+    nor its terminal. Raises RunRefused when it could not begin.
+    """
+    path = Path(request.folder)
+    log = os.open(path / folder.WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        guardian = subprocess.Popen(
+            [sys.executable, "-m", "rollback_tui", "worker"],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd=request.project,
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+    if guardian.stdin is not None:
+        guardian.stdin.write(msgspec.json.encode(request))
+        guardian.stdin.close()
+    deadline = time.monotonic() + _START_SECONDS
+    while not journal.Follower(path / journal.FILE_NAME).poll():
+        if guardian.poll() is not None or time.monotonic() > deadline:
+            said = (path / folder.WORKER_LOG).read_text("utf-8", errors="replace").strip()
+            last = printable(said.splitlines()[-1]) if said else "it said nothing"
+            raise RunRefused(f"the worker could not begin: {last}", f"See {path}.")
+        time.sleep(0.05)
+    return guardian

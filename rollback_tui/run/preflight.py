@@ -1,0 +1,256 @@
+"""Before anything is touched: preflight, checkpoint, announcement, drain."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import zlib
+from pathlib import Path
+
+from rollback_tui import __version__
+from rollback_tui.checkpoint.make import make
+from rollback_tui.core import events as ev
+from rollback_tui.core.checks import judge, obstacles
+from rollback_tui.core.errors import RunRefused
+from rollback_tui.core.model import Session
+from rollback_tui.core.text import printable
+from rollback_tui.frameworks.detect import FRAMEWORKS
+from rollback_tui.postgres import activity, catalog, counts
+from rollback_tui.postgres.connect import connect, target
+from rollback_tui.run import folder
+from rollback_tui.run.context import Run
+from rollback_tui.survey.facts import gather
+from rollback_tui.survey.planning import detected, history
+
+# The first key of our advisory locks; the second is the target's name.
+_LOCK_SPACE = 0x726F6C6C
+_SHORT_TRANSACTION = 1.0
+
+
+def preflight(run: Run) -> None:
+    """Refuse unless all is as it was confirmed. Raises RunRefused or ConnectionFailed."""
+    with run.phase("preflight") as outcome:
+        run.open_connections()
+        _one_run_a_target(run)
+        _same_scripts(run)
+        _same_history(run)
+        facts = gather(
+            run.live_target(),
+            run.settings,
+            run.project,
+            run.plan,
+            confirmed=run.request.fingerprint,
+            run_directory_problem=folder.problem(run.folder),
+        )
+        results = judge(facts)
+        for check in results:
+            run.write(ev.CheckJudged(check=check))
+        for name, reason in run.request.overrides.items():
+            run.write(ev.CheckOverridden(name=name, reason=reason))
+        standing = obstacles(results, run.request.overrides)
+        if standing:
+            first = standing[0]
+            raise RunRefused(f"{first.title}: {first.summary}", first.remedy)
+        outcome.summary = f"{len(results)} checks judged"
+        run.check_abort()
+
+
+def _one_run_a_target(run: Run) -> None:
+    """Take an advisory lock in the maintenance database: they are per database, and the target
+    may be renamed or copied."""
+    key = zlib.crc32(run.database.encode()) - 2**31
+    row = (
+        run.live_maintenance()
+        .execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK_SPACE, key])
+        .fetchone()
+    )
+    if not row or not row[0]:
+        raise RunRefused(
+            f"another run has {run.database} now",
+            "See it with `rollback-tui attach`, or wait until it has ended.",
+        )
+
+
+def _same_scripts(run: Run) -> None:
+    """The bytes that were confirmed are the bytes that run: the plan holds them, and the files
+    must still say the same, or somebody is changing them right now."""
+    for migration in run.plan.migrations:
+        script = migration.script
+        if script is None:
+            continue
+        try:
+            data = Path(script.path).read_bytes()
+        except OSError as error:
+            raise RunRefused(
+                f"{script.path} cannot be read any more: {error.strerror}", "Look at it again."
+            ) from None
+        if hashlib.sha256(data).hexdigest() != script.sha256:
+            raise RunRefused(
+                f"{script.path} has changed since it was confirmed",
+                "Go back to the preview and read it again.",
+            )
+
+
+def _same_history(run: Run) -> None:
+    """The applied versions must be those of the plan: a deploy may have come in between."""
+    connection = run.live_target()
+    detection = detected(connection, run.settings, run.project)
+    applied = [m.version for m in history(connection, detection).applied]
+    if applied != [m.version for m in run.plan.applied]:
+        raise RunRefused(
+            f"the applied migrations have changed: now {applied[0] if applied else 'none'}",
+            "Look at the state again; somebody migrated in the meantime.",
+        )
+    lock = FRAMEWORKS[detection.framework].lock_sql(run.database, detection.table)
+    if lock is not None:
+        # Held by this session until the run ends: a deploy that starts meanwhile waits or fails.
+        row = connection.execute(lock.encode()).fetchone()
+        if not row or not row[0]:
+            raise RunRefused(
+                f"{detection.framework} itself is migrating {run.database} now",
+                "Wait until that deploy has ended.",
+            )
+
+
+def checkpoint(run: Run) -> None:
+    """Make the dump while the application still serves. Raises CheckpointError."""
+    if not run.settings.checkpoint.enabled:
+        run.skip("checkpoint", "switched off in the configuration: nothing could be restored")
+        return
+    with run.phase("checkpoint") as outcome:
+
+        def progress(summary: str, done: int, total: int) -> None:
+            run.write(
+                ev.Progress(phase="checkpoint", summary=printable(summary), done=done, total=total)
+            )
+
+        made = make(
+            run.request.dsn,
+            run.settings.checkpoint,
+            target=target(run.live_target()),
+            plan=run.plan,
+            tables=counts.tables(run.live_target()),
+            schema_fingerprint=catalog.snapshot(run.live_target()).fingerprint,
+            project=run.project,
+            progress=progress,
+            aborted=run.control.aborted.is_set,
+        )
+        run.write(ev.CheckpointMade(checkpoint=made))
+        outcome.summary = made.path
+        run.check_abort()
+
+
+def announce(run: Run) -> None:
+    """Tell that it begins, and switch the application's maintenance mode on."""
+    with run.phase("announce") as outcome:
+        told = run.hook("notify started")
+        switched = run.hook("maintenance on")
+        if switched is not None:
+            run.write(ev.MaintenanceChanged(on=True))
+            if not switched.ok:
+                raise RunRefused(
+                    f"maintenance mode could not be switched on: {switched.summary}",
+                    "Repair [maintenance.on] in rollback.toml, or take it out.",
+                )
+        outcome.summary = "; ".join(
+            text
+            for text in (
+                None if told is None else ("team told" if told.ok else "telling the team failed"),
+                "no maintenance hook" if switched is None else "maintenance mode on",
+            )
+            if text
+        )
+        run.check_abort()
+
+
+def drain(run: Run) -> None:
+    """Let writers finish. Short transactions come and go: those are not waited for, they end
+    with the door and their clients hear it. Raises RunRefused when the operator gives up."""
+    if run.settings.door.mode == "open":
+        run.skip("drain", "online rollback: nobody is ended, statements wait for their locks")
+        return
+    with run.phase("drain") as outcome:
+        began = time.monotonic()
+        grace = run.settings.run.drain_seconds
+        while writers := _writers(run):
+            left = grace - (time.monotonic() - began)
+            if left <= 0:
+                if not _wait_on(run, writers):
+                    break
+                began = time.monotonic()
+                continue
+            run.write(
+                ev.Waiting(
+                    phase="drain",
+                    summary="writers: " + _named(writers),
+                    pids=tuple(s.pid for s in writers),
+                    seconds_left=round(left, 1),
+                )
+            )
+            run.control.aborted.wait(min(1.0, left))
+            run.check_abort()
+        outcome.summary = f"{len(writers)} writers will be ended" if writers else "no long writers"
+
+
+def _writers(run: Run) -> tuple[Session, ...]:
+    door = run.settings.door
+    return tuple(
+        s
+        for s in activity.activity(run.live_target(), database_bytes=0).sessions
+        if s.writing
+        and not s.ours
+        and s.application not in door.allow_applications
+        and s.user not in door.allow_users
+        and (s.transaction_age or 0) >= _SHORT_TRANSACTION
+    )
+
+
+def _named(writers: tuple[Session, ...]) -> str:
+    return printable(", ".join(f"{s.pid} {s.application} ({s.state})" for s in writers[:5]))
+
+
+def _wait_on(run: Run, writers: tuple[Session, ...]) -> bool:
+    """Decide what to do with writers that outlasted the grace; True: wait once more."""
+    then = run.settings.run.drain_then
+    if then == "ask":
+        choice = run.ask(
+            ev.Question(
+                name="drain",
+                text=f"{len(writers)} sessions are still writing: {_named(writers)}",
+                choices=("give up", "wait on", "terminate them"),
+                default="give up",
+                seconds=run.settings.run.answer_seconds,
+            )
+        )
+        then = "terminate" if choice == "terminate them" else "give_up"
+        if choice == "wait on":
+            return True
+    if then == "give_up":
+        raise RunRefused(
+            f"writers did not finish: {_named(writers)}",
+            "Ask their owners, or set [run] drain_then to terminate.",
+        )
+    return False
+
+
+def started(run: Run) -> ev.RunStarted:
+    """Return the first event of the run; connects once to learn which database this is.
+
+    Raises ConnectionFailed.
+    """
+    timeout = run.settings.connection.connect_timeout
+    with connect(run.request.dsn, timeout=timeout) as connection:
+        here = target(connection)
+    return ev.RunStarted(
+        run=run.request.run,
+        tool_version=__version__,
+        target=here,
+        plan=run.plan,
+        plan_sha256=run.plan.sha256,
+        operator=run.request.operator,
+        reason=run.request.reason,
+        environment=run.settings.environment,
+        folder=str(run.folder),
+        worker_pid=os.getpid(),
+    )

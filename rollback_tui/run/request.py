@@ -1,0 +1,45 @@
+"""What the terminal hands to the worker: everything that was confirmed."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+
+from rollback_tui.config import Settings
+from rollback_tui.core.model import Operator, Plan, Value
+
+
+class RunRequest(Value, frozen=True, kw_only=True):
+    """Goes through a pipe, never through a file or an argument: it holds the DSN."""
+
+    run: str
+    """UUID."""
+    folder: str
+    project: str
+    """Directory that relative paths of the settings and hooks start from."""
+    dsn: str
+    settings: Settings
+    plan: Plan
+    fingerprint: str
+    """Of the target that the operator looked at."""
+    overrides: dict[str, str]
+    reason: str
+    operator: Operator
+    attended: bool
+    """Somebody can answer a question. Otherwise every question takes its safe default."""
+
+
+def operator() -> Operator:
+    """Return who is at the terminal, as this machine knows it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return Operator(
+        user=user,
+        uid=os.getuid(),
+        sudo_user=os.environ.get("SUDO_USER", ""),
+        ssh_connection=os.environ.get("SSH_CONNECTION", ""),
+        host=socket.gethostname(),
+    )

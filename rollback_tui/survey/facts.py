@@ -1,0 +1,89 @@
+"""The facts that the safety checks judge, asked of the server and the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import psycopg
+
+from rollback_tui.checkpoint.make import plan_checkpoint
+from rollback_tui.config import Settings
+from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.model import Activity, Facts, Plan, Privileges
+from rollback_tui.core.text import printable
+from rollback_tui.postgres import activity, dependents, door, execute
+from rollback_tui.postgres.connect import Connection, target, through_pooler
+from rollback_tui.postgres.privileges import privileges
+
+T = TypeVar("T")
+
+
+def gather(
+    connection: Connection,
+    settings: Settings,
+    project: Path,
+    plan: Plan,
+    *,
+    confirmed: str | None,
+    run_directory_problem: str | None,
+) -> Facts:
+    """Ask for everything. What cannot be found out is None, and the reason is kept."""
+    unreadable: list[str] = []
+
+    def asked(name: str, question: Callable[[], T]) -> T | None:
+        try:
+            return question()
+        except (psycopg.Error, RollbackTuiError) as error:
+            unreadable.append(printable(f"{name}: {error}"))
+            return None
+
+    here = target(connection)
+    now = asked("activity", lambda: activity.activity(connection))
+    rights = asked(
+        "privileges",
+        lambda: privileges(
+            connection,
+            not_owned=dependents.not_owned(connection, plan.statements),
+            row_security=dependents.row_security_tables(connection),
+        ),
+    )
+    standby = here.role == "standby"
+    return Facts(
+        target=here,
+        confirmed_fingerprint=confirmed,
+        plan=plan,
+        activity=now,
+        privileges=rights,
+        parser=asked("parser", lambda: execute.syntax_errors(connection, plan.statements)),
+        dependents=asked("dependents", lambda: dependents.dependents(connection, plan.statements)),
+        pooler=asked("pooler", lambda: through_pooler(connection)),
+        checkpoint=asked(
+            "checkpoint",
+            lambda: plan_checkpoint(
+                settings.checkpoint, project, here, now.database_bytes if now else 0
+            ),
+        ),
+        run_directory_problem=run_directory_problem,
+        door=_rung(settings, rights),
+        unendable=() if now is None or rights is None or standby else _unendable(now, rights),
+        unreadable=tuple(unreadable),
+    )
+
+
+def _rung(settings: Settings, rights: Privileges | None) -> Literal["limit", "terminate", "none"]:
+    if settings.door.mode == "open":
+        return "none"
+    return door.rung(rights) if rights else "terminate"
+
+
+def _unendable(now: Activity, rights: Privileges) -> tuple[int, ...]:
+    """Sessions of superusers, when we are none: nobody but a superuser may end them."""
+    if rights.superuser:
+        return ()
+    return tuple(
+        s.pid
+        for s in now.sessions
+        if s.superuser and s.backend_type == "client backend" and not s.ours
+    )

@@ -1,0 +1,166 @@
+"""The plan: the framework's history and files, turned into what will be rolled back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from rollback_tui.config import Settings
+from rollback_tui.core.errors import FrameworkError
+from rollback_tui.core.model import AppliedMigration, Migration, Plan, Script, Statement
+from rollback_tui.core.script.read import effective, read_script
+from rollback_tui.core.script.source import Source
+from rollback_tui.frameworks.detect import FRAMEWORKS, Detection, detect
+from rollback_tui.frameworks.protocol import Framework, History, TableShape
+from rollback_tui.parser import Parser
+from rollback_tui.postgres import catalog, counts
+from rollback_tui.postgres.connect import Connection
+
+_LOSS_SECONDS = 20.0
+
+
+def detected(connection: Connection, settings: Settings, project: Path) -> Detection:
+    """Recognise the framework of ``project``. Raises FrameworkError or ConfigurationError."""
+    wanted = settings.migrations
+    shapes = [
+        TableShape(schema=schema, name=name, columns=columns, primary_key=key)
+        for schema, name, columns, key in catalog.version_table_shapes(connection, wanted.table)
+    ]
+    return detect(
+        shapes,
+        project,
+        directory=wanted.directory,
+        framework=wanted.framework,
+        table=wanted.table,
+    )
+
+
+def history(connection: Connection, detection: Detection) -> History:
+    """Return what the framework's table says is applied, newest first by its own rule."""
+    framework = FRAMEWORKS[detection.framework]
+    files = framework.files(Path(detection.directory))
+    query = framework.history_sql(detection.table)
+    return framework.history(connection.execute(query.encode()).fetchall(), files)
+
+
+def make_plan(
+    connection: Connection,
+    settings: Settings,
+    project: Path,
+    *,
+    steps: int = 1,
+    version: str | None = None,
+    count_losses: bool = True,
+) -> Plan:
+    """Return the plan for the newest ``steps`` migrations, or for all newer than ``version``.
+
+    Raises FrameworkError when the history, the files or the choice make no sense.
+    """
+    detection = detected(connection, settings, project)
+    past = history(connection, detection)
+    if past.problem:
+        raise FrameworkError(past.problem, "Repair that with the framework's own command first.")
+    chosen = _chosen(past.applied, steps, version)
+    goal = past.applied[len(chosen)] if len(chosen) < len(past.applied) else None
+    framework = FRAMEWORKS[detection.framework]
+    directory = Path(detection.directory)
+    with Parser() as parser:
+        migrations = _migrations(framework, detection, past.applied, chosen, parser)
+    plan = Plan(
+        framework=detection.framework,
+        version_table=detection.table.quoted,
+        directory=str(directory),
+        current=past.applied[0].version if past.applied else None,
+        goal=goal.version if goal else None,
+        migrations=migrations,
+        applied=past.applied,
+        stale_files=framework.stale_files(directory),
+        notes=detection.why,
+    )
+    return with_losses(connection, plan) if count_losses else plan
+
+
+def _chosen(
+    applied: Sequence[AppliedMigration], steps: int, version: str | None
+) -> Sequence[AppliedMigration]:
+    if not applied:
+        raise FrameworkError("no migration is applied", "There is nothing to roll back.")
+    if version is not None:
+        place = next((i for i, m in enumerate(applied) if m.version == version), None)
+        if place is None:
+            raise FrameworkError(
+                f"version {version} is not applied",
+                f"Applied are: {', '.join(m.version for m in applied[:10])}.",
+            )
+        if place == 0:
+            raise FrameworkError(
+                f"version {version} is the current one", "There is nothing to roll back."
+            )
+        return applied[:place]
+    if not 1 <= steps <= len(applied):
+        raise FrameworkError(
+            f"{steps} steps cannot be rolled back: {len(applied)} migrations are applied",
+            f"Choose --steps between 1 and {len(applied)}.",
+        )
+    return applied[:steps]
+
+
+def _migrations(
+    framework: Framework,
+    detection: Detection,
+    applied: Sequence[AppliedMigration],
+    chosen: Sequence[AppliedMigration],
+    parser: Parser,
+) -> tuple[Migration, ...]:
+    migrations: list[Migration] = []
+    index = 1
+    for place, migration in enumerate(chosen):
+        previous = applied[place + 1] if place + 1 < len(applied) else None
+        found = framework.down(migration, Path(detection.directory))
+        script: Script | None = None
+        why = ""
+        if isinstance(found, Source):
+            script = read_script(found, first_index=index, trees=parser.trees)
+            index += len(script.statements)
+            if not effective(script) and not script.problems:
+                why = f"{found.path} has no effective statement in its down part"
+        else:
+            why = found.why
+        migrations.append(
+            Migration(
+                version=migration.version,
+                name=migration.name,
+                applied_at=migration.applied_at,
+                script=script,
+                why_no_script=why,
+                version_change=framework.version_change(detection.table, migration, previous),
+            )
+        )
+    return tuple(migrations)
+
+
+def with_losses(connection: Connection, plan: Plan) -> Plan:
+    """Return the plan with what its statements would remove counted, as far as time allows."""
+    deadline = time.monotonic() + _LOSS_SECONDS
+
+    def counted(statement: Statement) -> Statement:
+        if not statement.effect.doomed:
+            return statement
+        left = max(0.1, deadline - time.monotonic())
+        return msgspec.structs.replace(statement, loss=counts.losses(connection, statement, left))
+
+    migrations = tuple(
+        msgspec.structs.replace(
+            m,
+            script=msgspec.structs.replace(
+                m.script, statements=tuple(counted(s) for s in m.script.statements)
+            ),
+        )
+        if m.script
+        else m
+        for m in plan.migrations
+    )
+    return msgspec.structs.replace(plan, migrations=migrations)
