@@ -185,10 +185,9 @@ def _down_section(data: bytes) -> tuple[int, bool] | str:
     end = line_end.end() if line_end else len(data)
     if data[end - 1 : end + 1] == b"\r\n":
         end += 1
-    # A directive broken over two lines leaves "migrate:down" outside the comment: then it stays
-    # in the section, as it does for dbmate, and the server will say that it is no SQL.
-    start = end if _DIRECTIVE.match(data[downs[0] : end]) else downs[0]
-    return start, _options(data[downs[0] :]).get("transaction") != "false"
+    # Of a directive broken over two lines the second one stays in the section, as it does for
+    # dbmate, which sends it outside of any comment: the server will say that it is no SQL.
+    return end, _options(data[downs[0] :]).get("transaction") != "false"
 
 
 def _options(section: bytes) -> dict[str, str]:

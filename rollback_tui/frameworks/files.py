@@ -18,7 +18,8 @@ def names(directory: Path) -> tuple[str, ...]:
     """Return the names in ``directory`` that are not directories, in the order of their bytes.
 
     The order is the one Go's ``sort`` gives, which the frameworks written in Go rely on.
-    Raises FrameworkError when the directory is missing or cannot be read.
+    Raises FrameworkError when the directory is missing or cannot be read, or when a name in it is
+    not UTF-8.
     """
     try:
         with os.scandir(directory) as entries:
@@ -39,6 +40,12 @@ def names(directory: Path) -> tuple[str, ...]:
             f"{_shown(directory)} cannot be read: {error.strerror}",
             "Give this user permission to read it, or name another one with --migrations DIR.",
         ) from None
+    for name in found:
+        if any("\udc80" <= character <= "\udcff" for character in name):
+            # Neither the journal nor the report could hold such a name: both are UTF-8.
+            raise FrameworkError(
+                f"the name of {_shown(directory / name)} is not UTF-8", "Rename that file."
+            )
     return tuple(sorted(found, key=os.fsencode))
 
 

@@ -119,6 +119,17 @@ def test_names_are_in_the_order_of_their_bytes_and_without_directories(directory
     assert names(directory) == ("10_b.sql", "9_a.sql", "Z.sql", "a.sql", "é.sql")
 
 
+def test_a_name_that_no_report_could_hold_is_refused(directory: Path) -> None:
+    try:
+        (Path(os.fsdecode(os.fsencode(directory) + b"/1_\xff.sql"))).touch()
+    except OSError:
+        pytest.skip("this file system has only UTF-8 names")
+    with pytest.raises(FrameworkError, match="is not UTF-8") as caught:
+        names(directory)
+    assert "1_<U+DCFF>.sql" in caught.value.summary
+    assert caught.value.remedy == "Rename that file."
+
+
 def test_a_missing_directory_has_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(FrameworkError, match=r"no such directory: .*nowhere") as caught:
         names(tmp_path / "nowhere")
