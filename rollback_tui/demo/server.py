@@ -166,8 +166,8 @@ class EmbeddedServer:
             self.stop()
             raise ConfigurationError(
                 f"The embedded PostgreSQL did not start: {answer['failed']}",
-                "Check free disk space; a kept directory must be a demo's own or empty, and for root"
-                " one that the user nobody can reach.",
+                "Check free disk space; a kept directory must be a demo's own or empty, and as root"
+                " it must be one that the user nobody can reach.",
             )
         return int(answer["ready"])
 

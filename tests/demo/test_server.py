@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
@@ -16,23 +15,7 @@ from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.demo import server as server_module
 from rollback_tui.demo.server import EmbeddedServer
 from tests.conftest import Database
-
-
-def alive(pid: int) -> bool:
-    """Whether ``pid`` runs (a zombie does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def gone_within(seconds: float, *pids: int, directory: Path) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not directory.exists() and not any(alive(pid) for pid in pids):
-            return True
-        time.sleep(0.05)
-    return False
+from tests.demo.processes import alive, gone, reachable
 
 
 def test_both_ways_in_lead_to_the_same_server(server: EmbeddedServer) -> None:
@@ -92,20 +75,18 @@ def test_killing_the_starter_leaves_nothing() -> None:
     starter.kill()
     starter.wait()
     starter.stdout.close()
-    assert gone_within(10, int(pid), directory=Path(directory))
+    assert gone([int(pid)], Path(directory))
 
 
 def test_stop_works_when_the_watcher_was_killed() -> None:
     started = EmbeddedServer()
     os.kill(started._watcher.pid, signal.SIGKILL)
     started.stop()
-    assert gone_within(10, started.pid, directory=started.directory)
+    assert gone([started.pid], started.directory)
 
 
 def test_a_kept_directory_is_found_again(tmp_path: Path) -> None:
-    tmp_path.chmod(0o711)
-    for parent in list(tmp_path.parents)[:2]:
-        parent.chmod(0o711)
+    reachable(tmp_path)
     kept = tmp_path / "kept"
     first = EmbeddedServer(data=kept)
     with psycopg.connect(first.dsn(), autocommit=True) as connection:
@@ -119,9 +100,7 @@ def test_a_kept_directory_is_found_again(tmp_path: Path) -> None:
 
 
 def test_a_directory_of_something_else_is_refused_with_one_line(tmp_path: Path) -> None:
-    tmp_path.chmod(0o711)
-    for parent in list(tmp_path.parents)[:2]:
-        parent.chmod(0o711)
+    reachable(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "letter.txt").write_text("dear reader")
     with pytest.raises(ConfigurationError, match="did not start") as caught:
