@@ -165,11 +165,12 @@ def _down_section(data: bytes) -> tuple[int, bool] | str:
     The refusals are dbmate's own: a file that it would not roll back, we do not either.
     """
     ups = [match.start() for match in _UP.finditer(data)]
-    downs = [match.start() for match in _DOWN.finditer(data)]
     if not ups:
         return "has no '-- migrate:up' line, so dbmate does not take it for a migration"
     if not all(_BLANK_OR_COMMENT.fullmatch(line) for line in data[: ups[0]].split(b"\n")):
         return "has statements before its '-- migrate:up' line, which dbmate refuses"
+    # What stands before the first up line is a comment to dbmate, a down line as well.
+    downs = [match.start() for match in _DOWN.finditer(data, ups[0])]
     if not downs:
         return "has no '-- migrate:down' section"
     if len(ups) > 1:

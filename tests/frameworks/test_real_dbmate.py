@@ -245,6 +245,8 @@ SECTIONS = {
     "no down": "-- migrate:up\nSELECT 0;\n{}\n",
     "no up": "-- migrate:down\n{}\n",
     "down first": "-- migrate:down\n{}\n-- migrate:up\nSELECT 0;\n",
+    "down first, a mere comment": "-- migrate:down\n-- none\n-- migrate:up\n{}\n",
+    "a second down before the up": "-- migrate:down\n-- migrate:up\n;\n-- migrate:down\n{}\n",
     "two downs": "-- migrate:up\n;\n-- migrate:down\n{}\n-- migrate:down\nSELECT 1;\n",
     "comments before": "-- why\n\n   -- what\n-- migrate:up\n;\n-- migrate:down\n{}\n",
     "statement before": "SELECT 0;\n-- migrate:up\n;\n-- migrate:down\n{}\n",
