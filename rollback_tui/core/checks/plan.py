@@ -1,0 +1,155 @@
+"""Is there something to roll back, all of it, and what does it take along?"""
+
+from __future__ import annotations
+
+from rollback_tui.core.checks.verdicts import Question, some
+from rollback_tui.core.model import CheckResult, Facts, Migration
+
+PLAN_NOT_EMPTY = Question("plan_not_empty", "Something to roll back", fixed=True)
+DOWN_MIGRATION = Question("down_migration", "Down migration exists", fixed=True)
+LATER_MIGRATIONS = Question("later_migrations", "No later migration stays")
+DEPENDENTS = Question("dependents", "Nothing else depends on it")
+DATA_LOSS = Question("data_loss", "Data that goes")
+
+
+def plan_not_empty(facts: Facts) -> CheckResult:
+    """Fail when the plan holds no migration."""
+    plan = facts.plan
+    if not plan.migrations:
+        return PLAN_NOT_EMPTY.failed(
+            "no migration is applied" if not plan.applied else "the plan holds no migration",
+            (f"applied: {some(len(plan.applied), 'migration')}",),
+            "Choose a version on screen 1, or with --steps or --to.",
+        )
+    return PLAN_NOT_EMPTY.passed(
+        f"{some(len(plan.migrations), 'migration')}, {some(len(plan.statements), 'statement')}",
+        [f"{m.version} {m.name}" for m in plan.migrations]
+        + [f"afterwards at {plan.goal if plan.goal is not None else 'no migration'}"],
+    )
+
+
+def down_migration(facts: Facts) -> CheckResult:
+    """Every migration needs a script with at least one statement: goose and golang-migrate take
+    the version out silently when there is none, and leave the schema."""
+    missing = [m for m in facts.plan.migrations if not _effective(m)]
+    if missing:
+        return DOWN_MIGRATION.failed(
+            f"no effective down migration for {missing[0].version}"
+            + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""),
+            [_why_missing(m) for m in missing],
+            "Write the down migration, then come back: a version is never just crossed out.",
+        )
+    if not facts.plan.migrations:
+        return DOWN_MIGRATION.failed(
+            "there is no migration to roll back", (), "Choose a version first."
+        )
+    return DOWN_MIGRATION.passed(
+        f"{some(len(facts.plan.migrations), 'down migration')} with statements",
+        [
+            f"{m.script.path}: {some(len(m.script.statements), 'statement')}, "
+            f"sha256 {m.script.sha256[:12]}"
+            for m in facts.plan.migrations
+            if m.script
+        ],
+    )
+
+
+def _effective(migration: Migration) -> bool:
+    return migration.script is not None and bool(
+        migration.script.statements or migration.script.problems
+    )
+
+
+def _why_missing(migration: Migration) -> str:
+    if migration.script is None:
+        why = migration.why_no_script or "there is no down migration"
+    else:
+        why = f"{migration.script.path} holds no statement"
+    return f"{migration.version}: {why}"
+
+
+def later_migrations(facts: Facts) -> CheckResult:
+    """What was applied after a planned migration may build on it; it must go first."""
+    plan = facts.plan
+    planned = {m.version for m in plan.migrations}
+    places = [place for place, m in enumerate(plan.applied) if m.version in planned]
+    last = max(places, default=-1)
+    staying = [m for m in plan.applied[: last + 1] if m.version not in planned]
+    unknown = planned - {m.version for m in plan.applied}
+    if unknown:
+        return LATER_MIGRATIONS.failed(
+            "the plan holds a migration that is not applied",
+            sorted(unknown),
+            "Read the state again (screen 1) and make the plan anew.",
+        )
+    if staying:
+        return LATER_MIGRATIONS.failed(
+            f"{some(len(staying), 'later migration')} would stay applied",
+            [f"{m.version} {m.name}" for m in staying],
+            "Roll the later ones back too: choose them with --steps or --to.",
+        )
+    return LATER_MIGRATIONS.passed("the plan holds the newest applied migrations")
+
+
+def dependents(facts: Facts) -> CheckResult:
+    """Objects outside the plan that depend on what it drops, from ``pg_depend``."""
+    found = facts.dependents
+    if found is None:
+        return DEPENDENTS.unknown(
+            facts,
+            "dependents",
+            "pg_depend could not be read",
+            "Try again; else look at the dropped objects with \\d+ in psql.",
+        )
+    blocking = [d for d in found if not d.cascades]
+    if blocking:
+        return DEPENDENTS.failed(
+            f"{some(len(blocking), 'object')} outside the plan would make it fail",
+            [f"statement {d.statement}: {d.dependent} depends on {d.dropped}" for d in blocking],
+            "Drop or change these first (add it to the down migration), then check again.",
+        )
+    if found:
+        return DEPENDENTS.warned(
+            f"CASCADE takes {some(len(found), 'more object')} along",
+            [f"statement {d.statement}: {d.dependent} goes with {d.dropped}" for d in found],
+            "Make sure that nobody needs these, or drop them by name in the down migration.",
+        )
+    return DEPENDENTS.passed(
+        "nothing outside the plan depends on what it drops",
+        ("by pg_depend; function bodies written as text are not in it",),
+    )
+
+
+def data_loss(facts: Facts) -> CheckResult:
+    """Say what goes; what nobody counted, and statements nobody could read, count as loss."""
+    plan = facts.plan
+    lines = [
+        f"statement {s.index}, line {s.line}: {loss.describe()}"
+        for s in plan.statements
+        for loss in s.loss
+    ]
+    unread = [s for s in plan.statements if s.effect.loses_data is None]
+    silent = [s for s in plan.statements if s.effect.loses_data and not s.loss]
+    lines += [f"statement {s.index}, line {s.line}: nobody knows what it does" for s in unread]
+    lines += [
+        f"statement {s.index}, line {s.line}: {s.effect.kind} removes data, not counted"
+        for s in silent
+    ]
+    if not lines:
+        return DATA_LOSS.passed("no statement is known to remove data")
+    counted = [loss.count for loss in plan.losses if loss.count is not None]
+    unknown = len(unread) + len(silent) + sum(loss.count is None for loss in plan.losses)
+    if not unknown and not sum(counted):
+        return DATA_LOSS.passed("what it drops is empty now", lines)
+    parts = [some(n, noun) for noun in ("row", "value") if (n := _sum(facts, f"{noun}s"))]
+    if unknown:
+        parts.append(f"{unknown} not known")
+    return DATA_LOSS.warned(
+        "goes for good: " + ", ".join(parts),
+        lines,
+        "Review these statements in the preview (screen 3); keep a checkpoint.",
+    )
+
+
+def _sum(facts: Facts, kind: str) -> int:
+    return sum(loss.count or 0 for loss in facts.plan.losses if loss.kind == kind)
