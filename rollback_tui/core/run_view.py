@@ -56,6 +56,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     verifications: tuple[Verification, ...] = ()
     rows: tuple[RowChange, ...] = ()
     losses: tuple[Loss, ...] = ()
+    counted: tuple[ev.LossCounted, ...] = ()
+    """The same losses, each with its statement."""
     checkpoint: Checkpoint | None = None
     question: ev.Question | None = None
     """The question that waits for an answer now."""
@@ -182,7 +184,7 @@ def _facts(view: RunView, event: ev.AnyEvent) -> dict[str, object]:
         case ev.RowsCompared(rows=rows):
             return {"rows": rows}
         case ev.LossCounted(losses=losses):
-            return {"losses": (*view.losses, *losses)}
+            return {"losses": (*view.losses, *losses), "counted": (*view.counted, event)}
         case ev.CheckpointMade(checkpoint=checkpoint):
             return {"checkpoint": checkpoint}
         case ev.Waiting():
@@ -254,9 +256,15 @@ def _transaction(
     """A new attempt starts from nothing; after ROLLBACK nothing of it counts."""
     if isinstance(event, ev.TransactionStarted):
         fresh = tuple(StatementView(s.index) for s in view.statements)
-        return {"statements": fresh, "losses": (), "failure": None, "waiting": None}
+        return {
+            "statements": fresh,
+            "losses": (),
+            "counted": (),
+            "failure": None,
+            "waiting": None,
+        }
     undone = tuple(
         msgspec.structs.replace(s, status="rolled back") if s.status == "done" else s
         for s in view.statements
     )
-    return {"statements": undone, "losses": (), "waiting": None}
+    return {"statements": undone, "losses": (), "counted": (), "waiting": None}
