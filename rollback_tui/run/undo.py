@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from rollback_tui.checkpoint import restore
+from rollback_tui.checkpoint import restore, swap
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Outcome
@@ -63,8 +63,8 @@ def recover(run: Run) -> bool:
         )
         return False
     suffix = run.request.run[:8]
-    beside = f"{run.database[:40]}__restored_{suffix}"
-    kept = f"{run.database[:40]}__failed_{suffix}"
+    beside = restore.beside_name(run.database, f"__restored_{suffix}")
+    kept = restore.beside_name(run.database, f"__failed_{suffix}")
     with run.phase("recover") as outcome:
 
         def progress(summary: str, done: int, total: int) -> None:
@@ -84,18 +84,19 @@ def recover(run: Run) -> bool:
         def compare() -> str:
             found = restore.compare(Path(made.path), with_database(run.request.dsn, beside))
             if found:
-                raise RollbackTuiError(f"not as the manifest says: {'; '.join(found[:3])}", "")
+                listed = "; ".join(difference.summary for difference in found[:3])
+                raise RollbackTuiError(f"not as the manifest says: {listed}", "")
             return "as the manifest says"
 
-        def swap() -> str:
+        def swap_in() -> str:
             run.close()
-            restore.swap(run.maintenance_dsn, run.database, beside, kept)
+            swap.swap(run.maintenance_dsn, run.database, beside, kept)
             return f"{run.database} is the restored one; the failed one is kept as {kept}"
 
         for name, step in (
             ("restore checkpoint", restore_checkpoint),
             ("compare with the manifest", compare),
-            ("swap in", swap),
+            ("swap in", swap_in),
         ):
             if not _step(run, name, step):
                 outcome.status = "failed"

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 import psycopg
 
-from rollback_tui.checkpoint.make import plan_checkpoint
+from rollback_tui.checkpoint.facts import plan_checkpoint
 from rollback_tui.config import Settings
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Activity, Facts, Plan, Privileges

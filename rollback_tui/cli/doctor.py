@@ -1,0 +1,164 @@
+"""``doctor``: what works here, what does not, and how to fix it."""
+
+from __future__ import annotations
+
+import locale
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import Literal
+
+import click
+import psycopg
+
+from rollback_tui import __version__
+from rollback_tui.checkpoint.facts import plan_checkpoint
+from rollback_tui.cli.options import Common, common
+from rollback_tui.cli.shapes import print_json
+from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.text import printable
+from rollback_tui.postgres import activity
+from rollback_tui.postgres.connect import Connection, target, through_pooler, without_password
+from rollback_tui.postgres.door import rung
+from rollback_tui.postgres.privileges import privileges
+from rollback_tui.run import folder
+from rollback_tui.survey import baseline
+from rollback_tui.survey.planning import detected, history
+
+Finding = tuple[Literal["ok", "bad", "note"], str, str]
+
+
+@click.command()
+@common
+def doctor(given: Common) -> None:
+    """Tools, versions, privileges, terminal, configuration: what works and what does not."""
+    findings = list(_findings(given))
+    if given.as_json:
+        print_json([{"status": s, "what": what, "remedy": fix} for s, what, fix in findings])
+    else:
+        for status, what, remedy in findings:
+            click.echo(f"{status:<5}{printable(what)}")
+            if remedy:
+                click.echo(f"     → {printable(remedy)}")
+    sys.exit(1 if any(status == "bad" for status, _, _ in findings) else 0)
+
+
+def _findings(given: Common) -> Iterator[Finding]:
+    yield (
+        "ok",
+        f"rollback_tui {__version__}, Python {platform.python_version()},"
+        f" psycopg {psycopg.__version__}, libpq {psycopg.pq.version()}",
+        "",
+    )
+    yield from _terminal()
+    problem = folder.problem(given.run_directory())
+    if problem:
+        yield "bad", f"journals cannot be written: {problem}", "Set [run] directory."
+    else:
+        yield "ok", f"journals are kept in {given.run_directory()}", ""
+    yield from _health(given)
+    try:
+        with given.connect() as connection:
+            yield from _database(given, connection)
+    except RollbackTuiError as error:
+        yield "bad", error.summary, error.remedy
+    except psycopg.Error as error:
+        yield "bad", str(error), "See the server's log."
+
+
+def _terminal() -> Iterator[Finding]:
+    size = shutil.get_terminal_size()
+    kind = os.environ.get("TERM", "")
+    encoding = locale.getpreferredencoding(False)
+    where = "inside tmux" if "TMUX" in os.environ else "not inside tmux or screen"
+    small = size.columns < 80 or size.lines < 24
+    yield (
+        "note" if small else "ok",
+        f"terminal {size.columns}×{size.lines}, TERM={kind or 'not set'}, {encoding}, {where}",
+        "80×24 is complete; smaller is usable." if small else "",
+    )
+
+
+def _health(given: Common) -> Iterator[Finding]:
+    url = given.settings.health.url
+    if url:
+        yield "ok", f"application health: {url}", ""
+    else:
+        yield (
+            "note",
+            "no health URL: the application's health will stay unknown",
+            "Set [health] url in rollback.toml.",
+        )
+
+
+def _database(given: Common, connection: Connection) -> Iterator[Finding]:
+    here = target(connection)
+    shown = without_password(given.dsn) or "libpq's defaults"
+    yield (
+        "ok" if 13 <= here.major <= 18 else "bad",
+        f"{here.database} on {here.host}:{here.port} as {here.user} ({shown}): PostgreSQL"
+        f" {here.major}, {here.role}",
+        "" if 13 <= here.major <= 18 else "PostgreSQL 13 to 18 are supported.",
+    )
+    if through_pooler(connection):
+        yield "bad", "this goes through a pooler", "Connect to the server itself."
+    yield from _privileges(connection)
+    facts = plan_checkpoint(
+        given.settings.checkpoint, given.project, here, activity.size(connection)
+    )
+    if facts.pg_dump and facts.writable:
+        yield "ok", f"checkpoints: {facts.pg_dump_version} into {facts.directory}", ""
+    else:
+        yield "bad", f"no checkpoint can be made: {facts.why}", "Repair that, or see --config."
+    yield from _migrations(given, connection)
+
+
+def _privileges(connection: Connection) -> Iterator[Finding]:
+    rights = privileges(connection)
+    door = {
+        "limit": "the door can be closed by a connection limit (superusers can still enter)",
+        "terminate": "the door cannot be closed: sessions can only be ended as they come",
+    }[rung(rights)]
+    yield (
+        "ok" if rights.database_owner else "note",
+        door,
+        "" if rights.database_owner else "Connect as the owner of the database.",
+    )
+    if not rights.signal_backend:
+        yield (
+            "note",
+            "only sessions of our own role can be ended",
+            "GRANT pg_signal_backend to this role.",
+        )
+    if not rights.read_all_stats:
+        yield "note", "other roles' queries are not visible", "GRANT pg_monitor to this role."
+
+
+def _migrations(given: Common, connection: Connection) -> Iterator[Finding]:
+    try:
+        found = detected(connection, given.settings, given.project)
+        past = history(connection, found)
+    except RollbackTuiError as error:
+        yield "bad", error.summary, error.remedy
+        return
+    yield "ok", f"{found.framework}: {'; '.join(found.why)}", ""
+    if past.problem:
+        yield "bad", past.problem, "Repair that with the framework's own command."
+    applied = past.applied
+    yield (
+        "ok",
+        f"{len(applied)} migrations applied, newest {applied[0].version if applied else '-'}",
+        "",
+    )
+    goal = applied[1].version if len(applied) > 1 else ""
+    directory = given.project / given.settings.verify.baseline_directory
+    if baseline.load(directory, goal) is None:
+        yield (
+            "note",
+            f"no baseline of {goal or 'the empty history'}: a restored schema will stay unknown",
+            "Call `rollback-tui baseline record` in each deploy, before it migrates up.",
+        )
+    else:
+        yield "ok", f"the schema of {goal or 'the empty history'} was recorded", ""

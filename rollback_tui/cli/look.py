@@ -1,0 +1,148 @@
+"""``state``, ``plan`` and ``check``: what the screens show, as text or JSON."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import humanize
+import msgspec
+
+from rollback_tui.cli.options import Common, common, how_far
+from rollback_tui.cli.session import Session
+from rollback_tui.cli.shapes import check_shape, plan_shape, print_json
+from rollback_tui.core.checks import may_roll_back, obstacles
+from rollback_tui.core.errors import FrameworkError
+from rollback_tui.core.model import Plan
+from rollback_tui.core.text import printable, shorten
+from rollback_tui.ui.operations import Choice
+
+
+@click.command()
+@common
+def state(given: Common) -> None:
+    """What the database is doing now."""
+    session = Session(given)
+    target, now, tables = session.target(), session.activity(), session.tables()
+    try:
+        applied = session.plan(Choice()).applied
+        problem = ""
+    except FrameworkError as error:
+        applied, problem = (), error.summary
+    if given.as_json:
+        print_json(
+            {
+                "target": msgspec.to_builtins(target) | {"fingerprint": target.fingerprint},
+                "activity": msgspec.to_builtins(now),
+                "tables": msgspec.to_builtins(tables),
+                "applied": msgspec.to_builtins(applied),
+                "problem": problem,
+            }
+        )
+        return
+    size = humanize.naturalsize(now.database_bytes, binary=True)
+    click.echo(
+        printable(
+            f"{target.database} on {target.host}:{target.port} as {target.user}, PostgreSQL"
+            f" {target.server_version // 10000}.{target.server_version % 10000}, {target.role},"
+            f" {size}, fingerprint {target.fingerprint}"
+        )
+    )
+    writers = [s for s in now.sessions if s.writing]
+    click.echo(
+        f"{len(now.sessions)} sessions, {len(writers)} writing; {now.connections} of"
+        f" {now.max_connections} connections of the server in use"
+    )
+    for session_row in now.sessions:
+        age = session_row.transaction_age
+        click.echo(
+            f"  {session_row.pid:>7}  {shorten(session_row.application, 20):<20}"
+            f"  {shorten(session_row.state, 20):<20}"
+            f"  {'' if age is None else f'{age:.1f} s':>9}"
+            f"  {'writing' if session_row.writing else '':<8} {shorten(session_row.query, 60)}"
+        )
+    click.echo("tables (~ is an estimate):")
+    for table in tables:
+        rows = "unknown" if table.estimate is None else f"~{table.estimate:,}"
+        click.echo(f"  {rows:>14}  {printable(table.name)}")
+    click.echo(f"migrations: {printable(problem)}" if problem else "migrations, newest first:")
+    for migration in applied:
+        click.echo(f"  {printable(migration.version)}  {printable(migration.name)}")
+
+
+@click.command()
+@how_far
+@click.option(
+    "--script",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Only split this file, without a database (with --offline).",
+)
+@click.option("--offline", is_flag=True, help="Ask no database.")
+@common
+def plan(given: Common, choice: Choice, script: Path | None, offline: bool) -> None:
+    """What would be rolled back, statement by statement."""
+    if script is not None or offline:
+        from rollback_tui.cli.offline import split_file
+
+        print_json(split_file(script, offline=offline))
+        return
+    made = Session(given).plan(choice)
+    if given.as_json:
+        print_json(plan_shape(made))
+    else:
+        _print_plan(made)
+
+
+def _print_plan(made: Plan) -> None:
+    click.echo(
+        printable(
+            f"{made.framework}: {made.current or 'nothing'} → {made.goal or 'no migration at all'}"
+        )
+    )
+    for migration in made.migrations:
+        click.echo(printable(f"\n{migration.version} {migration.name}"))
+        if migration.script is None:
+            click.echo(f"  NO DOWN MIGRATION: {printable(migration.why_no_script)}")
+            continue
+        if migration.script.wrapper_removed:
+            click.echo("  (BEGIN … COMMIT around the script is taken off)")
+        for problem in migration.script.problems:
+            click.echo(f"  line {problem.line}: {printable(problem.summary)}")
+        for statement in migration.script.statements:
+            danger = {True: "LOSES DATA", False: "", None: "UNKNOWN"}[statement.effect.loses_data]
+            click.echo(
+                f"  {statement.index:>3}  line {statement.line:<4} {danger:<11}"
+                f" {shorten(statement.sql, 90)}"
+            )
+            for loss in statement.loss:
+                click.echo(f"       loses {printable(loss.describe())}")
+        for text in migration.version_change:
+            click.echo(f"       version table: {printable(text)}")
+
+
+@click.command()
+@how_far
+@common
+def check(given: Common, choice: Choice) -> None:
+    """The safety checks; exit 0 when it is safe to roll back, 1 when not."""
+    session = Session(given)
+    results = session.checks(session.plan(choice))
+    safe = may_roll_back(results, {})
+    if given.as_json:
+        print_json(check_shape(results, safe=safe))
+        sys.exit(0 if safe else 1)
+    for result in results:
+        click.echo(f"{result.status.upper():<8} {result.title}: {printable(result.summary)}")
+        if result.status != "pass":
+            for line in result.evidence:
+                click.echo(f"           {printable(line)}")
+            if result.remedy:
+                click.echo(f"         → {printable(result.remedy)}")
+    standing = obstacles(results, {})
+    click.echo(
+        "It is safe to roll back."
+        if safe
+        else "Not safe to roll back: " + ", ".join(r.title for r in standing)
+    )
+    sys.exit(0 if safe else 1)

@@ -1,0 +1,107 @@
+"""Options that several commands share, and what they come to."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from rollback_tui.config import FILE_NAME, Settings, load
+from rollback_tui.core.errors import ConfigurationError
+from rollback_tui.postgres.connect import Connection, connect, resolved
+from rollback_tui.ui.operations import Choice
+
+Command = Callable[..., Any]
+
+
+class Common(msgspec.Struct, frozen=True, kw_only=True):
+    """What the common options and the configuration say together."""
+
+    dsn: str
+    settings: Settings
+    project: Path
+    """Where relative paths of the configuration start: its directory, or the current one."""
+    as_json: bool
+
+    def connect(self, *, sent: Callable[[str], None] | None = None) -> Connection:
+        """Connect to the target. Raises ConnectionFailed."""
+        return connect(self.dsn, timeout=self.settings.connection.connect_timeout, sent=sent)
+
+    def run_directory(self) -> Path:
+        """Where journals and reports are kept."""
+        return self.project / self.settings.run.directory
+
+    def used_dsn(self) -> str:
+        """Return the connection string as it was really used, for a pipe to the worker."""
+        with self.connect() as connection:
+            return resolved(connection)
+
+
+def common(command: Command) -> Command:
+    """Add the options of the target, the configuration and the output."""
+
+    @click.option("--dsn", default=None, help="Connection string or URL of the target.")
+    @click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=None,
+        help=f"Configuration file.  [default: {FILE_NAME} here, if there is one]",
+    )
+    @click.option("--migrations", default=None, metavar="DIR", help="Directory of migrations.")
+    @click.option("--framework", default=None, help="dbmate or golang-migrate.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @functools.wraps(command)
+    def with_common(
+        *args: Any,
+        dsn: str | None,
+        config: Path | None,
+        migrations: str | None,
+        framework: str | None,
+        as_json: bool,
+        **options: Any,
+    ) -> Any:
+        settings = _overridden(load(config), migrations, framework)
+        given = Common(
+            dsn=dsn or os.environ.get("DATABASE_URL") or settings.connection.dsn,
+            settings=settings,
+            project=(config.resolve().parent if config else Path.cwd()),
+            as_json=as_json,
+        )
+        return command(*args, given, **options)
+
+    return with_common
+
+
+def _overridden(settings: Settings, migrations: str | None, framework: str | None) -> Settings:
+    changes: dict[str, str] = {}
+    if migrations is not None:
+        # As a shell user means it: from where the command was typed, not from the config file.
+        changes["directory"] = str(Path(migrations).absolute())
+    if framework is not None:
+        changes["framework"] = framework
+    if not changes:
+        return settings
+    return msgspec.structs.replace(
+        settings, migrations=msgspec.structs.replace(settings.migrations, **changes)
+    )
+
+
+def how_far(command: Command) -> Command:
+    """Add ``--steps N`` and ``--to VERSION``."""
+
+    @click.option("--steps", type=click.IntRange(min=1), default=None, help="How many migrations.")
+    @click.option("--to", "version", default=None, help="Version that stays applied.")
+    @functools.wraps(command)
+    def with_choice(*args: Any, steps: int | None, version: str | None, **options: Any) -> Any:
+        if steps is not None and version is not None:
+            raise ConfigurationError(
+                "--steps and --to say two different things", "Give one of them."
+            )
+        return command(*args, Choice(steps=steps or 1, version=version), **options)
+
+    return with_choice

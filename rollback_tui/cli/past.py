@@ -1,0 +1,68 @@
+"""``history`` and ``report``: runs that were."""
+
+from __future__ import annotations
+
+import csv
+import sys
+
+import click
+import humanize
+import msgspec
+
+from rollback_tui.cli.options import Common, common
+from rollback_tui.cli.shapes import print_json
+from rollback_tui.core.report import report_json, report_markdown
+from rollback_tui.core.run_view import fold
+from rollback_tui.core.text import printable
+from rollback_tui.run import feed, journal
+
+
+@click.command()
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@common
+def history(given: Common, as_csv: bool) -> None:
+    """Past and running runs, newest first."""
+    runs = feed.history(given.run_directory())
+    if given.as_json:
+        print_json(msgspec.to_builtins(runs))
+        return
+    if as_csv:
+        rows = csv.writer(sys.stdout)
+        rows.writerow(["run", "started_at", "database", "versions", "outcome", "seconds", "folder"])
+        for run in runs:
+            versions = " ".join(run.versions)
+            rows.writerow(
+                [
+                    run.run,
+                    run.started_at,
+                    run.database,
+                    versions,
+                    run.outcome,
+                    run.seconds,
+                    run.folder,
+                ]
+            )
+        return
+    if not runs:
+        click.echo(f"No runs in {given.run_directory()}.")
+    for run in runs:
+        click.echo(
+            printable(
+                f"{run.run[:8]}  {run.started_at}  {run.outcome:<14}"
+                f"  {humanize.precisedelta(run.seconds, format='%0.1f'):<16}"
+                f"  {run.database}  {' '.join(run.versions)}"
+            )
+        )
+
+
+@click.command()
+@click.argument("run", required=False)
+@common
+def report(given: Common, run: str | None) -> None:
+    """One report in Markdown or JSON (default: of the newest run)."""
+    folder = feed.find(given.run_directory(), run)
+    view = fold(journal.read(folder / journal.FILE_NAME))
+    if given.as_json:
+        print_json(report_json(view))
+    else:
+        click.echo(report_markdown(view))

@@ -1,0 +1,119 @@
+"""``run``: the same run without a screen."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import msgspec
+
+from rollback_tui.cli.options import Common, common, how_far
+from rollback_tui.cli.session import Session
+from rollback_tui.core.errors import ConfigurationError, RunRefused
+from rollback_tui.core.events import Record, RunFinished
+from rollback_tui.core.model import Outcome, Plan
+from rollback_tui.core.report import log_line
+from rollback_tui.core.text import printable
+from rollback_tui.run.control import ControlUnavailable
+from rollback_tui.run.feed import RunFeed
+from rollback_tui.run.journal import flat
+from rollback_tui.ui.operations import Choice
+
+EXIT: dict[Outcome, int] = {
+    "rolled_back": 0,
+    "refused": 1,
+    "unchanged": 3,
+    "recovered": 4,
+    "needs_operator": 5,
+}
+
+_POLL_SECONDS = 0.1
+
+
+@click.command()
+@click.option("--confirm", required=True, metavar="DATABASE", help="Name of the database, typed.")
+@click.option("--reason", default="", help="Why; kept in journal and report.")
+@click.option("--yes", is_flag=True, help="Do not ask for the target version as well.")
+@click.option(
+    "--override",
+    multiple=True,
+    metavar="CHECK=REASON",
+    help="Set a failed check aside, with a reason. Repeatable.",
+)
+@how_far
+@common
+def run(
+    given: Common, choice: Choice, confirm: str, reason: str, yes: bool, override: tuple[str, ...]
+) -> None:
+    """Roll back now. Ctrl+C asks for an abort, which is obeyed until COMMIT."""
+    overrides = _overrides(override)
+    session = Session(given)
+    target = session.target()
+    if confirm != target.database:
+        raise RunRefused(
+            f"--confirm says {confirm}, but this is {target.database}",
+            "Check --dsn; then type the name of the database you mean.",
+        )
+    plan = session.plan(choice)
+    if not yes:
+        _ask_for_version(plan)
+    folder = session.start(plan, overrides, reason, attended=False)
+    sys.exit(EXIT[follow(folder, _printer(given.as_json)).outcome])
+
+
+def _overrides(texts: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, why = text.partition("=")
+        if len(why.strip()) < 10:
+            raise ConfigurationError(
+                f"--override {name} needs a reason of ten characters or more",
+                "Write --override 'no_writers=the batch job may be ended'.",
+            )
+        found[name.strip()] = why.strip()
+    return found
+
+
+def _ask_for_version(plan: Plan) -> None:
+    if not sys.stdin.isatty():
+        raise ConfigurationError(
+            "nobody can type the target version: there is no terminal", "Add --yes."
+        )
+    goal = plan.goal or "none"
+    versions = ", ".join(m.version for m in plan.migrations)
+    click.echo(printable(f"Rolls back {versions}. The version afterwards is {goal}."), err=True)
+    if click.prompt("Type the version afterwards", err=True) != goal:
+        raise RunRefused("that is not the target version", "Look at the plan again.")
+
+
+def _printer(as_json: bool) -> Callable[[Record], None]:
+    if as_json:
+        return lambda record: click.echo(msgspec.json.encode(flat(record)))
+    return lambda record: click.echo(log_line(record))
+
+
+def follow(folder: Path, show: Callable[[Record], None]) -> RunFinished:
+    """Show a run's events until its outcome. Raises RunRefused when nobody works on it."""
+    feed = RunFeed(folder)
+    silent = 0
+    while True:
+        try:
+            for record in feed.poll():
+                show(record)
+                if isinstance(record.event, RunFinished):
+                    return record.event
+            # The guardian needs a moment between a dead worker and its own socket.
+            silent = 0 if feed.alive() else silent + 1
+            if silent > 100:
+                raise RunRefused(
+                    "the run's worker and guardian are gone, and it has no outcome",
+                    f"rollback-tui attach {folder.name[16:]}",
+                )
+            time.sleep(_POLL_SECONDS)
+        except KeyboardInterrupt:
+            with contextlib.suppress(ControlUnavailable):
+                click.echo(f"abort: {feed.abort()}", err=True)

@@ -1,0 +1,212 @@
+"""What the screens may ask for, answered by the real world."""
+
+from __future__ import annotations
+
+import collections
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import psycopg
+
+from rollback_tui.cli.options import Common
+from rollback_tui.core.checks import judge
+from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
+from rollback_tui.core.model import Activity, CheckResult, Facts, Plan, TableCount, Target
+from rollback_tui.core.report import report_markdown
+from rollback_tui.core.run_view import RunSummary, fold
+from rollback_tui.core.text import printable
+from rollback_tui.postgres import activity, counts
+from rollback_tui.postgres.connect import Connection, resolved, target
+from rollback_tui.run import feed, folder, journal, launch
+from rollback_tui.run.request import RunRequest, operator
+from rollback_tui.survey import facts
+from rollback_tui.survey.planning import make_plan
+from rollback_tui.ui.operations import Choice, Feed
+
+T = TypeVar("T")
+
+_COUNT_SECONDS = 30.0
+_SIZE_EVERY = 30.0
+
+
+class Line:
+    """One connection that is made when it is needed, and made again when it was lost. Calls
+    from several threads take turns."""
+
+    def __init__(self, opened: Callable[[], Connection]) -> None:
+        self._open = opened
+        self._connection: Connection | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, question: Callable[[Connection], T]) -> T:
+        """Ask on this connection. Raises RollbackTuiError, also for the server's errors."""
+        with self._lock:
+            if self._connection is None or self._connection.closed or self._connection.broken:
+                self._connection = self._open()
+            try:
+                return question(self._connection)
+            except psycopg.OperationalError as error:
+                if self._connection.closed or self._connection.broken:
+                    raise ConnectionFailed(
+                        printable(" ".join(str(error).split())) or "the connection was lost",
+                        "It is made again by itself.",
+                    ) from None
+                raise _refused(error) from None
+            except psycopg.Error as error:
+                raise _refused(error) from None
+
+    def close(self) -> None:
+        """Close it; the next question opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
+def _refused(error: psycopg.Error) -> RollbackTuiError:
+    message = error.diag.message_primary or str(error)
+    return RollbackTuiError(
+        printable(" ".join(message.split())),
+        "See the server's log; the SQL log shows what was sent.",
+    )
+
+
+class Session:
+    """See ``rollback_tui.ui.operations.Operations``. One line for what is refreshed each
+    second, another for what may take long, so that neither waits for the other."""
+
+    def __init__(self, common: Common, *, read_only: bool = False) -> None:
+        self._common = common
+        self.environment = common.settings.environment
+        self.read_only = read_only
+        self._sent: collections.deque[str] = collections.deque(maxlen=500)
+        self._live = Line(self._connect)
+        self._work = Line(self._connect)
+        self._count = Line(self._connect)
+        self._size: tuple[float, int] | None = None
+        self._fingerprint: str | None = None
+
+    def _connect(self) -> Connection:
+        return self._common.connect(sent=lambda text: self._sent.append(printable(text[:2000])))
+
+    def target(self) -> Target:
+        """Return the database we are connected to; remembered as the one that was looked at."""
+        found = self._live.ask(target)
+        self._fingerprint = self._fingerprint or found.fingerprint
+        return found
+
+    def activity(self) -> Activity:
+        """Return what goes on now."""
+        known = self._size
+        fresh = known is not None and time.monotonic() - known[0] < _SIZE_EVERY
+        size = known[1] if known is not None and fresh else None
+        now = self._live.ask(lambda c: activity.activity(c, database_bytes=size))
+        if not fresh:
+            self._size = (time.monotonic(), now.database_bytes)
+        return now
+
+    def tables(self) -> tuple[TableCount, ...]:
+        """Return the tables with estimates."""
+        return self._count.ask(counts.tables)
+
+    def count(self, table: str) -> TableCount:
+        """Return one table with its exact count."""
+
+        def question(connection: Connection) -> TableCount:
+            known = next((t for t in counts.tables(connection) if t.name == table), None)
+            if known is None:
+                raise RollbackTuiError(f"{table} is gone", "Refresh the list.")
+            exact = counts.count(connection, table, _COUNT_SECONDS)
+            return msgspec.structs.replace(known, exact=exact)
+
+        return self._count.ask(question)
+
+    def plan(self, choice: Choice) -> Plan:
+        """Return the plan for ``choice``."""
+        return self._work.ask(
+            lambda c: make_plan(
+                c,
+                self._common.settings,
+                self._common.project,
+                steps=choice.steps,
+                version=choice.version,
+            )
+        )
+
+    def facts(self, plan: Plan) -> Facts:
+        """Return everything the checks look at."""
+        return self._work.ask(
+            lambda c: facts.gather(
+                c,
+                self._common.settings,
+                self._common.project,
+                plan,
+                confirmed=self._fingerprint,
+                run_directory_problem=folder.problem(self._common.run_directory()),
+            )
+        )
+
+    def checks(self, plan: Plan) -> tuple[CheckResult, ...]:
+        """Judge all safety checks now."""
+        return judge(self.facts(plan))
+
+    def cancel(self, pid: int) -> bool:
+        """Cancel another session's query."""
+        return self._live.ask(lambda c: activity.cancel(c, pid))
+
+    def terminate(self, pid: int) -> bool:
+        """End another session."""
+        return self._live.ask(lambda c: activity.terminate(c, pid))
+
+    def start(
+        self, plan: Plan, overrides: Mapping[str, str], reason: str, *, attended: bool = True
+    ) -> Path:
+        """Start the worker for the confirmed plan and return the run's folder."""
+        dsn = self._work.ask(resolved)
+        fingerprint = self._fingerprint or self.target().fingerprint
+        run = str(uuid.uuid4())
+        made = folder.create(self._common.run_directory(), run)
+        # The door would end these sessions; they are made again when they are needed.
+        self.close()
+        launch.start(
+            RunRequest(
+                run=run,
+                folder=str(made),
+                project=str(self._common.project),
+                dsn=dsn,
+                settings=self._common.settings,
+                plan=plan,
+                fingerprint=fingerprint,
+                overrides=dict(overrides),
+                reason=reason,
+                operator=operator(),
+                attended=attended,
+            )
+        )
+        return made
+
+    def follow(self, folder: Path) -> Feed:
+        """Follow a run."""
+        return feed.RunFeed(folder)
+
+    def report(self, folder: Path) -> str:
+        """Return the run's Markdown report, made from its journal."""
+        return report_markdown(fold(journal.read(folder / journal.FILE_NAME)))
+
+    def history(self) -> tuple[RunSummary, ...]:
+        """Return past and running runs, newest first."""
+        return feed.history(self._common.run_directory())
+
+    def sql_log(self) -> tuple[str, ...]:
+        """Return the last SQL texts this terminal sent."""
+        return tuple(self._sent)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for line in (self._live, self._work, self._count):
+            line.close()

@@ -1,0 +1,85 @@
+"""The JSON shapes of the command line; documented in docs/json.md and kept stable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+import msgspec
+
+from rollback_tui.core.model import CheckResult, Migration, Plan, Statement
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def plan_shape(plan: Plan) -> dict[str, object]:
+    """Return a plan as ``plan --json`` prints it."""
+    return {
+        "framework": plan.framework,
+        "current": plan.current,
+        "target": plan.goal,
+        "migrations": [_migration(m) for m in plan.migrations],
+        "statements": [
+            _statement(s, m)
+            for m in plan.migrations
+            for s in (m.script.statements if m.script else ())
+        ],
+        "version_change": [text for m in plan.migrations for text in m.version_change],
+    }
+
+
+def _migration(migration: Migration) -> dict[str, object]:
+    script = migration.script
+    return {
+        "version": migration.version,
+        "name": migration.name,
+        "applied_at": migration.applied_at,
+        "path": script.path if script else None,
+        "sha256": script.sha256 if script else None,
+        "transactional": script.transactional if script else None,
+        "problems": msgspec.to_builtins(script.problems) if script else [],
+        "why_no_script": migration.why_no_script,
+    }
+
+
+def _statement(statement: Statement, migration: Migration) -> dict[str, object]:
+    effect = statement.effect
+    return {
+        "index": statement.index,
+        "migration": migration.version,
+        "line": statement.line,
+        "start": statement.start,
+        "end": statement.end,
+        "sql": statement.sql,
+        "kind": effect.kind,
+        "objects": effect.objects,
+        "lock": [{"relation": lock.relation, "mode": lock.mode} for lock in effect.locks],
+        "rewrites": effect.rewrites,
+        "loses_data": effect.loses_data,
+        "loss": [msgspec.to_builtins(loss) for loss in statement.loss],
+        "transactional": effect.transactional,
+        "hazards": effect.hazards,
+        "basis": effect.basis,
+    }
+
+
+def check_shape(results: Iterable[CheckResult], *, safe: bool) -> dict[str, object]:
+    """Return the checks as ``check --json`` prints them."""
+    return {
+        "safe": safe,
+        "checks": [
+            {
+                "name": result.name,
+                "title": result.title,
+                "status": result.status,
+                "summary": result.summary,
+                "evidence": result.evidence,
+                "remedy": result.remedy,
+                "overridable": result.overridable,
+            }
+            for result in results
+        ],
+    }

@@ -1,0 +1,57 @@
+"""``rollback-tui`` and ``rollback-tui attach``: the screens."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from rollback_tui.cli.options import Common, common
+from rollback_tui.core.errors import ConfigurationError
+from rollback_tui.run import feed
+
+
+@click.command(hidden=True)
+@common
+def ui(given: Common) -> None:
+    """Open the screens."""
+    sys.exit(open_screens(given))
+
+
+@click.command()
+@click.argument("run", required=False)
+@common
+def attach(given: Common, run: str | None) -> None:
+    """The console of a run that goes on, or of one that has ended (default: the newest)."""
+    folder = feed.find(given.run_directory(), run)
+    sys.exit(open_screens(given, folder=folder))
+
+
+def open_screens(given: Common, *, folder: Path | None = None) -> int:
+    """Run the screens and return the exit code.
+
+    Without a folder the target is asked first, so that a wrong password is one clear line and
+    not a screen. Raises ConfigurationError without a terminal.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigurationError(
+            "the screens need a terminal",
+            "Use `state`, `plan`, `check` and `run --confirm DATABASE` without one.",
+        )
+    # Textual takes a third of a second to import: only now, when it is needed.
+    from rollback_tui.cli.session import Session
+    from rollback_tui.ui.app import RollbackApp
+
+    session = Session(given)
+    try:
+        if folder is None:
+            session.target()
+        app = RollbackApp(session, folder=folder)
+        code = app.run(mouse=False)
+    finally:
+        session.close()
+    if app.running_folder is not None:
+        run = app.running_folder.name[16:]
+        click.echo(f"The run goes on without this terminal. See it: rollback-tui attach {run}")
+    return code if isinstance(code, int) else (app.return_code or 0)
