@@ -12,6 +12,9 @@ from psycopg import sql
 
 from rollback_tui.demo.server import EmbeddedServer
 
+SETTINGS = {"max_prepared_transactions": "10"}
+"""Off by default, and some tests prepare transactions."""
+
 
 @dataclass
 class Database:
@@ -71,16 +74,31 @@ def drop_database(database: Database) -> None:
             [database.oid, database.owner, database.name],
         ).fetchall()
         for (name,) in names:
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            _drop(database.server, admin, name)
         role = sql.Identifier(database.owner)
         admin.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(role))
         admin.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
+def _drop(server: EmbeddedServer, admin: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+    """Drop one database, also a template and one with prepared transactions."""
+    identifier = sql.Identifier(name)
+    admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(identifier))
+    prepared = admin.execute(
+        "SELECT gid FROM pg_prepared_xacts WHERE database = %s", [name]
+    ).fetchall()
+    if prepared:
+        admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(identifier))
+        with psycopg.connect(server.dsn(name), autocommit=True) as inside:
+            for (gid,) in prepared:
+                inside.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(gid)))
+    admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
     """A PostgreSQL 18 of this test process."""
-    running = EmbeddedServer(major=18, tcp=True)
+    running = EmbeddedServer(major=18, tcp=True, settings=SETTINGS)
     yield running
     running.stop()
 
@@ -88,7 +106,7 @@ def server() -> Iterator[EmbeddedServer]:
 @pytest.fixture(scope="session")
 def server16() -> Iterator[EmbeddedServer]:
     """A PostgreSQL 16 of this test process."""
-    running = EmbeddedServer(major=16, tcp=True)
+    running = EmbeddedServer(major=16, tcp=True, settings=SETTINGS)
     yield running
     running.stop()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -108,12 +109,13 @@ def open_demo(
     schema that a rollback is to restore. It is not called for a directory that was filled
     before. Raises ConfigurationError when the demo cannot be started.
     """
+    keep = keep.absolute() if keep is not None else None
     filled = _claim(keep) if keep is not None else False
     progress("Starting PostgreSQL 18")
-    server = EmbeddedServer(data=keep / "data" if keep is not None else None)
+    server = EmbeddedServer(data=keep / "data" if keep else None)
     processes: list[Child] = []
     try:
-        directory = (keep if keep is not None else server.directory).absolute() / "project"
+        directory = (keep or server.directory) / "project"
         directory.mkdir(mode=0o700, exist_ok=True)
         website, clients = _start_processes(server, directory, processes, load=load)
         progress("Preparing the project")
@@ -150,7 +152,7 @@ def _claim(keep: Path) -> bool:
     Raises ConfigurationError for a directory that holds anything else.
     """
     try:
-        keep.mkdir(mode=0o711, parents=True, exist_ok=True)
+        _make(keep)
         if (keep / _MARK).exists():
             return True
         occupied = next(keep.iterdir(), None) is not None
@@ -164,6 +166,18 @@ def _claim(keep: Path) -> bool:
             "Name a new or empty directory with --keep.",
         )
     return False
+
+
+def _make(keep: Path) -> None:
+    """Make ``keep``, so that the server's user can walk through even when we are root.
+
+    It can be entered but not listed by others; what is in it is private.
+    """
+    missing = [path for path in (keep, *keep.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            path.chmod(0o711)
 
 
 def _start_processes(

@@ -71,6 +71,7 @@ class EmbeddedServer:
         """
         self.major = major
         self.bin = programs(major)
+        self.pid = 0
         self.port = _free_port()
         self.directory = _private_directory()
         owner = _server_user()
@@ -116,7 +117,7 @@ class EmbeddedServer:
             # The watcher itself was killed: do its work.
             with contextlib.suppress(OSError, ValueError, IndexError):
                 pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-                if pid == self.pid:
+                if self.pid == pid:
                     os.kill(pid, signal.SIGQUIT)
             watcher.remove([str(self.directory)])
 
@@ -241,12 +242,26 @@ def _executable_for(directory: Path, owner: str | None, scratch: Path) -> Path:
             return directory
     except PermissionError:
         pass
-    copy = scratch / "programs"
-    shutil.copytree(directory.parent, copy, symlinks=True)
-    for path in (copy, *copy.rglob("*")):
+    return _copied(directory, scratch / "programs")
+
+
+def _copied(directory: Path, target: Path) -> Path:
+    """Copy the programs of ``directory`` and their libraries; return the new directory.
+
+    The wheel's programs find the libraries beside their package (auditwheel on Linux) or inside
+    it (delocate on macOS) by relative paths, so the places are kept.
+    """
+    installation, package = directory.parent, directory.parent.parent
+    libraries = package.with_name(package.name + ".libs")
+    for source, place in (
+        (installation, target / package.name / installation.name),
+        (libraries, target / libraries.name),
+        (package / ".dylibs", target / package.name / ".dylibs"),
+    ):
+        if source.is_dir():
+            shutil.copytree(source, place, symlinks=True)
+    for path in (target, *target.rglob("*")):
         if not path.is_symlink():
-            path.chmod(
-                path.stat().st_mode
-                | (0o055 if path.is_dir() or path.parent.name == "bin" else 0o044)
-            )
-    return copy / "bin"
+            enter = path.is_dir() or path.parent.name == "bin"
+            path.chmod(path.stat().st_mode | (0o055 if enter else 0o044))
+    return target / package.name / installation.name / "bin"

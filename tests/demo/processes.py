@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
+
 
 def alive(pid: int) -> bool:
     """Whether ``pid`` runs (a zombie does not)."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return False
 
 
@@ -33,28 +36,22 @@ def gone(pids: list[int], directory: Path, seconds: float = 10) -> bool:
 
 def mentioning(text: str) -> list[int]:
     """Processes whose command line holds ``text``, other than this one."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if text in (entry / "cmdline").read_bytes().decode(errors="replace"):
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if process.pid != os.getpid() and text in " ".join(process.info["cmdline"] or ())
+    ]
 
 
 def processor_seconds(pids: list[int]) -> dict[int, float]:
     """Processor time of each process and of all its living children, in seconds."""
-    tick = os.sysconf("SC_CLK_TCK")
     spent = {}
-    for entry in Path("/proc").iterdir():
-        try:
-            fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if entry.name.isdigit() and (int(entry.name) in pids or int(fields[1]) in pids):
-            spent[int(entry.name)] = (int(fields[11]) + int(fields[12])) / tick
+    for pid in pids:
+        process = psutil.Process(pid)
+        for each in (process, *process.children()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = each.cpu_times()
+                spent[each.pid] = float(times.user + times.system)
     return spent
 
 

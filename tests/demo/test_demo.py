@@ -307,6 +307,19 @@ def test_a_kept_directory_opens_as_it_was_left(tmp_path: Path) -> None:
     assert mentioning(str(keep)) == []
 
 
+def test_a_kept_directory_may_be_new_below_new_and_a_private_umask_set(tmp_path: Path) -> None:
+    reachable(tmp_path)
+    before = os.umask(0o077)
+    try:
+        with open_demo(tmp_path / "a" / "b", load=False) as opened:
+            assert healthy(opened)
+            with pytest.raises(ConfigurationError, match="did not start"):
+                open_demo(tmp_path / "a" / "b", load=False)
+            assert healthy(opened)
+    finally:
+        os.umask(before)
+
+
 def test_a_directory_with_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
     letter = tmp_path / "letter.txt"
     letter.write_text("dear reader")

