@@ -1,0 +1,145 @@
+"""The report as a dictionary of plain JSON values. Its shape is stable: see docs/reports.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rollback_tui.core.model import Verification
+from rollback_tui.core.report import words
+from rollback_tui.core.report.losses import lost
+from rollback_tui.core.run_view import RunView
+
+
+def report_json(view: RunView) -> dict[str, Any]:
+    """Return the same facts as the Markdown. Unknown is null, never zero or empty."""
+    started = view.started
+    return {
+        "format": 1,
+        "run": started.run if started else None,
+        "outcome": view.outcome,
+        "status": words.status(view),
+        "summary": view.finished.summary if view.finished else None,
+        "started_at": _plain(view.started_at),
+        "completed_at": _plain(view.finished_at),
+        "duration_seconds": round(view.elapsed, 3),
+        "downtime_seconds": _downtime(view),
+        "door": view.door,
+        "database": _database(view),
+        "operator": _plain(started.operator) if started else None,
+        "environment": started.environment if started else None,
+        "reason": started.reason if started else None,
+        "tool_version": started.tool_version if started else None,
+        "migrations": _migrations(view),
+        "framework": started.plan.framework if started else None,
+        "version_before": started.plan.current if started else None,
+        "version_goal": started.plan.goal if started else None,
+        "committed": view.committed,
+        "checks": _plain(view.checks),
+        "overrides": [{"name": o.name, "reason": o.reason} for o in view.overrides],
+        "verifications": [_verification(v) for v in view.verifications],
+        "rows": _plain(view.rows),
+        "impact": _impact(view),
+        "statements": _statements(view),
+        "failure": _event(view.failure),
+        "unchanged": _event(view.unchanged),
+        "recovery": [_event(step) for step in view.recovery],
+        "hooks": [_event(hook) for hook in view.hooks],
+        "alarms": [_event(alarm) for alarm in view.alarms],
+        "checkpoint": _plain(view.checkpoint),
+        "follow_ups": list(words.follow_ups(view)),
+        "paths": {title.lower(): path for title, path in words.paths(view)},
+        "next_commands": list(words.next_commands(view)),
+    }
+
+
+def _plain(value: object) -> Any:
+    return msgspec.to_builtins(value)
+
+
+def _event(event: object) -> Any:
+    """An event without its tag, which its place in the report says already."""
+    if event is None:
+        return None
+    plain = msgspec.to_builtins(event)
+    plain.pop("kind", None)
+    return plain
+
+
+def _downtime(view: RunView) -> float | None:
+    """Null while the door is still closed: nobody knows how long it will be."""
+    if view.door_closed_at is not None:
+        return None
+    return round(view.downtime, 3)
+
+
+def _database(view: RunView) -> dict[str, Any] | None:
+    if view.started is None:
+        return None
+    plain: dict[str, Any] = _plain(view.started.target)
+    return plain | {"fingerprint": view.started.target.fingerprint}
+
+
+def _migrations(view: RunView) -> list[dict[str, Any]]:
+    if view.started is None:
+        return []
+    return [
+        {
+            "version": m.version,
+            "name": m.name,
+            "applied_at": _plain(m.applied_at),
+            "path": m.script.path if m.script else None,
+            "sha256": m.script.sha256 if m.script else None,
+            "version_change": list(m.version_change),
+        }
+        for m in view.started.plan.migrations
+    ]
+
+
+def _verification(verification: Verification) -> dict[str, Any]:
+    return {
+        "name": verification.name,
+        "title": verification.title,
+        "verdict": verification.verdict,
+        "summary": verification.summary,
+        "evidence": list(verification.evidence),
+        "seconds": verification.seconds,
+    }
+
+
+def _impact(view: RunView) -> dict[str, Any]:
+    impact = view.impact
+    certain = view.outcome in ("rolled_back", "refused", "unchanged")
+    return {
+        "downtime_seconds": _downtime(view),
+        "sessions_ended": view.sessions_ended,
+        "data_lost": [_plain(item) for item in lost(view)],
+        "data_lost_known": certain and all(item.count is not None for item in lost(view)),
+        "affected_users": impact.affected_users if impact else None,
+        "failed_requests": impact.failed_requests if impact else None,
+        "failed_probes": impact.failed_probes if impact else None,
+        "probes": impact.probes if impact else None,
+        "source": impact.source if impact else "",
+    }
+
+
+def _statements(view: RunView) -> list[dict[str, Any]]:
+    if view.started is None:
+        return []
+    plan = {s.index: s for s in view.started.plan.statements}
+    return [
+        {
+            "index": s.index,
+            "line": plan[s.index].line,
+            "sql": plan[s.index].sql,
+            "kind": plan[s.index].effect.kind,
+            "status": s.status,
+            "seconds": s.seconds,
+            "command_tag": s.command_tag,
+            "rows": s.rows,
+            "notices": list(s.notices),
+        }
+        for s in view.statements
+        if s.index in plan
+    ]

@@ -1,0 +1,365 @@
+"""The report as Markdown. Every text that is not our own is made inert on its way in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from rollback_tui.core.model import Migration
+from rollback_tui.core.report import words
+from rollback_tui.core.report.losses import lost
+from rollback_tui.core.run_view import RunView
+from rollback_tui.core.text import markdown, printable, shorten
+
+_VERDICTS = {"pass": "passed", "fail": "**FAILED**", "unknown": "unknown"}
+_EVIDENCE_KEPT = 12
+
+
+def report_markdown(view: RunView) -> str:
+    """Return the report of a run, finished or not."""
+    started = view.started
+    name = markdown(started.target.database) if started else "a run that never started"
+    parts: list[Sequence[str]] = [
+        [f"# Rollback of {name}: {words.status(view).lower()}"],
+        _opening(view),
+        _summary(view),
+        _failure(view),
+        _migrations(view),
+        _checks(view),
+        _verifications(view),
+        _impact(view),
+        _statements(view),
+        _recovery(view),
+        _hooks(view),
+        _follow_ups(view),
+        _paths(view),
+        _next(view),
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+# --- pieces of Markdown ---------------------------------------------------------------------------
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Cells are Markdown already."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def _fenced(text: str, language: str = "") -> list[str]:
+    """A block of text as it is, with a fence longer than any in it."""
+    inert = printable(text, keep_lines=True)
+    longest = max((len(run) for run in re.findall(r"`+", inert)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [fence + language, *inert.splitlines(), fence]
+
+
+def _code(text: str) -> str:
+    """A piece of code in a line, or in the cell of a table."""
+    inert = printable(text)
+    if "`" in inert or "|" in inert:
+        return markdown(inert)
+    return f"`{inert}`" if inert else ""
+
+
+# --- sections -------------------------------------------------------------------------------------
+
+
+def _opening(view: RunView) -> list[str]:
+    text = [markdown(view.finished.summary)] if view.finished and view.finished.summary else []
+    text += [f"**{markdown(a.summary)}** {markdown(a.remedy)}" for a in view.alarms]
+    return text
+
+
+def _summary(view: RunView) -> list[str]:
+    started = view.started
+    rows = [("Status", f"**{words.status(view)}**")]
+    if started:
+        target = started.target
+        operator = started.operator
+        who = operator.user + (f" (sudo by {operator.sudo_user})" if operator.sudo_user else "")
+        rows += [
+            (
+                "Database",
+                markdown(f"{target.database} on {target.host}:{target.port} as {target.user}"),
+            ),
+            ("Fingerprint", _code(target.fingerprint)),
+        ]
+        if started.environment:
+            rows.append(("Environment", markdown(started.environment)))
+        rows += [
+            ("Operator", markdown(f"{who} at {operator.host}" if operator.host else who)),
+            ("Run", _code(started.run)),
+        ]
+    rows += [
+        ("Started", words.moment(view.started_at)),
+        ("Completed", words.moment(view.finished_at) if view.finished_at else "not completed"),
+        ("Duration", words.seconds(view.elapsed)),
+        ("Downtime", words.downtime(view)),
+    ]
+    return ["## Summary", "", *_table(("", ""), rows)]
+
+
+def _failure(view: RunView) -> list[str]:
+    failure = view.failure
+    lines: list[str] = []
+    if failure is not None:
+        where = f"Statement {failure.index}, line {failure.line}"
+        if failure.position is not None:
+            where += f", character {failure.position}"
+        lines = [
+            f"{where}; SQLSTATE {_code(failure.sqlstate)}. The server's own words:",
+            "",
+            *_fenced(
+                "\n".join(
+                    text
+                    for text in (
+                        f"ERROR: {failure.message}",
+                        f"DETAIL: {failure.detail}" if failure.detail else "",
+                        f"HINT: {failure.hint}" if failure.hint else "",
+                    )
+                    if text
+                )
+            ),
+            "",
+            *_fenced(failure.sql, "sql"),
+        ]
+    failed = [p for p in view.phases if p.status == "failed"]
+    if failed:
+        lines += [""] if lines else []
+        lines += [
+            f"- phase {p.phase} failed" + (f": {markdown(p.summary)}" if p.summary else "")
+            for p in failed
+        ]
+    if view.unchanged is not None:
+        lines += [""] if lines else []
+        lines += _unchanged(view)
+    return ["## What failed", "", *lines] if lines else []
+
+
+def _unchanged(view: RunView) -> list[str]:
+    proof = view.unchanged
+    if proof is None:
+        return []
+    if proof.proven:
+        basis = f" (compared: {markdown(proof.basis)})" if proof.basis else ""
+        return [f"The database is proven to be as before the run{basis}."]
+    return [
+        "That the database is as before the run is **not proven**:",
+        "",
+        *(f"- {markdown(d)}" for d in proof.differences),
+    ]
+
+
+def _migrations(view: RunView) -> list[str]:
+    if view.started is None:
+        return []
+    plan = view.started.plan
+    title = "Migration rolled back" if view.committed else "Migration that was to be rolled back"
+    reason = markdown(view.started.reason) if view.started.reason else "not given"
+
+    def applied(migration: Migration) -> str:
+        if migration.applied_at is not None:
+            return words.moment(migration.applied_at)
+        return f"not recorded by {markdown(plan.framework)}"
+
+    return [
+        f"## {title}",
+        "",
+        *_table(
+            ("Version", "Name", "Originally applied", "Script"),
+            [
+                (
+                    markdown(m.version),
+                    markdown(m.name),
+                    applied(m),
+                    f"{markdown(m.script.path)} (sha256 {m.script.sha256[:12]})"
+                    if m.script
+                    else "none",
+                )
+                for m in plan.migrations
+            ],
+        ),
+        "",
+        f"- Reason: {reason}",
+        f"- From {markdown(plan.current or 'no migration')} "
+        f"to {markdown(plan.goal or 'no migration')} ({markdown(plan.framework)}, "
+        f"{markdown(plan.version_table)})",
+    ]
+
+
+def _checks(view: RunView) -> list[str]:
+    notable = [c for c in view.checks if c.status != "pass"]
+    lines: list[str] = []
+    if notable:
+        lines += _table(
+            ("Check", "Answer", "Why"),
+            [(markdown(c.title), c.status, markdown(c.summary)) for c in notable],
+        )
+    if view.overrides:
+        titles = {c.name: c.title for c in view.checks}
+        lines += [""] if lines else []
+        lines += ["Set aside by the operator:", ""]
+        lines += [
+            f"- {markdown(titles.get(o.name, o.name))}: {markdown(o.reason)}"
+            for o in view.overrides
+        ]
+    if not lines:
+        return []
+    passed = sum(c.status == "pass" for c in view.checks)
+    return ["## Safety checks", "", f"{words.some(passed, 'check')} passed.", "", *lines]
+
+
+def _verifications(view: RunView) -> list[str]:
+    if not view.verifications:
+        return ["## Verification", "", "Nothing was verified."] if view.committed else []
+    lines = _table(
+        ("Verification", "Verdict", "Result"),
+        [
+            (markdown(v.title), _VERDICTS[v.verdict], markdown(v.summary))
+            for v in view.verifications
+        ],
+    )
+    for verification in view.verifications:
+        if verification.verdict != "pass" and verification.evidence:
+            kept = verification.evidence[:_EVIDENCE_KEPT]
+            more = len(verification.evidence) - len(kept)
+            lines += ["", f"{markdown(verification.title)}:", ""]
+            lines += [f"- {markdown(text)}" for text in kept]
+            lines += [f"- … and {more:,} more in the journal"] if more else []
+    changed = [r for r in view.rows if r.before != r.after or r.before is None]
+    if changed:
+        lines += ["", "Rows of the tables that are not as before:", ""]
+        lines += _table(
+            ("Table", "Before", "After"),
+            [(markdown(r.table), _rows(r.before), _rows(r.after)) for r in changed],
+        )
+    return ["## Verification", "", *lines]
+
+
+def _rows(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
+def _impact(view: RunView) -> list[str]:
+    impact = view.impact
+    lines = ["## Impact", "", f"- Downtime: {words.downtime(view)}"]
+    if view.sessions_ended:
+        lines.append(f"- Sessions ended: {view.sessions_ended:,}")
+    gone = lost(view)
+    if gone:
+        lines.append("- Data lost:")
+        lines += [
+            f"  - statement {item.statement}, line {item.line}: {markdown(item.describe())}"
+            f" ({item.basis})"
+            for item in gone
+        ]
+    elif view.outcome == "recovered":
+        lines.append(
+            "- Data lost: what was written after the checkpoint was made; it was not counted"
+        )
+    elif view.outcome == "needs_operator":
+        lines.append("- Data lost: not known")
+    elif view.outcome is None and view.committed:
+        lines.append("- Data lost: not known, the run is not finished")
+    else:
+        lines.append("- Data lost: none")
+    users = impact.affected_users if impact else None
+    requests = impact.failed_requests if impact else None
+    lines.append(f"- Affected users: {'not measured' if users is None else f'{users:,}'}")
+    lines.append(f"- Failed requests: {'not measured' if requests is None else f'{requests:,}'}")
+    if impact and impact.probes:
+        lines.append(f"- Failed health probes: {impact.failed_probes or 0:,} of {impact.probes:,}")
+    if impact and impact.source:
+        lines.append(f"- Measured by: {markdown(impact.source)}")
+    return lines
+
+
+def _statements(view: RunView) -> list[str]:
+    if view.started is None or all(s.status == "waiting" for s in view.statements):
+        return []
+    plan = {s.index: s for s in view.started.plan.statements}
+    lines = _table(
+        ("#", "Line", "Statement", "State", "Time", "Answer"),
+        [
+            (
+                str(s.index),
+                str(plan[s.index].line),
+                markdown(shorten(plan[s.index].sql, 90)),
+                s.status,
+                words.seconds(s.seconds) if s.seconds is not None else "",
+                markdown(s.command_tag),
+            )
+            for s in view.statements
+            if s.index in plan
+        ],
+    )
+    notices = [(s.index, notice) for s in view.statements for notice in s.notices]
+    if notices:
+        lines += ["", "The server's notices:", ""]
+        lines += [f"- statement {index}: {markdown(shorten(text, 300))}" for index, text in notices]
+    changes = [sql for m in view.started.plan.migrations for sql in m.version_change]
+    if changes:
+        lines += ["", "Then the version table, in the same transaction:", ""]
+        lines += _fenced("\n".join(changes), "sql")
+    title = "Statements executed" if view.committed else "Statements, none of them committed"
+    return [f"## {title}", "", *lines]
+
+
+def _recovery(view: RunView) -> list[str]:
+    if not view.recovery:
+        return []
+    return [
+        "## Recovery",
+        "",
+        *_table(
+            ("Step", "Result", "Time", ""),
+            [
+                (
+                    markdown(step.name),
+                    "done" if step.ok else "**FAILED**",
+                    words.seconds(step.seconds),
+                    markdown(step.summary),
+                )
+                for step in view.recovery
+            ],
+        ),
+    ]
+
+
+def _hooks(view: RunView) -> list[str]:
+    failed = [hook for hook in view.hooks if not hook.ok]
+    if not failed:
+        return []
+    return [
+        "## Hooks that failed",
+        "",
+        *(f"- {markdown(hook.name)}: {markdown(hook.summary)}" for hook in failed),
+    ]
+
+
+def _follow_ups(view: RunView) -> list[str]:
+    items = words.follow_ups(view)
+    return ["## Follow-ups", "", *(f"- [ ] {markdown(item)}" for item in items)] if items else []
+
+
+def _paths(view: RunView) -> list[str]:
+    rows = [(title, _code(path)) for title, path in words.paths(view)]
+    if not rows:
+        return []
+    lines = ["## Files", "", *_table(("", ""), rows)]
+    made = view.checkpoint
+    if made:
+        lines += [
+            "",
+            f"The checkpoint: {words.size(made.bytes)}, {words.some(made.tables, 'table')}, "
+            f"made {words.moment(made.created_at)} in {words.seconds(made.seconds)}, "
+            f"manifest sha256 {_code(made.manifest_sha256[:12])}.",
+        ]
+    return lines
+
+
+def _next(view: RunView) -> list[str]:
+    commands = words.next_commands(view)
+    return ["## Next commands", "", *_fenced("\n".join(commands), "sh")] if commands else []

@@ -1,0 +1,143 @@
+"""One event as one line of the log that people read."""
+
+from __future__ import annotations
+
+from rollback_tui.core import events as ev
+from rollback_tui.core.report.words import seconds, some
+from rollback_tui.core.text import printable, shorten
+
+_WIDTH = 400
+
+
+def log_line(record: ev.Record) -> str:
+    """Return ``record`` as ``12:00:01.250Z +3.204 s  phase execute: …``: printable, one line."""
+    at = record.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    return f"{at}Z +{record.elapsed:.3f} s  {printable(describe(record.event))}"
+
+
+def describe(event: ev.AnyEvent) -> str:
+    """Return an event in words, without its time. Not yet printable."""
+    match event:
+        case ev.PhaseStarted():
+            return f"phase {event.phase} …" + _more(event.summary)
+        case ev.PhaseFinished():
+            return f"phase {event.phase} {event.status} in {seconds(event.seconds)}" + _more(
+                event.summary
+            )
+        case ev.StatementStarted():
+            return f"statement {event.index} …"
+        case ev.StatementFinished():
+            notices = f", {some(len(event.notices), 'notice')}" if event.notices else ""
+            return (
+                f"statement {event.index} done in {seconds(event.seconds)}: "
+                f"{event.command_tag}{notices}"
+            )
+        case ev.StatementFailed():
+            where = f" at character {event.position}" if event.position is not None else ""
+            return (
+                f"statement {event.index}, line {event.line} FAILED: "
+                f"{event.sqlstate} {event.message}{where}" + _more(event.detail)
+            )
+        case ev.Progress():
+            total = "?" if event.total is None else f"{event.total:,}"
+            counted = f" ({event.done:,} of {total})" if event.done is not None else ""
+            return f"{event.phase}: {event.summary}{counted}"
+        case ev.SqlSent():
+            return f"sql on {event.connection}: {shorten(event.sql, _WIDTH)}"
+        case ev.Waiting():
+            left = f", {event.seconds_left:.0f} s left" if event.seconds_left is not None else ""
+            return f"{event.phase} waits: {event.summary}{left}"
+        case ev.RunFinished():
+            return f"FINISHED {event.outcome}" + _more(event.summary) + f" (report {event.report})"
+        case _:
+            return _judgement(event)
+
+
+def _judgement(event: ev.AnyEvent) -> str:
+    match event:
+        case ev.RunStarted():
+            target = event.target
+            versions = ", ".join(m.version for m in event.plan.migrations)
+            return (
+                f"run {event.run} on {target.database} at {target.host}:{target.port} "
+                f"({target.fingerprint}) by {event.operator.user}: roll back {versions}"
+                + _more(event.reason)
+            )
+        case ev.CheckJudged(check=check):
+            return f"check {check.name} {check.status.upper()}: {check.summary}"
+        case ev.CheckOverridden():
+            return f"check {event.name} set aside: {event.reason}"
+        case ev.VerificationJudged(verification=verification):
+            return (
+                f"verification {verification.name} {verification.verdict.upper()}: "
+                f"{verification.summary}"
+            )
+        case ev.RowsCompared():
+            changed = sum(row.before != row.after for row in event.rows)
+            return f"rows compared: {some(len(event.rows), 'table')}, {changed} not as before"
+        case ev.LossCounted():
+            found = "; ".join(loss.describe() for loss in event.losses) or "nothing"
+            return f"statement {event.statement} will remove {found}"
+        case ev.VersionChanged():
+            return f"version {event.version} taken out: {'; '.join(event.sql)}"
+        case ev.Question():
+            return (
+                f"QUESTION {event.name}: {event.text} [{', '.join(event.choices)}], "
+                f"{event.default} after {event.seconds:.0f} s"
+            )
+        case ev.Answered():
+            return f"answer to {event.name}: {event.choice}, by {event.by}"
+        case ev.AbortAsked():
+            return "ABORT asked for"
+        case _:
+            return _deed(event)
+
+
+def _deed(event: ev.AnyEvent) -> str:
+    match event:
+        case ev.TransactionStarted():
+            return (
+                f"transaction {event.xid} begun, attempt {event.attempt}, "
+                f"backend {event.backend_pid}"
+            )
+        case ev.TransactionRolledBack():
+            return f"transaction rolled back: {event.reason}"
+        case ev.Committed():
+            return f"COMMITTED, transaction {event.xid}"
+        case ev.UnchangedProven():
+            if event.proven:
+                return f"proven unchanged ({event.basis or 'compared with before'})"
+            return "NOT proven unchanged: " + "; ".join(event.differences)
+        case ev.DoorClosed():
+            return f"door closed: {event.rung}"
+        case ev.DoorOpened():
+            return f"door open after {seconds(event.seconds_closed)}"
+        case ev.SessionsEnded():
+            return f"{some(len(event.sessions), 'session')} ended: {', '.join(event.sessions)}"
+        case ev.MaintenanceChanged():
+            return f"maintenance mode {'on' if event.on else 'off'}"
+        case ev.HookRan():
+            result = "ok" if event.ok else "FAILED"
+            return f"hook {event.name} {result} in {seconds(event.seconds)}" + _more(event.summary)
+        case ev.CheckpointMade(checkpoint=made):
+            return (
+                f"checkpoint {made.path}, {made.bytes:,} bytes, {some(made.tables, 'table')}, "
+                f"in {seconds(made.seconds)}"
+            )
+        case ev.RecoveryStep():
+            result = "done" if event.ok else "FAILED"
+            return f"recovery, {event.name} {result} in {seconds(event.seconds)}" + _more(
+                event.summary
+            )
+        case ev.ImpactMeasured():
+            return f"downtime {seconds(event.downtime_seconds)}, impact " + (
+                f"by {event.source}" if event.source else "not measured"
+            )
+        case ev.Alarm():
+            return f"ALARM {event.summary}: {event.remedy}"
+        case _:
+            return type(event).__name__
+
+
+def _more(text: str) -> str:
+    return f": {text}" if text else ""

@@ -1,0 +1,137 @@
+"""The words in which a report speaks of times, outcomes and what comes next."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import humanize
+
+from rollback_tui.core.model import Outcome
+from rollback_tui.core.run_view import RunView
+
+OUTCOMES: dict[Outcome, str] = {
+    "refused": "Refused: nothing was touched",
+    "rolled_back": "Rolled back",
+    "unchanged": "Failed; the database is as before",
+    "recovered": "Failed; recovered from the checkpoint",
+    "needs_operator": "Needs the operator",
+}
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration: ``0.012 s``, ``48.3 s``, ``2 minutes and 3 seconds (123.4 s)``."""
+    if value is None:
+        return "not measured"
+    if value < 1:
+        return f"{value:.3f} s"
+    if value < 60:
+        return f"{value:.1f} s"
+    words = humanize.precisedelta(timedelta(seconds=round(value)), minimum_unit="seconds")
+    return f"{words} ({value:,.1f} s)"
+
+
+def moment(value: datetime | None) -> str:
+    """Return a time in UTC, to the second."""
+    if value is None:
+        return "not recorded"
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def size(number: int) -> str:
+    """Return bytes for people: ``1.5 MiB``."""
+    return humanize.naturalsize(number, binary=True)
+
+
+def some(number: int, noun: str, plural: str = "") -> str:
+    """``1 row``, ``1,204 rows``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def status(view: RunView) -> str:
+    """Return the outcome in words; what nobody verified is said with it."""
+    if view.outcome is None:
+        return "Unfinished: this run has no outcome yet"
+    text = OUTCOMES[view.outcome]
+    if view.outcome == "unchanged" and not (view.unchanged and view.unchanged.proven):
+        return "Failed; that the database is as before is not proven"
+    if view.outcome == "rolled_back":
+        failed = sum(v.verdict == "fail" for v in view.verifications)
+        unknown = sum(v.verdict == "unknown" for v in view.verifications)
+        notes = [f"{some(failed, 'verification')} failed"] if failed else []
+        notes += [f"{some(unknown, 'verification')} unknown"] if unknown else []
+        if notes:
+            return f"{text}; {', '.join(notes)}"
+        return f"{text} and verified" if view.verifications else f"{text}; nothing was verified"
+    return text
+
+
+def downtime(view: RunView) -> str:
+    """Return how long applications were kept out."""
+    if view.door is None:
+        return "none: the door was not closed"
+    if view.door_closed_at is not None:
+        return f"{seconds(view.downtime_at(view.elapsed))} and still closed"
+    return seconds(view.downtime)
+
+
+def next_commands(view: RunView) -> tuple[str, ...]:
+    """Return what to type next: the run's own list, or what helps after this outcome."""
+    if view.finished is not None and view.finished.next_commands:
+        return view.finished.next_commands
+    if view.started is None:
+        return ()
+    run = view.started.run
+    match view.outcome:
+        case None:
+            return (f"rollback-tui attach {run}",)
+        case "refused":
+            return ("rollback-tui check",)
+        case "unchanged":
+            return ("rollback-tui check", f"rollback-tui report {run}")
+        case _:
+            return ("rollback-tui state", f"rollback-tui report {run}")
+
+
+def follow_ups(view: RunView) -> tuple[str, ...]:
+    """Return what should be done after the night, as far as this run asks for it."""
+    started = view.started
+    versions = ", ".join(m.version for m in started.plan.migrations) if started else ""
+    if view.outcome == "refused":
+        return ("Clear what stood in the way (see the checks), then try again",)
+    items = ["Find the root cause of the rollback, and write it down"]
+    if view.outcome in ("rolled_back", "recovered"):
+        items.append(f"Correct migration {versions} and test it up and down in staging")
+    elif view.outcome == "unchanged":
+        items.append(f"Correct the down migration of {versions} and try it in staging")
+    if view.outcome == "rolled_back" and started:
+        items.append("Deploy application code that fits the schema as it is now")
+        items += [f"Regenerate {path}: it is stale now" for path in started.plan.stale_files]
+    items += [
+        f"Look into a verification that did not pass: {v.title}"
+        for v in view.verifications
+        if v.verdict != "pass"
+    ]
+    items += [f"{alarm.summary}: {alarm.remedy}" for alarm in view.alarms]
+    if view.maintenance_on:
+        items.append("Switch the application's maintenance mode off: it is still on")
+    if view.door_closed_at is not None:
+        items.append("Open the door: it is still closed")
+    if view.checkpoint:
+        items.append(f"Remove the checkpoint when it is no longer needed: {view.checkpoint.path}")
+    return tuple(items)
+
+
+def paths(view: RunView) -> tuple[tuple[str, str], ...]:
+    """Return (what it is, where it is) of everything the run kept."""
+    if view.started is None:
+        return ()
+    folder = view.started.folder
+    report = view.finished.report if view.finished else f"{folder}/report.md"
+    found = [
+        ("Report", report),
+        ("Log", f"{folder}/rollback.log"),
+        ("Journal", f"{folder}/journal.jsonl"),
+    ]
+    if view.checkpoint:
+        found.append(("Checkpoint", view.checkpoint.path))
+    return tuple(found)
