@@ -22,7 +22,7 @@ from rollback_tui import config
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.demo import load, server, shop
 from rollback_tui.demo.scene import Demo, open_demo
-from tests.demo.processes import alive, gone, mentioning, processor_seconds, reachable, soon
+from tests.demo.processes import alive, gone, mentioning, processor_seconds, soon
 
 
 @pytest.fixture(scope="module")
@@ -286,9 +286,8 @@ def test_an_error_while_opening_leaves_nothing() -> None:
     assert mentioning(str(directory)) == []
 
 
-def test_a_kept_directory_opens_as_it_was_left(tmp_path: Path) -> None:
-    reachable(tmp_path)
-    keep = tmp_path / "kept"
+def test_a_kept_directory_opens_as_it_was_left(place: Path) -> None:
+    keep = place / "kept"
     calls: list[str] = []
     with open_demo(keep, load=False, before_newest=calls.append) as first:
         (first.project / "rollback_runs").mkdir()
@@ -307,14 +306,13 @@ def test_a_kept_directory_opens_as_it_was_left(tmp_path: Path) -> None:
     assert mentioning(str(keep)) == []
 
 
-def test_a_kept_directory_may_be_new_below_new_and_a_private_umask_set(tmp_path: Path) -> None:
-    reachable(tmp_path)
+def test_a_kept_directory_may_be_new_below_new_and_a_private_umask_set(place: Path) -> None:
     before = os.umask(0o077)
     try:
-        with open_demo(tmp_path / "a" / "b", load=False) as opened:
+        with open_demo(place / "a" / "b", load=False) as opened:
             assert healthy(opened)
             with pytest.raises(ConfigurationError, match="did not start"):
-                open_demo(tmp_path / "a" / "b", load=False)
+                open_demo(place / "a" / "b", load=False)
             assert healthy(opened)
     finally:
         os.umask(before)

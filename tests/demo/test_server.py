@@ -15,7 +15,7 @@ from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.demo import server as server_module
 from rollback_tui.demo.server import EmbeddedServer
 from tests.conftest import Database, create_database, drop_database
-from tests.demo.processes import alive, gone, reachable
+from tests.demo.processes import alive, gone
 
 
 def test_both_ways_in_lead_to_the_same_server(server: EmbeddedServer) -> None:
@@ -85,9 +85,8 @@ def test_stop_works_when_the_watcher_was_killed() -> None:
     assert gone([started.pid], started.directory)
 
 
-def test_a_kept_directory_is_found_again(tmp_path: Path) -> None:
-    reachable(tmp_path)
-    kept = tmp_path / "kept"
+def test_a_kept_directory_is_found_again(place: Path) -> None:
+    kept = place / "kept"
     first = EmbeddedServer(data=kept)
     with psycopg.connect(first.dsn(), autocommit=True) as connection:
         connection.execute("CREATE TABLE t AS SELECT 42 AS answer")
@@ -99,12 +98,11 @@ def test_a_kept_directory_is_found_again(tmp_path: Path) -> None:
     assert kept.exists()
 
 
-def test_a_directory_of_something_else_is_refused_with_one_line(tmp_path: Path) -> None:
-    reachable(tmp_path)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "letter.txt").write_text("dear reader")
+def test_a_directory_of_something_else_is_refused_with_one_line(place: Path) -> None:
+    (place / "data").mkdir()
+    (place / "data" / "letter.txt").write_text("dear reader")
     with pytest.raises(ConfigurationError, match="did not start") as caught:
-        EmbeddedServer(data=tmp_path / "data")
+        EmbeddedServer(data=place / "data")
     assert "\n" not in caught.value.summary
 
 
