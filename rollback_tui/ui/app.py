@@ -1,0 +1,230 @@
+"""The terminal application: screens, keys that are everywhere, signals, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from rich.console import ConsoleRenderable
+from rich.segment import Segments
+from rich.text import Text
+from textual import on
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
+
+from rollback_tui.core.model import Outcome
+from rollback_tui.core.text import printable
+from rollback_tui.ui.crash import record
+from rollback_tui.ui.guide import Guide, Severity
+from rollback_tui.ui.inert import Inert
+from rollback_tui.ui.messages import Reply
+from rollback_tui.ui.operations import Choice, Operations
+from rollback_tui.ui.screens.preview import PreviewScreen
+from rollback_tui.ui.screens.report import ReportScreen
+from rollback_tui.ui.screens.run import RunScreen
+from rollback_tui.ui.screens.safety import SafetyScreen
+from rollback_tui.ui.screens.state import StateScreen
+from rollback_tui.ui.screens.step import StepScreen
+from rollback_tui.ui.screens.verify import VerifyScreen
+from rollback_tui.ui.theme import ANSI_DARK, ANSI_LIGHT, DARK, LIGHT, PLAIN, line
+from rollback_tui.ui.walk import Walk, blocked
+from rollback_tui.ui.widgets.dialogs import Ask, AskText, Read
+
+EXIT: dict[Outcome, int] = {
+    "rolled_back": 0,
+    "refused": 1,
+    "unchanged": 3,
+    "recovered": 4,
+    "needs_operator": 5,
+}
+"""Exit codes of a run's outcome; 2 is for usage and configuration."""
+
+TICK = 0.25
+"""Seconds between two looks at what is due."""
+
+
+class RollbackApp(App[int]):
+    """Leads one operator through the rollback of one database.
+
+    ``folder``: show the run in that folder (``attach``). ``choice``: how far back at first.
+    The app's return value is the run's exit code; 0 when it was left without an outcome.
+    """
+
+    TITLE = "rollback-tui"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "leave", show=False, priority=True, id="app.quit"),
+        Binding("ctrl+c", "quit", "leave", show=False, id="app.interrupt"),
+        Binding("ctrl+t", "toggle_theme", "light or dark", show=False, id="app.theme"),
+    ]
+
+    def __init__(
+        self,
+        operations: Operations,
+        *,
+        folder: Path | None = None,
+        choice: Choice | None = None,
+    ) -> None:
+        super().__init__()
+        # Every animated scroll is some kilobytes over SSH, and none of them helps.
+        self.animation_level = "none"
+        self._inert = Inert()
+        start = Walk(
+            environment=operations.environment,
+            read_only=operations.read_only,
+            attached=folder is not None,
+            folder=folder,
+            choice=choice or Choice(),
+        )
+        self.guide = Guide(operations, start, self._deliver, self._changed, self.say)
+        self._steps: tuple[StepScreen, ...] = (
+            StateScreen(),
+            SafetyScreen(),
+            PreviewScreen(),
+            RunScreen(),
+            VerifyScreen(),
+            ReportScreen(),
+        )
+
+    @property
+    def running_folder(self) -> Path | None:
+        """The run that still goes on, so that the command line can say how to attach."""
+        return self.guide.walk.folder if self.guide.walk.running else None
+
+    # --- life ---------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Set the looks, catch the signals, open the first screen, ask the first questions."""
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.ansi_theme_dark = ANSI_DARK
+        self.ansi_theme_light = ANSI_LIGHT
+        self.theme = PLAIN if self.no_color else DARK.name
+        self._catch_signals()
+        for number, screen in enumerate(self._steps, 1):
+            self.install_screen(screen, f"step-{number}")
+        self.push_screen(f"step-{4 if self.guide.walk.attached else 1}")
+        self.guide.begin()
+        self.set_interval(TICK, self.guide.tick)
+
+    def _catch_signals(self) -> None:
+        """Leave cleanly when the connection is lost or somebody ends us.
+
+        Without a handler both signals kill at once and the terminal stays in raw mode. The run
+        is another process and goes on.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            loop.add_signal_handler(number, self.leave)
+
+    def on_unmount(self) -> None:
+        """Give the signals back."""
+        if threading.current_thread() is threading.main_thread():
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def leave(self) -> None:
+        """End the application with the run's exit code."""
+        view = self.guide.walk.view
+        outcome = view.outcome if view else None
+        # Closing may wait for a server that does not answer; leaving must not.
+        threading.Thread(target=self.guide.operations.close, name="close", daemon=True).start()
+        self.exit(EXIT[outcome] if outcome else 0)
+
+    async def action_quit(self) -> None:
+        """Leave; inside a question only cancel that; ask when something would be lost."""
+        if isinstance(self.screen, (Ask, AskText, Read)):
+            self.screen.action_decline()
+            return
+        walk = self.guide.walk
+        if walk.running:
+            words = [
+                line("The run goes on without this terminal. To see it again:"),
+                line((f"  rollback-tui attach {walk.folder}", "strong")),
+            ]
+        elif walk.folder is None and (walk.reviewed or walk.overrides):
+            words = [line("What you reviewed and set aside is forgotten.")]
+        else:
+            self.leave()
+            return
+        ask = Ask("Leave?", words, yes="Leave", no="Stay", danger=False)
+        self.push_screen(ask, lambda yes: self.leave() if yes else None)
+
+    def action_toggle_theme(self) -> None:
+        """Switch between dark and light."""
+        if not self.no_color:
+            self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    # --- showing ------------------------------------------------------------------------------
+
+    def _deliver(self, act: Callable[[], None]) -> bool:
+        """Called from threads: run ``act`` on the event loop."""
+        try:
+            return self.post_message(Reply(act))
+        except RuntimeError:
+            # The event loop is closed already: nobody is left to be told.
+            return False
+
+    @on(Reply)
+    def _take_in(self, message: Reply) -> None:
+        message.act()
+
+    def _changed(self, walk: Walk) -> None:
+        """Show the walk on the step that is up, also under a question."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, StepScreen):
+                screen.show(walk)
+                return
+
+    def say(self, text: str, severity: Severity = "information") -> None:
+        """Show a short message in the corner."""
+        self.notify(printable(text), severity=severity, timeout=6, markup=False)
+
+    def go_to_step(self, step: int) -> None:
+        """Open a step, or say why it is not open."""
+        if reason := blocked(self.guide.walk, step):
+            self.say(f"Step {step} is blocked: {reason}.", "warning")
+        else:
+            self.switch_screen(f"step-{step}")
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Add the filter that lets no control character reach the terminal."""
+        return [*super().get_line_filters(), self._inert]
+
+    # --- the end nobody wants -----------------------------------------------------------------
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End with the kind and the place of ``error``; never with a value of a variable."""
+        self._return_code = 1
+        if self._exception is None:
+            # Textual's test driver raises this one in the test.
+            self._exception = error
+            self._exception_event.set()
+        self._fatal(error)
+
+    def panic(self, *renderables: ConsoleRenderable | str) -> None:  # type: ignore[override]
+        """Textual's own way out: what it would print is left out, it may hold values."""
+        self._fatal(RuntimeError(f"the screen gave up ({len(renderables)} messages)"))
+
+    def _fatal(self, error: BaseException) -> None:
+        if self._exit_renderables:
+            # The first fault is the one that counts; what follows while we fall is noise.
+            return
+        folder = self.running_folder
+        what, path = record(error, folder)
+        words = [f"rollback-tui failed: {what}."]
+        words.append(f"Details without values are in {path}" if path else "No details were kept.")
+        if folder is not None:
+            words.append(f"The run goes on. Attach with: rollback-tui attach {folder}")
+        text = Text(printable("\n".join(words), keep_lines=True))
+        self._exit_renderables.append(Segments(self.console.render(text, self.console.options)))
+        self._close_messages_no_wait()

@@ -1,0 +1,109 @@
+"""A plan as the preview lists it: every statement, every version change, every problem."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from rollback_tui.core.model import Loss, Migration, Plan, Problem, Statement
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the preview, in the order of execution."""
+
+    key: str
+    kind: Literal["statement", "version", "problem", "missing"]
+    migration: Migration
+    sql: str
+    statement: Statement | None = None
+    problem: Problem | None = None
+
+    @property
+    def path(self) -> str:
+        """The script's file; empty where there is none."""
+        return self.migration.script.path if self.migration.script else ""
+
+
+def entries(plan: Plan) -> tuple[Entry, ...]:
+    """Return everything that will be executed, and everything that stops it."""
+    return tuple(entry for migration in plan.migrations for entry in _of(migration))
+
+
+def _of(migration: Migration) -> list[Entry]:
+    found: list[Entry] = []
+    script = migration.script
+    if script is None:
+        found.append(
+            Entry(key=f"m{migration.version}", kind="missing", migration=migration, sql="")
+        )
+    else:
+        found += [
+            Entry(
+                key=f"p{migration.version}:{number}",
+                kind="problem",
+                migration=migration,
+                sql="",
+                problem=problem,
+            )
+            for number, problem in enumerate(script.problems)
+        ]
+        found += [
+            Entry(
+                key=f"s{statement.index}",
+                kind="statement",
+                migration=migration,
+                sql=statement.sql,
+                statement=statement,
+            )
+            for statement in script.statements
+        ]
+    found += [
+        Entry(key=f"v{migration.version}:{number}", kind="version", migration=migration, sql=sql)
+        for number, sql in enumerate(migration.version_change)
+    ]
+    return found
+
+
+def loss_of(statement: Statement) -> str:
+    """Return what a statement loses, short; an unknown loss is never an empty one."""
+    if statement.effect.loses_data is False:
+        return "–"
+    if not statement.loss:
+        return "unknown" if statement.effect.loses_data is None else "yes"
+    return ", ".join(_short(loss) for loss in statement.loss)
+
+
+def _short(loss: Loss) -> str:
+    number = "? " if loss.count is None else f"{loss.count:,} "
+    return number + (loss.kind[:-1] if loss.count == 1 else loss.kind)
+
+
+def lock_of(statement: Statement) -> str:
+    """Return the strongest lock a statement takes; ``unknown`` when nobody knows."""
+    locks = statement.effect.locks
+    if not locks:
+        return "unknown" if statement.effect.basis == "unknown" else "–"
+    return max((lock.mode for lock in locks), key=_strength)
+
+
+_ORDER = (
+    "AccessShare",
+    "RowShare",
+    "RowExclusive",
+    "ShareUpdateExclusive",
+    "Share",
+    "ShareRowExclusive",
+    "Exclusive",
+    "AccessExclusive",
+)
+
+
+def _strength(mode: str) -> int:
+    """Order of PostgreSQL's table-level locks (documentation, table 13.2)."""
+    return _ORDER.index(mode) if mode in _ORDER else len(_ORDER)
+
+
+def losses_of(plan: Plan) -> tuple[Loss, ...]:
+    """Return all counted losses, the largest first and those not counted before them."""
+    return tuple(sorted(plan.losses, key=lambda x: (x.count is not None, -(x.count or 0))))

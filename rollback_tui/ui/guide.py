@@ -1,0 +1,359 @@
+"""Leads through the walk: asks the world in threads, takes the answers in, replaces the value.
+
+No widget is known here. The app hands in three functions and shows what comes out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from rollback_tui.core.events import Record
+from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
+from rollback_tui.ui.following import Following
+from rollback_tui.ui.operations import Choice, Operations
+from rollback_tui.ui.requests import Deliver, Failure, Requests
+from rollback_tui.ui.walk import Walk, blocked, not_ready
+from rollback_tui.ui.wording import writers_of
+
+Severity = Literal["information", "warning", "error"]
+
+COUNTED = 300
+"""At most so many tables are counted exactly: the largest by estimate."""
+SLOW = 3.0
+"""A refresh that takes longer than this many seconds makes the screen stale."""
+RETRY = 3.0
+"""Seconds between two attempts to reach a server that cannot be reached."""
+WRITERS_WAIT = 60.0
+"""Seconds that ``w`` waits for writers."""
+INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""What ``+`` and ``-`` step through, in seconds."""
+
+
+class Guide:
+    """Owns the walk. Every method is called on the event loop."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        start: Walk,
+        deliver: Deliver,
+        changed: Callable[[Walk], None],
+        say: Callable[[str, Severity], None],
+    ) -> None:
+        self.operations = operations
+        self.walk = start
+        self.say = say
+        self.requests = Requests(deliver)
+        self._changed = changed
+        self._following = Following(self)
+        self._asked_at = -1e9
+        self._to_count: list[str] = []
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """The records of the run that is followed, oldest first."""
+        return self._following.records
+
+    def replace(self, **changes: Any) -> None:
+        """Replace the walk by one with ``changes``, and show it."""
+        walk = msgspec.structs.replace(self.walk, **changes)
+        if walk != self.walk:
+            self.walk = walk
+            self._changed(walk)
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Ask the first questions."""
+        if self.walk.folder is not None:
+            self._following.open(self.walk.folder)
+            self.read_history()
+        else:
+            self._connect()
+
+    def tick(self) -> None:
+        """Do what is due. Called a few times a second; costs nothing when nothing is."""
+        now = time.monotonic()
+        if self.walk.folder is not None and not self.walk.finished:
+            # While the run has the database, this terminal keeps out of it.
+            self._following.poll()
+            return
+        if self.walk.attached:
+            return
+        self._watch_writers(now)
+        if self.requests.busy("target") or self.requests.busy("activity"):
+            if now - self._asked_at > max(SLOW, self.walk.interval):
+                self._mark_stale("no answer from the server yet")
+            return
+        if self.walk.target is None:
+            if now - self._asked_at >= RETRY:
+                self._connect()
+        elif not self.walk.paused and now - self._asked_at >= self.walk.interval:
+            self.refresh()
+
+    def _connect(self) -> None:
+        self._asked_at = time.monotonic()
+        self.requests.ask("target", self.operations.target, self._connected, self._not_fresh)
+
+    def _connected(self, target: Target) -> None:
+        self.replace(target=target, stale="")
+        self.refresh()
+        self.read_plan(self.walk.choice)
+        self.read_tables()
+        self.read_history()
+
+    # --- state --------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Ask for the activity now, unless that question is open already."""
+        if not self.requests.busy("activity"):
+            self._asked_at = time.monotonic()
+            self.requests.ask("activity", self.operations.activity, self._active, self._not_fresh)
+
+    def _active(self, activity: Activity) -> None:
+        self.replace(
+            activity=activity,
+            transactions_per_second=_rate(self.walk.activity, activity),
+            refreshed_at=datetime.now(),
+            stale="",
+        )
+        if self.walk.waiting_until is not None and not writers_of(activity.sessions):
+            self.judge()
+
+    def _not_fresh(self, failure: Failure) -> None:
+        self._mark_stale(failure.summary)
+
+    def _mark_stale(self, reason: str) -> None:
+        self.replace(stale=reason)
+
+    def pause(self) -> None:
+        """Stop refreshing, or go on."""
+        self.replace(paused=not self.walk.paused)
+        self._count_next()
+
+    def change_interval(self, by: Literal[-1, 1]) -> None:
+        """Take the next longer (+1) or shorter (-1) interval."""
+        here = min(range(len(INTERVALS)), key=lambda i: abs(INTERVALS[i] - self.walk.interval))
+        there = min(len(INTERVALS) - 1, max(0, here + by))
+        self.replace(interval=INTERVALS[there])
+
+    def read_tables(self) -> None:
+        """Ask for the tables, then for their exact counts one by one."""
+        self.requests.ask(
+            "tables", self.operations.tables, self._tables, lambda f: self.say(f.summary, "warning")
+        )
+
+    def _tables(self, tables: tuple[TableCount, ...]) -> None:
+        self.replace(tables=tables, uncounted=frozenset())
+        # The small ones first: most of the list is exact within a moment.
+        self._to_count = [t.name for t in reversed(tables[:COUNTED]) if t.exact is None]
+        self._count_next()
+
+    def _count_next(self) -> None:
+        idle = not self.walk.paused and not self.walk.running and not self.requests.busy("count")
+        if self._to_count and idle:
+            name = self._to_count.pop(0)
+            self.requests.ask(
+                "count",
+                lambda: self.operations.count(name),
+                self._counted,
+                lambda _: self._not_counted(name),
+            )
+
+    def _counted(self, table: TableCount) -> None:
+        if table.exact is None:
+            self._not_counted(table.name)
+            return
+        tables = tuple(table if t.name == table.name else t for t in self.walk.tables or ())
+        self.replace(tables=tables)
+        self._count_next()
+
+    def _not_counted(self, name: str) -> None:
+        self.replace(uncounted=self.walk.uncounted | {name})
+        self._count_next()
+
+    def signal(self, pid: int, terminate: bool) -> None:
+        """Cancel the query of ``pid``, or end its session. Only when armed."""
+        if not self.walk.armed:
+            self.say("This terminal is READ-ONLY: press a to arm it first.", "warning")
+            return
+        call = self.operations.terminate if terminate else self.operations.cancel
+        word = "ended" if terminate else "cancelled"
+
+        def told(done: bool) -> None:
+            if done:
+                self.say(f"pid {pid} {word}", "information")
+            else:
+                self.say(f"pid {pid} was not {word}: it is gone, or we may not", "warning")
+
+        self.requests.ask(f"signal {pid}", lambda: call(pid), told, self.complain)
+
+    def complain(self, failure: Failure) -> None:
+        """Say a failure that has no place of its own on a screen."""
+        self.say(f"{failure.summary} {failure.remedy}".strip(), "error")
+
+    # --- plan and checks ----------------------------------------------------------------------
+
+    def choose(self, choice: Choice) -> None:
+        """Take another way back. Refused while a run goes on."""
+        if self.walk.running:
+            self.say("A run goes on; how far back cannot change now.", "warning")
+            return
+        if self.walk.finished and not self.walk.attached:
+            self._following.close()
+            self.replace(folder=None, view=None, armed=False)
+        self.read_plan(choice)
+
+    def read_plan(self, choice: Choice) -> None:
+        """Ask for the plan; judge it when it is there."""
+        self.replace(choice=choice, planning=True, plan_failure=None)
+        self.requests.ask("plan", lambda: self.operations.plan(choice), self._plan, self._no_plan)
+
+    def _plan(self, plan: Plan) -> None:
+        same = self.walk.plan is not None and self.walk.plan.sha256 == plan.sha256
+        kept: dict[str, object] = {} if same else {"reviewed": frozenset(), "overrides": ()}
+        self.replace(plan=plan, planning=False, checks=None, judged_at=None, **kept)
+        self.judge()
+
+    def _no_plan(self, failure: Failure) -> None:
+        # What was planned for another choice must not be confirmed by mistake.
+        self.replace(plan=None, planning=False, plan_failure=failure, checks=None)
+
+    def judge(self) -> None:
+        """Ask for all checks again."""
+        plan = self.walk.plan
+        if plan is None or self.walk.running:
+            return
+        self.replace(judging=True)
+        self.requests.ask(
+            "checks", lambda: self.operations.checks(plan), self._judged, self._not_judged
+        )
+
+    def _judged(self, checks: tuple[CheckResult, ...]) -> None:
+        failed = {c.name for c in checks if c.status == "fail" and c.overridable}
+        self.replace(
+            checks=checks,
+            judging=False,
+            judged_at=datetime.now(),
+            checks_failure=None,
+            overrides=tuple(o for o in self.walk.overrides if o[0] in failed),
+        )
+        activity = self.walk.activity
+        nobody = activity is not None and not writers_of(activity.sessions)
+        if nobody and not any(c.name == "no_writers" and c.status == "fail" for c in checks):
+            self.stop_waiting()
+
+    def _not_judged(self, failure: Failure) -> None:
+        self.replace(checks=None, judging=False, checks_failure=failure)
+
+    def set_aside(self, name: str, reason: str) -> None:
+        """Override a failed check with a typed reason."""
+        others = tuple(o for o in self.walk.overrides if o[0] != name)
+        self.replace(overrides=(*others, (name, reason)))
+
+    def take_back(self, name: str) -> None:
+        """Withdraw an override."""
+        self.replace(overrides=tuple(o for o in self.walk.overrides if o[0] != name))
+
+    def wait_for_writers(self) -> None:
+        """Wait until nobody writes, for a minute at most; then judge again."""
+        now = time.monotonic()
+        self.replace(waiting_since=now, waiting_until=now + WRITERS_WAIT, paused=False)
+        self.refresh()
+
+    def stop_waiting(self) -> None:
+        """Wait no longer."""
+        self.replace(waiting_since=None, waiting_until=None)
+
+    def _watch_writers(self, now: float) -> None:
+        if self.walk.waiting_until is not None and now >= self.walk.waiting_until:
+            self.stop_waiting()
+            self.judge()
+
+    def review(self, indexes: frozenset[int]) -> None:
+        """Mark statements reviewed."""
+        self.replace(reviewed=self.walk.reviewed | indexes)
+
+    def unreview(self, index: int) -> None:
+        """Take the mark off one statement."""
+        self.replace(reviewed=self.walk.reviewed - {index})
+
+    # --- run ----------------------------------------------------------------------------------
+
+    def arm(self, armed: bool) -> None:
+        """Arm the terminal, or make it read-only again."""
+        self.replace(armed=armed and not self.walk.read_only)
+
+    def start(self, reason: str) -> None:
+        """Start the worker for the confirmed plan."""
+        plan = self.walk.plan
+        refused = not_ready(self.walk) or blocked(self.walk, 4)
+        if plan is None or refused or not self.walk.armed or self.walk.starting:
+            self.say(refused or "Arm this terminal first.", "warning")
+            return
+        overrides = dict(self.walk.overrides)
+        self.replace(starting=True, start_failure=None)
+        self.requests.ask(
+            "start",
+            lambda: self.operations.start(plan, overrides, reason),
+            self._started,
+            lambda failure: self.replace(starting=False, start_failure=failure),
+        )
+
+    def _started(self, folder: Path) -> None:
+        self.replace(starting=False, folder=folder, view=None, stale="", paused=False)
+        self._following.open(folder)
+
+    def answer(self, choice: str) -> None:
+        """Answer the run's question."""
+        self._following.answer(choice)
+
+    def abort(self) -> None:
+        """Ask the worker to abort before COMMIT."""
+        self._following.abort()
+
+    def run_ended(self) -> None:
+        """Take in that the run has an outcome: read its report, look at the database again."""
+        if self.walk.folder is not None:
+            self.read_report(self.walk.folder)
+        self.read_history()
+        if not self.walk.attached:
+            self.refresh()
+            self.read_tables()
+
+    def read_report(self, folder: Path) -> None:
+        """Ask for a run's report."""
+        self.requests.ask(
+            "report",
+            lambda: self.operations.report(folder),
+            lambda text: self.replace(report=text, report_folder=folder, report_failure=None),
+            lambda failure: self.replace(report_folder=folder, report_failure=failure),
+        )
+
+    def read_history(self) -> None:
+        """Ask for the past runs."""
+        self.requests.ask(
+            "history",
+            self.operations.history,
+            lambda runs: self.replace(history=runs),
+            lambda failure: self.say(failure.summary, "warning"),
+        )
+
+
+def _rate(before: Activity | None, now: Activity) -> float | None:
+    """Return transactions a second between two snapshots; None when it cannot be said.
+
+    ``pg_stat_database`` counts commits and rollbacks; a reset of the statistics makes the
+    difference negative.
+    """
+    if before is None:
+        return None
+    seconds = (now.taken_at - before.taken_at).total_seconds()
+    ended = now.commits + now.rollbacks - before.commits - before.rollbacks
+    return ended / seconds if seconds > 0 and ended >= 0 else None

@@ -1,0 +1,125 @@
+"""Step 6: the report, and the runs before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import DataTable, Markdown
+
+from rollback_tui.core.text import printable
+from rollback_tui.ui.screens.step import StepScreen
+from rollback_tui.ui.theme import OUTCOME, cell, line
+from rollback_tui.ui.walk import Walk
+from rollback_tui.ui.widgets.live_table import Column, LiveTable
+from rollback_tui.ui.widgets.status_bar import Bar
+from rollback_tui.ui.wording import clock
+
+SHOWN = 200_000
+"""Characters of a report that are rendered; the file has all of it."""
+
+
+class ReportScreen(StepScreen):
+    """The Markdown report, rendered; enter on a run shows that run's."""
+
+    STEP = 6
+    HELP = (
+        "The report of the run, as it was saved. Above are all runs of this directory, newest "
+        "first; enter shows the report of one. c copies the path of the report's folder, where "
+        "the terminal allows it."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "copy", "copy path", tooltip="Copy the path of the run's folder"),
+        Binding("r", "reread", "reread", tooltip="Read the runs and the report again"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rendered: str | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """Path, runs, report."""
+        yield Bar(id="report-path")
+        yield LiveTable(
+            (
+                Column("started", "started (UTC)", 19),
+                Column("database", "database", 16, least=70),
+                Column("versions", "taken back", 0),
+                Column("outcome", "outcome", 16),
+                Column("seconds", "took", 8),
+            ),
+            id="runs",
+        )
+        with VerticalScroll(id="report"):
+            # Links in a report may come from anywhere: they are text here, never opened.
+            yield Markdown("", id="report-text", open_links=False)
+
+    def on_mount(self) -> None:
+        """Begin in the report, so that the arrows scroll it."""
+        self.query_one("#runs", LiveTable).border_title = "runs · enter shows one"
+        self.query_one("#report").focus()
+
+    def show_step(self, walk: Walk) -> None:
+        """Show the runs and the report."""
+        rows = []
+        for run in walk.history or ():
+            glyph, _, tone = OUTCOME.get(run.outcome, ("?", "", "warn"))
+            rows.append(
+                (
+                    run.folder,
+                    (
+                        cell(run.started_at[:19].replace("T", " ")),
+                        cell(run.database),
+                        cell(", ".join(run.versions)),
+                        cell(f"{glyph} {run.outcome}", tone),
+                        cell(clock(run.seconds), "dim", right=True),
+                    ),
+                )
+            )
+        self.query_one("#runs", LiveTable).show_rows(rows)
+        self.query_one("#runs").display = bool(rows)
+        self._show_report(walk)
+
+    def _show_report(self, walk: Walk) -> None:
+        path = self.query_one("#report-path", Bar)
+        if walk.report_failure is not None:
+            failure = walk.report_failure
+            path.say(line((f" {failure.summary} ", "bad"), failure.remedy))
+            return
+        if walk.report is None:
+            path.say(line((" Choose a run with enter.", "dim")))
+            return
+        path.say(line((" in ", "dim"), str(walk.report_folder)))
+        if walk.report != self._rendered:
+            self._rendered = walk.report
+            text = printable(walk.report[:SHOWN], keep_lines=True)
+            self.query_one("#report-text", Markdown).update(text)
+
+    @on(DataTable.RowSelected, "#runs")
+    def _chosen(self, event: DataTable.RowSelected) -> None:
+        if event.row_key.value is not None:
+            self.guide.read_report(Path(event.row_key.value))
+            self.query_one("#report").focus()
+
+    def unavailable(self, action: str) -> str:
+        """Return why there is nothing to copy."""
+        if action == "copy" and self.walk_value.report_folder is None:
+            return "no report is shown"
+        return super().unavailable(action)
+
+    def action_copy(self) -> None:
+        """Copy the folder's path through the terminal (OSC 52), and say it."""
+        if self.allowed("copy"):
+            folder = str(self.walk_value.report_folder)
+            self.app.copy_to_clipboard(folder)
+            self.rollback_app.say(f"Copied, where the terminal allows it: {folder}", "information")
+
+    def action_reread(self) -> None:
+        """Read the runs again."""
+        self.guide.read_history()
+        if self.walk_value.report_folder is not None:
+            self.guide.read_report(self.walk_value.report_folder)

@@ -1,0 +1,225 @@
+"""Step 4: the typed confirmation, and then the console of the run."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.widgets import DataTable, Log
+
+from rollback_tui.core.run_view import RunView
+from rollback_tui.core.text import printable
+from rollback_tui.ui.messages import Answer, Confirmed, Declined
+from rollback_tui.ui.screens.step import StepScreen
+from rollback_tui.ui.theme import line, lines
+from rollback_tui.ui.walk import Walk
+from rollback_tui.ui.widgets.dialogs import Ask, Read
+from rollback_tui.ui.widgets.live_table import Column, LiveTable
+from rollback_tui.ui.widgets.question_panel import QuestionPanel
+from rollback_tui.ui.widgets.run_lines import (
+    alarm_lines,
+    clocks,
+    log_line,
+    now_line,
+    phase_lines,
+    statement_row,
+)
+from rollback_tui.ui.widgets.sql_view import coloured
+from rollback_tui.ui.widgets.status_bar import Bar
+from rollback_tui.ui.widgets.typed_confirm import TypedConfirm
+from rollback_tui.ui.wording import took
+
+
+class RunScreen(StepScreen):
+    """First the confirmation; once a run exists, what its journal says."""
+
+    STEP = 4
+    HELP = (
+        "Before the run: type the database's name, the target version and a reason; Start works "
+        "only when all match and this terminal is armed. During the run: phases with their time, "
+        "statements as they end, how long applications have been kept out, and every SQL sent. "
+        "The run is another process: leaving, or losing this connection, does not stop it. "
+        "x asks it to abort, which works until COMMIT and leaves the database unchanged."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "abort", "abort the run", tooltip="Ask for an abort; works until COMMIT"),
+        Binding("escape", "leave_field", "leave the field", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged = 0
+        self._log_of: object = None
+        self._was_asking = False
+
+    def compose_body(self) -> ComposeResult:
+        """The confirmation, and the console that takes its place."""
+        yield TypedConfirm(id="confirm")
+        with Vertical(id="console"):
+            yield Bar(id="clocks")
+            yield Bar(id="alarms")
+            yield Bar(id="now")
+            with Container(id="run-pair"):
+                with VerticalScroll(id="phases", can_focus=False):
+                    yield Bar(id="phase-lines")
+                yield LiveTable(
+                    (
+                        Column("mark", "", 1),
+                        Column("index", "#", 3),
+                        Column("what", "statement", 0),
+                        Column("rows", "", 11, least=60),
+                        Column("time", "time", 8),
+                    ),
+                    id="statements",
+                )
+            yield QuestionPanel(id="question")
+            yield Log(id="log", max_lines=5000, auto_scroll=True)
+
+    def on_mount(self) -> None:
+        """Run the clocks."""
+        self.query_one("#log", Log).border_title = "SQL and hooks, as they are sent"
+        self.set_interval(1.0, self._tick)
+        self._arrange(self.walk_value)
+        self._focus_first()
+
+    def on_screen_resume(self) -> None:
+        """Begin at the harmless place each time."""
+        self._focus_first()
+
+    def _focus_first(self) -> None:
+        if self.walk_value.folder is None:
+            self.query_one(TypedConfirm).focus_cancel()
+        elif not (self.walk_value.view and self.walk_value.view.question):
+            self.query_one("#statements").focus()
+
+    def _arrange(self, walk: Walk) -> None:
+        asking = walk.folder is None
+        self.query_one("#confirm").display = asking
+        self.query_one("#console").display = not asking
+        if self._was_asking and not asking:
+            self.query_one(TypedConfirm).forget()
+            self.query_one("#statements").focus()
+        self._was_asking = asking
+
+    def show_step(self, walk: Walk) -> None:
+        """Show the confirmation or the console."""
+        self._arrange(walk)
+        if walk.folder is None:
+            self.query_one(TypedConfirm).show(walk)
+            return
+        view = walk.view or RunView()
+        alarms = self.query_one("#alarms", Bar)
+        alarms.display = bool(view.alarms)
+        alarms.say(alarm_lines(view))
+        self._show_statements(view)
+        self.query_one(QuestionPanel).show(walk)
+        self.query_one("#log").set_class(view.question is not None, "-asked")
+        self._write_log(walk)
+        self._tick()
+
+    def _show_statements(self, view: RunView) -> None:
+        plan = view.started.plan if view.started else None
+        table = self.query_one("#statements", LiveTable)
+        if plan is None:
+            table.show_rows([])
+            return
+        finished = sum(s.status == "done" for s in view.statements)
+        table.border_title = f"statements · {finished} of {len(view.statements)} done"
+        before = table.row_count
+        table.show_rows([(str(s.index), statement_row(s, plan)) for s in view.statements])
+        now = next((s for s in view.statements if s.status in ("running", "failed")), None)
+        if now is not None and before:
+            table.go_to(str(now.index))
+
+    def _write_log(self, walk: Walk) -> None:
+        records = self.guide.records
+        log = self.query_one("#log", Log)
+        if self._log_of != walk.folder or len(records) < self._logged:
+            log.clear()
+            self._logged, self._log_of = 0, walk.folder
+        plan = walk.view.started.plan if walk.view and walk.view.started else None
+        texts = [log_line(record, plan) for record in records[self._logged :]]
+        self._logged = len(records)
+        shown = [printable(text) for text in texts if text is not None]
+        if shown:
+            log.write_lines(shown)
+
+    def _tick(self) -> None:
+        walk = self.walk_value
+        if not self.is_current or walk.folder is None:
+            return
+        now = time.monotonic()
+        self.query_one("#clocks", Bar).say(clocks(walk, now))
+        self.query_one("#now", Bar).say(now_line(walk, now))
+        self.query_one("#phase-lines", Bar).say(phase_lines(walk, now))
+        self.query_one(QuestionPanel).tick(walk)
+
+    @on(DataTable.RowSelected, "#statements")
+    def _read_statement(self, event: DataTable.RowSelected) -> None:
+        view = self.walk_value.view
+        if view is None or view.started is None:
+            return
+        index = int(event.row_key.value or 0)
+        shown = view.statements[index - 1]
+        statement = view.started.plan.statements[index - 1]
+        head = line((shown.status, "strong"), f"  {shown.command_tag}  {took(shown.seconds)}")
+        notices = [line(("notice ", "warn"), text) for text in shown.notices]
+        body = lines([head, *notices, line(""), coloured(statement.sql)])
+        self.app.push_screen(Read(f"Statement {index}, line {statement.line}", body))
+
+    # --- actions ------------------------------------------------------------------------------
+
+    @on(Confirmed)
+    def _confirmed(self, message: Confirmed) -> None:
+        self.guide.start(message.reason)
+
+    @on(Declined)
+    def _declined(self) -> None:
+        self.query_one(TypedConfirm).forget()
+        self.rollback_app.go_to_step(3)
+
+    @on(Answer)
+    def _answered(self, message: Answer) -> None:
+        self.guide.answer(message.choice)
+
+    def action_leave_field(self) -> None:
+        """Go from a field to the harmless button."""
+        if self.walk_value.folder is None:
+            self.query_one(TypedConfirm).focus_cancel()
+
+    def unavailable(self, action: str) -> str:
+        """Return why an abort is not possible."""
+        if action == "abort":
+            view = self.walk_value.view
+            if self.walk_value.folder is None:
+                return "no run goes on"
+            if self.walk_value.read_only:
+                return "this terminal was started read-only"
+            if view is None or not view.may_abort:
+                return "it is too late: the run is past the gate, or an abort was asked already"
+        return super().unavailable(action)
+
+    def action_abort(self) -> None:
+        """Ask whether to abort."""
+        if not self.allowed("abort"):
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.guide.abort()
+
+        ask = Ask(
+            "Abort this run?",
+            [
+                line("It stops at the next safe point and rolls its transaction back."),
+                line("The database stays as it was; the door opens again."),
+                line(("If COMMIT comes first, the run goes on to its end.", "dim")),
+            ],
+            yes="Abort the run",
+            no="Let it go on",
+        )
+        self.app.push_screen(ask, answered)

@@ -1,0 +1,182 @@
+"""Step 2: may we roll back, and what stands in the way."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, VerticalScroll
+from textual.content import Content
+from textual.widgets import DataTable, Static
+
+from rollback_tui.core.model import CheckResult
+from rollback_tui.ui.screens.step import StepScreen
+from rollback_tui.ui.theme import STATUS, cell, line, lines
+from rollback_tui.ui.walk import REASON_LENGTH, Walk, verdict
+from rollback_tui.ui.widgets.dialogs import AskText
+from rollback_tui.ui.widgets.live_table import Column, LiveTable
+from rollback_tui.ui.widgets.status_bar import Bar
+from rollback_tui.ui.wording import clock, name_of, time_of, writers_of
+
+
+class SafetyScreen(StepScreen):
+    """The checklist, and the evidence of the check under the cursor."""
+
+    STEP = 2
+    HELP = (
+        "Every safety question with its answer. The pane shows what was found and what to do. "
+        "A failed check stops the way, until it passes or you set it aside with a typed reason "
+        "that goes into the journal and the report. Some can never be set aside. w waits until "
+        "nobody writes any more, for a minute at most."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "judge", "check again", tooltip="Judge all checks again"),
+        Binding("w", "wait", "wait for writers", tooltip="Wait until nobody writes; again: stop"),
+        Binding("o", "override", "set aside", tooltip="Set a failed check aside, or take it back"),
+    ]
+
+    def compose_body(self) -> ComposeResult:
+        """Verdict, checklist, evidence."""
+        yield Bar(id="verdict")
+        yield Bar(id="waiting")
+        with Container(id="pair"):
+            yield LiveTable((Column("status", "", 11), Column("title", "check", 0)), id="checks")
+            with VerticalScroll(id="evidence"):
+                yield Static("", id="evidence-text", markup=False)
+
+    def on_mount(self) -> None:
+        """Begin in the list."""
+        self.query_one("#checks").focus()
+        self.set_interval(1.0, self._tick)
+
+    def _tick(self) -> None:
+        if self.is_current and self.walk_value.waiting_until is not None:
+            self._show_waiting(self.walk_value)
+
+    def show_step(self, walk: Walk) -> None:
+        """Show the verdict, the list and the evidence."""
+        status, sentence = verdict(walk)
+        glyph, _, tone = STATUS[status]
+        when = "judging …" if walk.judging else ""
+        if walk.judged_at and not walk.judging:
+            when = f"judged {time_of(walk.judged_at)}"
+        self.query_one("#verdict", Bar).say(
+            line((f" {glyph} {sentence}", tone), (f"  {when}", "dim"))
+        )
+        self._show_waiting(walk)
+        table = self.query_one("#checks", LiveTable)
+        aside = {name for name, _ in walk.overrides}
+        rows = []
+        for check in walk.checks or ():
+            mark, word, colour = STATUS["overridden" if check.name in aside else check.status]
+            rows.append((check.name, (cell(f"{mark} {word}", colour), cell(check.title))))
+        table.show_rows(rows)
+        self._show_evidence()
+
+    def _show_waiting(self, walk: Walk) -> None:
+        bar = self.query_one("#waiting", Bar)
+        bar.display = walk.waiting_until is not None
+        if walk.waiting_until is None:
+            return
+        left = max(0.0, walk.waiting_until - time.monotonic())
+        writers = writers_of(walk.activity.sessions) if walk.activity else ()
+        names = "; ".join(name_of(s) for s in writers[:3]) + ("; …" if len(writers) > 3 else "")
+        bar.say(
+            line(
+                (f" ▸ {clock(left)} left ", "accent"),
+                f"waiting for {len(writers)} that write: {names}" if writers else "nobody writes",
+                (" (w stops)", "dim"),
+            )
+        )
+
+    def _check(self) -> CheckResult | None:
+        key = self.query_one("#checks", LiveTable).current_key
+        return next((c for c in self.walk_value.checks or () if c.name == key), None)
+
+    @on(DataTable.RowHighlighted, "#checks")
+    def _highlighted(self) -> None:
+        self._show_evidence()
+
+    def _show_evidence(self) -> None:
+        check = self._check()
+        text = line(("The checks are being judged.", "dim"))
+        failure = self.walk_value.checks_failure
+        if failure is not None:
+            text = line((failure.summary, "bad"), "\n", failure.remedy)
+        elif check is not None:
+            text = evidence(check, dict(self.walk_value.overrides).get(check.name))
+        self.query_one("#evidence-text", Static).update(text)
+
+    # --- actions ------------------------------------------------------------------------------
+
+    def unavailable(self, action: str) -> str:
+        """Return why a key does nothing now."""
+        if action in ("judge", "wait", "override") and self.walk_value.running:
+            return "a run goes on"
+        return super().unavailable(action)
+
+    def action_judge(self) -> None:
+        """Judge again."""
+        if self.allowed("judge"):
+            self.guide.judge()
+
+    def action_wait(self) -> None:
+        """Wait for writers, or stop waiting."""
+        if self.walk_value.waiting_until is not None:
+            self.guide.stop_waiting()
+        elif self.allowed("wait"):
+            self.guide.wait_for_writers()
+
+    def action_override(self) -> None:
+        """Set the check under the cursor aside, or take that back."""
+        check = self._check()
+        if check is None or not self.allowed("override"):
+            return
+        if check.name in dict(self.walk_value.overrides):
+            self.guide.take_back(check.name)
+        elif check.status != "fail":
+            self.rollback_app.say("Only a failed check can be set aside.", "information")
+        elif not check.overridable:
+            self.rollback_app.say(f"“{check.title}” can never be set aside.", "warning")
+        else:
+            self._ask_reason(check)
+
+    def _ask_reason(self, check: CheckResult) -> None:
+        def answered(reason: str | None) -> None:
+            if reason:
+                self.guide.set_aside(check.name, reason)
+
+        self.app.push_screen(
+            AskText(
+                f"Set aside: {check.title}",
+                [
+                    line((check.summary, "bad")),
+                    line("Why is it right to go on? It goes into the journal and the report."),
+                ],
+                yes="Set aside",
+                wanted=f"a reason, at least {REASON_LENGTH} characters",
+            ),
+            answered,
+        )
+
+
+def evidence(check: CheckResult, reason: str | None) -> Content:
+    """Return what was found, and what to do about it."""
+    glyph, word, tone = STATUS[check.status]
+    rows = [
+        line((f"{glyph} {word}", tone), "  ", (check.title, "strong")),
+        line(check.summary),
+    ]
+    if reason is not None:
+        rows.append(line(("set aside: ", "warn"), reason, ("  (o takes it back)", "dim")))
+    if check.evidence:
+        rows += [line(""), *(line(("· ", "dim"), item) for item in check.evidence)]
+    if check.remedy:
+        rows += [line(""), line(("What to do: ", "accent"), check.remedy)]
+    if check.status == "fail" and reason is None:
+        can = "o sets it aside with a typed reason." if check.overridable else ""
+        rows += [line(""), line((can or "It can never be set aside.", "dim"))]
+    return lines(rows)

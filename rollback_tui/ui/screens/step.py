@@ -1,0 +1,222 @@
+"""What the six screens share: the lines around them, the keys between them, help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widgets import Input
+
+from rollback_tui.ui.screens.help import help_text
+from rollback_tui.ui.theme import line
+from rollback_tui.ui.walk import STEPS, Walk, blocked
+from rollback_tui.ui.widgets.dialogs import Ask, Read
+from rollback_tui.ui.widgets.status_bar import (
+    HintLine,
+    KeyBar,
+    StaleBar,
+    StatusBar,
+    StepBar,
+    is_production,
+)
+
+if TYPE_CHECKING:
+    from rollback_tui.ui.app import RollbackApp
+    from rollback_tui.ui.guide import Guide
+
+EVERYWHERE = "step."
+"""Bindings with an id that begins so are the same on every screen."""
+
+
+class StepScreen(Screen[None]):
+    """One of the six steps. Subclasses compose the body and show a walk in it."""
+
+    STEP: ClassVar[int]
+    HELP: ClassVar[str]
+    """What this screen is for and how it is used; shown by ``?``."""
+
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it so
+        (0, "-small"),
+        (76, "-normal"),
+        (110, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-flat"),
+        (22, "-low"),
+        (34, "-tall"),
+    ]
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "arm", "arm", id="step.arm", tooltip="Arm this terminal, or disarm it"),
+        Binding("L", "sql_log", "SQL log", id="step.sql", tooltip="Every SQL text that was sent"),
+        Binding("question_mark", "help", "help", key_display="?", id="step.help"),
+        Binding("b", "back", "back", id="step.back", tooltip="The step before"),
+        Binding("n", "next", "next", id="step.next", tooltip="The step after"),
+        Binding("q", "app.quit", "leave", id="step.quit", tooltip="Leave; a run goes on"),
+        *(
+            Binding(str(n), f"step({n})", f"step {n}: {name}", show=False, id=f"step.{n}")
+            for n, name in enumerate(STEPS, 1)
+        ),
+    ]
+
+    @property
+    def rollback_app(self) -> RollbackApp:
+        """The app, with its own type."""
+        return cast("RollbackApp", self.app)
+
+    @property
+    def guide(self) -> Guide:
+        """Who asks the world."""
+        return self.rollback_app.guide
+
+    @property
+    def walk_value(self) -> Walk:
+        """Where the operator stands now."""
+        return self.guide.walk
+
+    def compose(self) -> ComposeResult:
+        """Put the lines around the body."""
+        yield StatusBar(id="status")
+        yield StaleBar(id="stale")
+        yield StepBar(id="steps")
+        with Vertical(id="body"):
+            yield from self.compose_body()
+        yield HintLine(id="hint")
+        yield KeyBar(id="keys")
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the widgets of this step."""
+        raise NotImplementedError
+
+    def show_step(self, walk: Walk) -> None:
+        """Show ``walk`` in the body."""
+        raise NotImplementedError
+
+    def on_screen_resume(self) -> None:
+        """Show what is true now: the walk went on while another screen was up."""
+        self.call_after_refresh(self.show, self.walk_value)
+
+    def on_resize(self) -> None:
+        """Fit the lines to the new width."""
+        self.call_after_refresh(self.show, self.walk_value)
+
+    def show(self, walk: Walk) -> None:
+        """Show ``walk`` everywhere on this screen."""
+        if not self.is_mounted:
+            return
+        self.query_one(StatusBar).show(walk)
+        self.query_one(StaleBar).show(walk)
+        self.query_one(StepBar).show(walk, self.STEP)
+        self.query_one(HintLine).show(walk, self.STEP)
+        self.query_one(KeyBar).show_keys()
+        self.show_step(walk)
+
+    # --- keys ---------------------------------------------------------------------------------
+
+    def unavailable(self, action: str) -> str:
+        """Return why ``action`` does nothing now; empty when it works."""
+        walk = self.walk_value
+        if action == "next":
+            return "this is the last step" if self.STEP == 6 else blocked(walk, self.STEP + 1)
+        if action == "back":
+            return "this is the first step" if self.STEP == 1 else blocked(walk, self.STEP - 1)
+        if action == "arm" and walk.read_only:
+            return "this terminal was started read-only"
+        return ""
+
+    def allowed(self, action: str) -> bool:
+        """Return whether ``action`` works now; if not, say why."""
+        reason = self.unavailable(action)
+        if reason:
+            self.rollback_app.say(f"Not now: {reason}.", "warning")
+        return not reason
+
+    def keys_shown(self) -> Iterator[tuple[str, str, bool]]:
+        """Yield (keys, label, usable) for the key line: this screen's own first."""
+        if isinstance(self.focused, Input):
+            yield from (("enter", "take it", True), ("esc", "leave the field", True))
+            yield ("tab", "next field", True)
+            return
+        shown: dict[str, tuple[list[str], str, bool]] = {}
+        bindings = [a.binding for a in self.active_bindings.values() if a.node is self]
+        bindings.sort(key=lambda binding: (binding.id or "").startswith(EVERYWHERE))
+        for binding in bindings:
+            if not binding.show:
+                continue
+            keys = self.app.get_key_display(binding)
+            if binding.action in shown:
+                shown[binding.action][0].append(keys)
+            else:
+                usable = not self.unavailable(binding.action)
+                shown[binding.action] = ([keys], binding.description, usable)
+        for keys_of, label, usable in shown.values():
+            yield "/".join(keys_of), label, usable
+
+    def action_step(self, step: int) -> None:
+        """Go to a step by number."""
+        self.rollback_app.go_to_step(step)
+
+    def action_next(self) -> None:
+        """Go to the step after this one."""
+        if self.allowed("next"):
+            self.rollback_app.go_to_step(self.STEP + 1)
+
+    def action_back(self) -> None:
+        """Go to the step before this one."""
+        if self.allowed("back"):
+            self.rollback_app.go_to_step(self.STEP - 1)
+
+    def action_help(self) -> None:
+        """Show the keys and what this screen is for."""
+        self.app.push_screen(Read(f"Help · {self.STEP} {STEPS[self.STEP - 1]}", help_text(self)))
+
+    def action_sql_log(self) -> None:
+        """Show the SQL that this terminal sent."""
+        self.guide.requests.ask(
+            "sql log", self.guide.operations.sql_log, self._show_sql, self.guide.complain
+        )
+
+    def _show_sql(self, texts: tuple[str, ...]) -> None:
+        body = line("\n").join(line(" ".join(text.split())) for text in texts)
+        empty = line(("This terminal has sent nothing yet.", "dim"))
+        self.app.push_screen(
+            Read("SQL this terminal sent, newest last", body if texts else empty, at_end=True)
+        )
+
+    def action_arm(self) -> None:
+        """Arm this terminal after a question; disarm it at once."""
+        walk = self.walk_value
+        if walk.armed:
+            self.guide.arm(False)
+            self.rollback_app.say("READ-ONLY again.", "information")
+        elif self.allowed("arm"):
+            self.app.push_screen(arming(walk), self._armed)
+
+    def _armed(self, yes: bool | None) -> None:
+        if yes:
+            self.guide.arm(True)
+
+
+def arming(walk: Walk) -> Ask:
+    """Return the question that arms the terminal."""
+    target = walk.target
+    where = f"{target.database} on {target.host}:{target.port}" if target else "this run"
+    production = is_production(walk.environment)
+    return Ask(
+        "Arm this terminal?",
+        [
+            line((where, "strong"), "  "),
+            line((f" {walk.environment.upper()} ", "alarm" if production else "accent"))
+            if walk.environment
+            else line(""),
+            line("Armed, it can cancel queries, end sessions and start a rollback."),
+            line(("Each of these still asks by itself.", "dim")),
+        ],
+        yes="Arm",
+        no="Stay read-only",
+        danger=production,
+    )

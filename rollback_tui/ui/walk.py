@@ -1,0 +1,231 @@
+"""Where the operator stands: one immutable value, and the questions one can ask of it.
+
+Every screen shows a :class:`Walk`; every key changes it by replacing it. Whether a step may be
+entered, and why not, is decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
+from rollback_tui.core.run_view import RunSummary, RunView
+from rollback_tui.ui.operations import Choice
+from rollback_tui.ui.requests import Failure
+from rollback_tui.ui.wording import count
+
+STEPS = ("State", "Safety", "Preview", "Run", "Verify", "Report")
+"""The six steps, in the order of the work; step 1 is ``STEPS[0]``."""
+
+REASON_LENGTH = 10
+"""A typed reason has at least this many characters: enough to say something."""
+
+
+class Walk(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the screens show, as far as it is known."""
+
+    environment: str = ""
+    read_only: bool = False
+    attached: bool = False
+    """Opened for one run: steps 1 to 3 do not exist."""
+    target: Target | None = None
+    activity: Activity | None = None
+    transactions_per_second: float | None = None
+    refreshed_at: datetime | None = None
+    """This machine's clock at the last good refresh."""
+    stale: str = ""
+    """Why the activity is not fresh; empty when it is."""
+    paused: bool = False
+    interval: float = 1.0
+    """Seconds between two refreshes."""
+    tables: tuple[TableCount, ...] | None = None
+    uncounted: frozenset[str] = frozenset()
+    """Tables whose exact count did not arrive in time."""
+    choice: Choice = Choice()
+    plan: Plan | None = None
+    planning: bool = False
+    plan_failure: Failure | None = None
+    checks: tuple[CheckResult, ...] | None = None
+    judging: bool = False
+    judged_at: datetime | None = None
+    checks_failure: Failure | None = None
+    overrides: tuple[tuple[str, str], ...] = ()
+    """(name of the check, typed reason)."""
+    waiting_since: float | None = None
+    waiting_until: float | None = None
+    """Monotonic seconds, while we wait for writers."""
+    reviewed: frozenset[int] = frozenset()
+    """Indexes of the statements that the operator marked."""
+    armed: bool = False
+    starting: bool = False
+    start_failure: Failure | None = None
+    folder: Path | None = None
+    """The run that this terminal started or is attached to."""
+    view: RunView | None = None
+    moved_at: float = 0.0
+    """Monotonic seconds of this process at the run's last event."""
+    worker_gone: bool = False
+    """The worker does not answer and the run has not ended."""
+    feed_failure: Failure | None = None
+    report: str | None = None
+    report_folder: Path | None = None
+    report_failure: Failure | None = None
+    history: tuple[RunSummary, ...] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a run goes on (or nobody knows that it ended)."""
+        return self.folder is not None and not self.finished
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has an outcome."""
+        return self.view is not None and self.view.finished is not None
+
+    def elapsed(self, now: float) -> float:
+        """Return the run's seconds at monotonic ``now``; it stands still when it has ended."""
+        if self.view is None:
+            return 0.0
+        moving = 0.0 if self.finished else max(0.0, now - self.moved_at)
+        return self.view.elapsed + moving
+
+
+def obstacles(walk: Walk) -> tuple[CheckResult, ...]:
+    """Return the checks that stand in the way: failed, and not set aside with a reason."""
+    aside = {name for name, _ in walk.overrides}
+    return tuple(c for c in walk.checks or () if c.status == "fail" and c.name not in aside)
+
+
+def unreviewed(walk: Walk) -> tuple[int, ...]:
+    """Return the indexes of dangerous statements that nobody has marked reviewed."""
+    statements = walk.plan.statements if walk.plan else ()
+    return tuple(s.index for s in statements if s.dangerous and s.index not in walk.reviewed)
+
+
+def blocked(walk: Walk, step: int) -> str:
+    """Return why ``step`` (1 to 6) may not be entered; empty when it may."""
+    if walk.attached and step <= 3:
+        return "this terminal shows one run only; start rollback-tui without attach for the rest"
+    if step in (2, 3) and walk.plan is None:
+        if walk.plan_failure:
+            return f"there is no plan: {walk.plan_failure.summary}"
+        return "the migrations are still being read"
+    if step == 4 and walk.folder is None:
+        return not_ready(walk)
+    if step == 5 and walk.folder is None:
+        return "no run has been started"
+    if step == 6 and not walk.finished and not walk.history:
+        return "no run has ended yet"
+    return ""
+
+
+def not_ready(walk: Walk) -> str:
+    """Return why no run may be confirmed yet; empty when it may."""
+    if reason := blocked(walk, 2):
+        return reason
+    if walk.plan is not None and not walk.plan.migrations:
+        return "nothing is applied, so there is nothing to roll back"
+    if walk.judging:
+        return "the safety checks are being judged"
+    if walk.checks is None:
+        return "the safety checks have not been judged (2)"
+    if standing := obstacles(walk):
+        verb = "stands" if len(standing) == 1 else "stand"
+        return f"{count(len(standing), 'failed check')} {verb} in the way (2)"
+    if missing := unreviewed(walk):
+        verb = "is" if len(missing) == 1 else "are"
+        return f"{count(len(missing), 'destructive statement')} {verb} not reviewed yet (3)"
+    return ""
+
+
+def done(walk: Walk, step: int) -> bool:
+    """Return whether ``step`` has nothing left to do."""
+    if walk.attached and step <= 3:
+        return False
+    return (
+        walk.target is not None and walk.plan is not None,
+        walk.checks is not None and not walk.judging and not obstacles(walk),
+        walk.plan is not None and bool(walk.plan.migrations) and not unreviewed(walk),
+        walk.finished,
+        walk.finished,
+        walk.report is not None and walk.finished,
+    )[step - 1]
+
+
+def verdict(walk: Walk) -> tuple[str, str]:
+    """Return the overall status (a check's word) and the sentence that says it."""
+    if walk.checks_failure:
+        return "unknown", f"Not judged: {walk.checks_failure.summary}"
+    if walk.checks is None:
+        return "unknown", "The checks have not been judged yet."
+    names = [c.title for c in obstacles(walk)]
+    unknown = sum(c.status == "unknown" for c in walk.checks)
+    warned = sum(c.status == "warn" for c in walk.checks)
+    rest = [
+        text
+        for number, text in (
+            (len(walk.overrides), f"{len(walk.overrides)} set aside"),
+            (unknown, f"{unknown} unknown"),
+            (warned, count(warned, "warning")),
+        )
+        if number
+    ]
+    tail = f" ({', '.join(rest)})" if rest else ""
+    if names:
+        return "fail", f"We may not roll back{tail}. In the way: {'; '.join(names)}"
+    return ("warn" if rest else "pass"), f"We may roll back{tail}."
+
+
+def hint(walk: Walk, step: int) -> tuple[str, bool]:
+    """Return one sentence that says what the next key is, and whether the way is blocked."""
+    if step <= 3 and walk.running:
+        return "A run goes on: press 4 to watch it.", False
+    if step == 4:
+        return _hint_run(walk), bool(walk.folder is None and not_ready(walk))
+    if step == 5:
+        return _hint_verify(walk), False
+    if step == 6:
+        return "Enter shows the report of a run, c copies its path, q leaves.", False
+    if reason := blocked(walk, step + 1):
+        return f"{_doing(walk, step)} Next is blocked: {reason}.", True
+    return f"{_doing(walk, step)} Then n: {_purpose(step + 1)}.", False
+
+
+def _doing(walk: Walk, step: int) -> str:
+    if step == 1:
+        return "Look at what goes on, choose how far back."
+    if step == 2:
+        failing = obstacles(walk)
+        return "o sets a check aside, r judges again." if failing else "Read the evidence."
+    return "Space marks a statement reviewed." if unreviewed(walk) else "All reviewed."
+
+
+def _purpose(step: int) -> str:
+    return {2: "may we roll back?", 3: "read every statement", 4: "confirm and run"}[step]
+
+
+def _hint_run(walk: Walk) -> str:
+    if walk.folder is None:
+        if reason := not_ready(walk):
+            return f"Blocked: {reason}."
+        if not walk.armed:
+            return "This terminal is READ-ONLY: press a to arm it, then type the three texts."
+        return "Type the three texts, then go to Start with tab. Esc leaves a field."
+    if walk.finished:
+        return "The run has ended: n shows the proof, 6 the report."
+    if walk.view and walk.view.question:
+        return "The run asks you: choose with tab and enter. Nobody answers: the safe choice."
+    if walk.view and walk.view.may_abort:
+        return "The run goes on without this terminal too. x aborts it until COMMIT."
+    return "The run goes on without this terminal too. It can no longer be aborted."
+
+
+def _hint_verify(walk: Walk) -> str:
+    if walk.finished:
+        return "n shows the report."
+    if walk.view and walk.view.question:
+        return "The run asks you: choose with tab and enter."
+    return "Verifications appear here as they are judged; 4 shows the run."

@@ -1,0 +1,181 @@
+"""A run in lines: clocks, phases, statements, alarms, the log. All of it from the fold."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.content import Content
+
+from rollback_tui.core import events as ev
+from rollback_tui.core.model import Plan
+from rollback_tui.core.run_view import RunView, StatementView
+from rollback_tui.core.text import shorten
+from rollback_tui.ui.theme import OUTCOME, PROGRESS, Tone, cell, line, lines
+from rollback_tui.ui.walk import Walk
+from rollback_tui.ui.wording import clock, took
+
+NAMES: dict[ev.Phase, str] = {
+    "preflight": "preflight",
+    "checkpoint": "checkpoint",
+    "announce": "announce",
+    "drain": "drain writers",
+    "close_door": "close the door",
+    "execute": "execute",
+    "verify": "verify",
+    "gate": "gate",
+    "commit": "COMMIT",
+    "open_door": "open the door",
+    "health": "health",
+    "recover": "recover",
+    "aftercare": "aftercare",
+}
+"""The phases as the console names them."""
+
+
+def clocks(walk: Walk, now: float) -> Content:
+    """Return elapsed and downtime, and where the run is. ``now``: monotonic seconds."""
+    view = walk.view
+    if view is None:
+        return line((" The worker is starting …", "dim"))
+    elapsed = walk.elapsed(now)
+    closed = view.door_closed_at is not None
+    downtime = view.downtime_at(elapsed)
+    door: tuple[str, Tone] = ("door CLOSED", "warn") if closed else ("door open", "dim")
+    maintenance: tuple[str, Tone] = (" · maintenance ON", "warn")
+    finished = view.finished
+    if finished is None and view.committed:
+        tail: tuple[str, Tone] = ("  COMMITTED", "good")
+    elif finished is None:
+        tail = ("  abort asked", "warn") if view.abort_asked else ("", "plain")
+    else:
+        glyph, words, tone = OUTCOME[finished.outcome]
+        tail = (f"  {glyph} {words}", tone)
+    return line(
+        " elapsed ",
+        (clock(elapsed), "strong"),
+        " · downtime ",
+        (clock(downtime), "warn" if closed else "strong"),
+        " · ",
+        door,
+        maintenance if view.maintenance_on else "",
+        tail,
+    )
+
+
+def now_line(walk: Walk, now: float) -> Content:
+    """Return what the run does or waits for at monotonic ``now``, and until when."""
+    view = walk.view
+    if walk.worker_gone and walk.folder is not None:
+        return lines(
+            [
+                line((" THE WORKER DOES NOT ANSWER and the run has not ended. ", "alarm")),
+                line(
+                    " Its guardian finishes the run by itself: wait for the outcome here. If"
+                    " nothing moves for a minute, type in another shell:"
+                ),
+                line(("   rollback-tui settle ", "strong"), (str(walk.folder), "strong")),
+            ]
+        )
+    if walk.feed_failure is not None:
+        failure = walk.feed_failure
+        return line((f" {failure.summary} ", "bad"), failure.remedy)
+    if view is None:
+        return line((" Waiting for the first event of the journal.", "dim"))
+    if view.finished is not None:
+        return line(" ", view.finished.summary)
+    since = max(0.0, now - walk.moved_at)
+    if view.waiting is not None:
+        waiting = view.waiting
+        left = waiting.seconds_left
+        rest = f" · {clock(left - since)} left" if left is not None else ""
+        pids = f" · pid {', '.join(map(str, waiting.pids[:8]))}" if waiting.pids else ""
+        return line((" waiting: ", "warn"), waiting.summary, (pids, "plain"), (rest, "accent"))
+    progress = view.progress
+    if progress is not None and view.phase is not None and progress.phase == view.phase.phase:
+        of = f" {progress.done:,} of {progress.total:,}" if progress.done and progress.total else ""
+        return line((" ▸ ", "accent"), progress.summary, (of, "dim"))
+    phase = view.phase
+    summary = (phase.summary or NAMES[phase.phase]) if phase else "…"
+    return line((" ▸ ", "accent"), summary, (f"  for {clock(since)}", "dim") if since > 3 else "")
+
+
+def phase_lines(walk: Walk, now: float) -> Content:
+    """Return the phases below each other, with their time."""
+    view = walk.view or RunView()
+    rows = []
+    for phase in view.phases:
+        glyph, tone = PROGRESS[phase.status]
+        time = took(phase.seconds)
+        if phase.status == "running" and phase.started is not None:
+            time = clock(walk.elapsed(now) - phase.started)
+        word = "skipped" if phase.status == "skipped" else time
+        name: Tone = "strong" if phase.status == "running" else "plain"
+        if phase.status in ("waiting", "skipped"):
+            name = "dim"
+        rows.append(
+            line((f" {glyph} ", tone), (f"{NAMES[phase.phase]:<14}", name), (f"{word:>8}", "dim"))
+        )
+    return lines(rows)
+
+
+def statement_row(view: StatementView, plan: Plan) -> tuple[Text, ...]:
+    """Return the cells of one statement: mark, number, what, rows, time."""
+    glyph, tone = PROGRESS[view.status]
+    statement = plan.statements[view.index - 1]
+    what = f"{statement.effect.kind} {', '.join(statement.effect.objects)}"
+    if statement.effect.kind == "unknown":
+        what = shorten(statement.sql, 80)
+    time = view.status if view.status in ("running", "failed") else took(view.seconds)
+    if view.status == "rolled back":
+        time = "undone"
+    rows = "" if view.rows is None else f"{view.rows:,} rows"
+    return (
+        cell(glyph, tone),
+        cell(view.index, right=True),
+        cell(what, "dim" if view.status == "waiting" else "plain"),
+        cell(rows, "dim", right=True),
+        cell(time, tone if view.status != "done" else "dim", right=True),
+    )
+
+
+def alarm_lines(view: RunView) -> Content:
+    """Return the alarms, each with what to do."""
+    return lines(
+        [
+            line((f" ALARM {alarm.summary} ", "alarm"), (f" {alarm.remedy}", "plain"))
+            for alarm in view.alarms
+        ]
+    )
+
+
+def log_line(record: ev.Record, plan: Plan | None) -> str | None:
+    """Return what the console's log says of an event; None where the screen says it already."""
+    text = _said(record.event, plan)
+    return None if text is None else f"{clock(record.elapsed)} {shorten(text, 4000)}"
+
+
+def _said(event: ev.AnyEvent, plan: Plan | None) -> str | None:
+    match event:
+        case ev.SqlSent(connection=connection, sql=sql):
+            return f"{connection:<11} {sql}"
+        case ev.StatementStarted(index=index) if plan is not None:
+            return f"statement {index:<2} {plan.statements[index - 1].sql}"
+        case ev.VersionChanged(sql=texts):
+            return f"version     {'; '.join(texts)}"
+        case ev.TransactionStarted(attempt=attempt, backend_pid=pid, xid=xid):
+            return f"begin       attempt {attempt}, backend {pid}, transaction {xid}"
+        case ev.StatementFailed(message=message, sqlstate=state):
+            return f"ERROR       {state} {message}"
+        case ev.Committed():
+            return "COMMIT      answered by the server"
+        case ev.TransactionRolledBack(reason=reason):
+            return f"ROLLBACK    {reason}"
+        case ev.HookRan(name=name, ok=ok, summary=summary):
+            return f"hook        {name}: {'ok' if ok else 'FAILED'} {summary}"
+        case ev.SessionsEnded(sessions=sessions):
+            return f"ended       {'; '.join(sessions)}"
+        case ev.Answered(choice=choice, by=by):
+            return f"answer      {choice} (by {by})"
+        case ev.CheckpointMade(checkpoint=checkpoint):
+            return f"checkpoint  {checkpoint.path}"
+        case _:
+            return None

@@ -1,0 +1,189 @@
+"""The lines around every step: who and where, the six steps, what next, the keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from rollback_tui.core.text import cells, printable, shorten
+from rollback_tui.ui.theme import OUTCOME, Tone, line, piece
+from rollback_tui.ui.walk import STEPS, Walk, blocked, done, hint
+from rollback_tui.ui.wording import time_of, version
+
+if TYPE_CHECKING:
+    from rollback_tui.ui.screens.step import StepScreen
+
+
+class Bar(Static):
+    """One line that is repainted only when it says something else."""
+
+    def __init__(self, *, id: str, classes: str = "") -> None:  # noqa: A002 - Textual's name
+        super().__init__("", id=id, classes=classes, markup=False)
+        self._said: Content | None = None
+
+    def say(self, content: Content) -> None:
+        """Show ``content``; equal content costs nothing."""
+        if self._said is None or not _same(self._said, content):
+            self._said = content
+            self.update(content)
+
+
+def _same(one: Content, other: Content) -> bool:
+    return one.plain == other.plain and one.spans == other.spans
+
+
+def header(walk: Walk, width: int) -> Content:
+    """Return the header: identity at the left as far as it fits, badges at the right."""
+    badges = _badges(walk)
+    room = width - sum(cells(text) + 1 for text, _ in badges) - 2
+    target = walk.target or (walk.view.started.target if walk.view and walk.view.started else None)
+    left = Content(" ")
+    if target is None:
+        left = left + piece(shorten(walk.stale or "connecting …", room), "dim")
+    else:
+        host = f"{target.host}:{target.port}"
+        parts: list[tuple[str, Tone]] = [
+            (target.database, "strong"),
+            (f" on {host}", "plain"),
+            (f" as {target.user}", "plain"),
+            (f" · PG {version(target.server_version)}", "dim"),
+            (" · STANDBY" if target.role == "standby" else " · primary", "dim"),
+        ]
+        left = left + _fitting(parts, room)
+    right = Content("")
+    for text, tone in badges:
+        right = right + piece(text, tone) + Content(" ")
+    gap = " " * max(1, width - left.cell_length - right.cell_length)
+    return left + Content(gap) + right
+
+
+def _fitting(parts: list[tuple[str, Tone]], room: int) -> Content:
+    """Join what fits; the first part is cut rather than left out."""
+    whole = Content("")
+    for text, tone in parts:
+        left = room - whole.cell_length
+        shown = printable(text)
+        if cells(shown) > left:
+            if whole.cell_length == 0 or left >= 8:
+                keep = shown[:1] if shown.startswith(" ") else ""
+                whole = whole + piece(keep + shorten(shown.strip(), left - len(keep)), tone)
+            break
+        whole = whole + piece(shown, tone)
+    return whole
+
+
+def _badges(walk: Walk) -> list[tuple[str, Tone]]:
+    environment = walk.environment or (
+        walk.view.started.environment if walk.view and walk.view.started else ""
+    )
+    badges: list[tuple[str, Tone]] = []
+    if environment:
+        tone: Tone = "alarm" if is_production(environment) else "accent"
+        badges.append((f" {shorten(environment, 16).upper()} ", tone))
+    badges.append((" ARMED ", "armed") if walk.armed else (" READ-ONLY ", "dim"))
+    badges.append(run_state(walk))
+    return badges
+
+
+def is_production(environment: str) -> bool:
+    """Return whether this is the environment that is shown in red."""
+    return environment.strip().lower() in ("production", "prod", "live")
+
+
+def run_state(walk: Walk) -> tuple[str, Tone]:
+    """Return the run's state in a word or two."""
+    if walk.starting:
+        return "run: starting", "accent"
+    if walk.folder is None:
+        return "no run", "dim"
+    if walk.view is not None and walk.view.finished is not None:
+        outcome = walk.view.finished.outcome
+        return f"run: {outcome}", OUTCOME[outcome][2]
+    if walk.worker_gone:
+        return "run: NO WORKER", "alarm"
+    phase = walk.view.phase if walk.view else None
+    return f"run: {phase.phase if phase else 'starting'}", "accent"
+
+
+class StatusBar(Bar):
+    """Host, database, role, version, environment, armed or not, the run's state."""
+
+    def show(self, walk: Walk) -> None:
+        """Show ``walk``."""
+        self.say(header(walk, self.app.size.width))
+
+
+class StaleBar(Bar):
+    """Says since when the data is old, and why; not there when it is fresh."""
+
+    def show(self, walk: Walk) -> None:
+        """Show ``walk``."""
+        stale = bool(walk.stale) and not walk.running
+        self.display = stale
+        if stale:
+            since = f"stale since {time_of(walk.refreshed_at)}" if walk.refreshed_at else "no data"
+            self.say(line((f" {since}: {walk.stale} ", "alarm")))
+
+
+class StepBar(Bar):
+    """The six steps: done, here, open or blocked."""
+
+    def show(self, walk: Walk, step: int) -> None:
+        """Show ``walk`` with ``step`` as the current one."""
+        whole = Content("")
+        roomy = self.app.size.width >= 76
+        for number, name in enumerate(STEPS, 1):
+            mark, tone = "", "plain"
+            if blocked(walk, number):
+                mark, tone = "✗" if roomy else "", "dim"
+            elif done(walk, number):
+                mark, tone = "✓", "good"
+            label = f" {number} {name}{' ' + mark if mark else ''} "
+            if number == step:
+                whole = whole + Content.styled(
+                    label, "bold $block-cursor-foreground on $primary-muted"
+                )
+            else:
+                whole = whole + piece(label, tone)  # type: ignore[arg-type]
+            if number < len(STEPS) and roomy:
+                whole = whole + piece("›", "dim")
+        self.say(whole)
+
+
+class HintLine(Bar):
+    """One sentence: what the next key is, or why the way is blocked."""
+
+    def show(self, walk: Walk, step: int) -> None:
+        """Show ``walk`` on ``step``."""
+        sentence, stopped = hint(walk, step)
+        mark: tuple[str, Tone] = (" ✗ ", "warn") if stopped else (" → ", "accent")
+        self.say(line(mark, (sentence, "plain")))
+
+
+class KeyBar(Bar):
+    """The keys of this screen, in at most two lines; greyed where they do nothing now."""
+
+    def on_mount(self) -> None:
+        """Follow the screen's bindings."""
+        self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
+
+    def _bindings_changed(self, _screen: Screen[object]) -> None:
+        self.show_keys()
+
+    def show_keys(self) -> None:
+        """Show the keys that count now."""
+        screen: StepScreen = self.screen  # type: ignore[assignment]
+        whole, used, row, width = Content(" "), 1, 1, self.app.size.width
+        for keys, label, usable in screen.keys_shown():
+            length = cells(keys) + cells(label) + 3
+            if used + length > width:
+                if row == 2:
+                    break
+                whole, used, row = whole + Content("\n "), 1, 2
+            tone: Tone = "accent" if usable else "dim"
+            whole = whole + piece(keys, tone) + piece(f" {label}  ", "plain" if usable else "dim")
+            used += length
+        self.say(whole)

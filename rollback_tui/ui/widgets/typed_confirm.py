@@ -1,0 +1,161 @@
+"""The confirmation that proves the operator looked: three texts, typed.
+
+Cancel is focused first. Enter in a field only goes on to the next field; Start stays inert
+until everything matches, and then has to be focused on purpose.
+"""
+
+from __future__ import annotations
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button, Input, Static
+
+from rollback_tui.core.text import printable
+from rollback_tui.ui.entries import losses_of
+from rollback_tui.ui.messages import Confirmed, Declined
+from rollback_tui.ui.theme import Tone, line, lines
+from rollback_tui.ui.walk import REASON_LENGTH, Walk, not_ready
+from rollback_tui.ui.widgets.dialogs import PlainButton, QuietInput
+from rollback_tui.ui.widgets.status_bar import is_production
+from rollback_tui.ui.wording import count, goal_of
+
+FIELDS = ("database", "version", "reason")
+
+
+class TypedConfirm(Vertical):
+    """What will happen, the three fields, Cancel and Start."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._wanted: dict[str, str] = {}
+        self._why_not = "not ready"
+
+    def compose(self) -> ComposeResult:
+        """Facts above, fields below, the harmless button first."""
+        with VerticalScroll(id="confirm-facts", can_focus=False):
+            yield Static("", id="facts", markup=False)
+        for name in FIELDS:
+            with Horizontal(classes="field"):
+                yield Static("", id=f"label-{name}", classes="label", markup=False)
+                yield QuietInput(id=f"field-{name}")
+                yield Static("", id=f"state-{name}", classes="state", markup=False)
+        with Horizontal(id="confirm-buttons"):
+            yield PlainButton("Cancel", id="confirm-no")
+            yield PlainButton("Start the rollback", id="confirm-yes", danger=True)
+            yield Static("", id="confirm-why", markup=False)
+
+    def focus_cancel(self) -> None:
+        """Focus the harmless button."""
+        self.query_one("#confirm-no", Button).focus()
+
+    def show(self, walk: Walk) -> None:
+        """Show what would be confirmed now."""
+        plan, target = walk.plan, walk.target
+        if plan is None or target is None:
+            return
+        self._wanted = {"database": printable(target.database), "version": printable(goal_of(plan))}
+        self.query_one("#facts", Static).update(facts(walk))
+        labels = {
+            "database": line("type the database ", (target.database, "strong")),
+            "version": line("type the target version ", (goal_of(plan), "strong")),
+            "reason": line(f"why, in {REASON_LENGTH} characters or more"),
+        }
+        for name, label in labels.items():
+            self.query_one(f"#label-{name}", Static).update(label)
+        self._why_not = not_ready(walk)
+        if not self._why_not and not walk.armed:
+            self._why_not = "this terminal is READ-ONLY: a arms it"
+        if walk.starting:
+            self._why_not = "the worker is being started …"
+        self._judge()
+
+    def _text(self, name: str) -> str:
+        return self.query_one(f"#field-{name}", Input).value.strip()
+
+    def _matches(self, name: str) -> bool:
+        text = self._text(name)
+        return len(text) >= REASON_LENGTH if name == "reason" else text == self._wanted.get(name)
+
+    def _judge(self) -> None:
+        """Let Start be pressed only when nothing is missing."""
+        for name in FIELDS:
+            good, empty = self._matches(name), not self._text(name)
+            mark: tuple[str, Tone] = ("✓", "good") if good else ("✗ not the same", "bad")
+            if empty or (name == "reason" and not good):
+                mark = ("", "dim") if empty else ("· longer", "dim")
+            self.query_one(f"#state-{name}", Static).update(line(mark))
+        complete = all(self._matches(name) for name in FIELDS)
+        why = self._why_not or ("" if complete else "the texts do not match yet")
+        self.query_one("#confirm-yes", Button).disabled = bool(why)
+        self.query_one("#confirm-why", Static).update(
+            line((f"  {why}", "warn"))
+            if why
+            else line(("  ready: tab to Start, then enter", "good"))
+        )
+
+    def forget(self) -> None:
+        """Empty the fields: a confirmation counts once."""
+        for name in FIELDS:
+            self.query_one(f"#field-{name}", Input).value = ""
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self._judge()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        name = (event.input.id or "").removeprefix("field-")
+        if name in FIELDS[:-1] and self._matches(name):
+            following = FIELDS[FIELDS.index(name) + 1]
+            self.query_one(f"#field-{following}", Input).focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button.id == "confirm-no":
+            self.post_message(Declined())
+        elif not self._why_not and all(self._matches(name) for name in FIELDS):
+            self.post_message(Confirmed(self._text("reason")))
+
+
+def facts(walk: Walk) -> Content:
+    """Return what will happen, in the lines that matter most."""
+    plan, target = walk.plan, walk.target
+    if plan is None or target is None:
+        return line("")
+    environment: tuple[str, Tone] = (walk.environment.upper() or "not named", "accent")
+    if is_production(walk.environment):
+        environment = (f" {walk.environment.upper()} ", "alarm")
+    back = ", ".join(m.version for m in plan.migrations)
+    rows = [
+        line(("You are about to roll back", "strong")),
+        line(
+            ("database   ", "dim"),
+            (target.database, "strong"),
+            f" on {target.host}:{target.port}  environment ",
+            environment,
+        ),
+        line(("taken back ", "dim"), (back, "warn")),
+        line(("then it is ", "dim"), (goal_of(plan), "strong"), " (the target version)"),
+        line(
+            ("runs       ", "dim"),
+            f"{count(len(plan.statements), 'statement')} "
+            + ("in one transaction" if plan.transactional else "NOT in one transaction"),
+        ),
+    ]
+    losses = losses_of(plan)
+    rows += [line(("loses      ", "dim"), (loss.describe(), "bad")) for loss in losses[:4]]
+    if len(losses) > 4:
+        rows.append(line(f"           and {len(losses) - 4} more losses (3 shows all)"))
+    if not losses:
+        unknown = any(s.dangerous for s in plan.statements)
+        words: tuple[str, Tone] = ("not counted", "bad") if unknown else ("no data", "good")
+        rows.append(line(("loses      ", "dim"), words))
+    rows += [line(("set aside  ", "dim"), f"{name}: {reason}") for name, reason in walk.overrides]
+    if walk.start_failure is not None:
+        failure = walk.start_failure
+        rows.append(line(("not started: ", "bad"), failure.summary, f" {failure.remedy}"))
+    return lines(rows)

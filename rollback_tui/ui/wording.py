@@ -1,0 +1,91 @@
+"""Numbers and names as the screens say them. Plain functions from values to words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import humanize
+
+from rollback_tui.core.model import Plan, Session, TableCount
+
+
+def clock(seconds: float) -> str:
+    """Return ``mm:ss``, or ``h:mm:ss`` from an hour on: for ages and running clocks.
+
+    >>> clock(63.9), clock(3725)
+    ('01:03', '1:02:05')
+    """
+    whole = max(0, int(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes:02}:{left:02}"
+
+
+def took(seconds: float | None) -> str:
+    """Return a measured duration; empty when there is none.
+
+    >>> took(0.0123), took(4.31), took(75)
+    ('12 ms', '4.3 s', '01:15')
+    """
+    if seconds is None:
+        return ""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
+
+
+def size(count: int) -> str:
+    """Return bytes in the units PostgreSQL uses (1 kB is 1024 bytes)."""
+    return humanize.naturalsize(count, binary=True, format="%.0f").replace("i", "")
+
+
+def rows_of(table: TableCount) -> str:
+    """Return the row count, labelled: ``~`` is an estimate, ``?`` is not known.
+
+    An exact zero and an unknown number must never look alike.
+    """
+    if table.exact is not None:
+        return f"{table.exact:,}"
+    return "?" if table.estimate is None else f"~{table.estimate:,}"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return ``1 check`` or ``2 checks``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def time_of(moment: datetime) -> str:
+    """Return the wall clock's time, ``03:12:09``."""
+    return moment.strftime("%H:%M:%S")
+
+
+def version(number: int) -> str:
+    """Return ``server_version_num`` as people say it: 180004 is ``18.4``."""
+    return f"{number // 10000}.{number % 10000}"
+
+
+def state_of(session: Session) -> str:
+    """Return the session's state, short; ``hidden`` when our role may not see it."""
+    short = {
+        "idle in transaction": "idle in tx",
+        "idle in transaction (aborted)": "aborted tx",
+        "fastpath function call": "fastpath",
+        "": "hidden" if session.backend_type == "client backend" else "–",
+    }
+    return short.get(session.state, session.state)
+
+
+def name_of(session: Session) -> str:
+    """Return how a session is named in a sentence: ``pid 4711 (shop-web, shop)``."""
+    who = ", ".join(part for part in (session.application, session.user) if part)
+    return f"pid {session.pid} ({who})" if who else f"pid {session.pid}"
+
+
+def goal_of(plan: Plan) -> str:
+    """Return the target version as it is shown and typed; ``none`` when nothing stays."""
+    return plan.goal if plan.goal is not None else "none"
+
+
+def writers_of(sessions: tuple[Session, ...]) -> tuple[Session, ...]:
+    """Return the sessions that write now and are not ours."""
+    return tuple(s for s in sessions if s.writing and not s.ours)
