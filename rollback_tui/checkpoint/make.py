@@ -7,11 +7,12 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
+import psycopg
 
 from rollback_tui import __version__
 from rollback_tui.checkpoint import manifest as mf
@@ -61,6 +62,7 @@ _REMEDIES = (
     ("server version mismatch", "Install the client programs of the server's version."),
     ("remaining connection slots", "Lower checkpoint.jobs, or free connections."),
     ("too many connections", "Lower checkpoint.jobs, or free connections."),
+    ("died unexpectedly", "Something ended it: a limit (ulimit -f), or the kernel for memory."),
 )
 
 
@@ -87,18 +89,14 @@ def make(
     """
     began = time.monotonic()
     tool = _tool(target)
-    directory = checkpoint_directory(settings, project)
-    with building(directory, clock) as (partial, final):
+    with building(checkpoint_directory(settings, project), clock) as (partial, final):
         created_at = clock()
-        with held(dsn, settings.lock_wait_seconds) as snapshot:
-            _same_target(snapshot, target)
-            properties = read_properties(snapshot.connection, target.database)
-            counted = _dump(dsn, tool, settings, partial, snapshot, progress, aborted)
-            server_version = snapshot.connection.info.parameter_status("server_version")
-            views = snapshot.unpopulated_views
+        dumped = _dump_and_count(dsn, tool, settings, target, partial, progress, aborted)
         copy_env_files(project, settings.env_files, partial)
         write_private(partial / "git_commit.txt", commit_of(project).encode())
-        write_by_hand(partial, properties, tool, server_major=target.major, jobs=settings.jobs)
+        write_by_hand(
+            partial, dumped.properties, tool, server_major=target.major, jobs=settings.jobs
+        )
         manifest = mf.Manifest(
             format=mf.FORMAT,
             created_at=created_at,
@@ -106,25 +104,19 @@ def make(
             tool_version=__version__,
             target=target,
             fingerprint=target.fingerprint,
-            server_version=server_version or str(target.server_version),
+            server_version=dumped.server_version or str(target.server_version),
             pg_dump_version=tool.version,
             schema_fingerprint=schema_fingerprint,
             framework=plan.framework if plan else None,
             migration_version=plan.current if plan else None,
             rollback_goal=plan.goal if plan else None,
             plan_sha256=plan.sha256 if plan else None,
-            database=properties,
-            tables=_with_estimates(counted, tables),
-            unpopulated_views=views,
+            database=dumped.properties,
+            tables=_with_estimates(dumped.tables, tables),
+            unpopulated_views=dumped.unpopulated_views,
             files=_hash_all(partial, progress, aborted),
         )
-        encoded = mf.encode(manifest)
-        write_private(partial / mf.MANIFEST, encoded)
-        write_private(partial / mf.SUMS, mf.sums(manifest, encoded))
-        tighten_and_sync(partial)
-        progress("verifying the checkpoint", 0, 1)
-        left = settings.timeout_seconds
-        verified = verify(partial, fingerprint=target.fingerprint, aborted=aborted, seconds=left)
+        sha256 = _seal(partial, manifest, settings, progress, aborted)
         publish(partial, final)
     progress("checkpoint verified", 1, 1)
     return Checkpoint(
@@ -134,9 +126,66 @@ def make(
         fingerprint=target.fingerprint,
         bytes=manifest.bytes,
         seconds=time.monotonic() - began,
-        manifest_sha256=verified.manifest_sha256,
+        manifest_sha256=sha256,
         tables=len(manifest.tables),
     )
+
+
+def _seal(
+    partial: Path,
+    manifest: mf.Manifest,
+    settings: CheckpointSettings,
+    progress: Progress,
+    aborted: Callable[[], bool],
+) -> str:
+    """Write the manifest, make all durable, read all of it back; return the manifest's SHA-256."""
+    encoded = mf.encode(manifest)
+    write_private(partial / mf.MANIFEST, encoded)
+    write_private(partial / mf.SUMS, mf.sums(manifest, encoded))
+    tighten_and_sync(partial)
+    progress("verifying the checkpoint", 0, 1)
+    verified = verify(
+        partial,
+        fingerprint=manifest.fingerprint,
+        aborted=aborted,
+        seconds=settings.timeout_seconds,
+    )
+    return verified.manifest_sha256
+
+
+class _Dumped(msgspec.Struct, frozen=True, kw_only=True):
+    """What was learnt from the server while it was dumped."""
+
+    properties: mf.DatabaseProperties
+    tables: tuple[mf.TableRows, ...]
+    unpopulated_views: tuple[str, ...]
+    server_version: str | None
+
+
+def _dump_and_count(
+    dsn: str,
+    tool: Tool,
+    settings: CheckpointSettings,
+    target: Target,
+    partial: Path,
+    progress: Progress,
+    aborted: Callable[[], bool],
+) -> _Dumped:
+    with held(dsn, settings.lock_wait_seconds) as snapshot:
+        try:
+            _same_target(snapshot, target)
+            properties = read_properties(snapshot.connection, target.database)
+        except psycopg.Error as error:
+            raise CheckpointError(
+                f"The server did not describe the database: {printable(str(error).strip())}",
+                "Its own words say what is wrong; put that right and try again.",
+            ) from None
+        return _Dumped(
+            properties=properties,
+            tables=_dump(dsn, tool, settings, partial, snapshot, progress, aborted),
+            unpopulated_views=snapshot.unpopulated_views,
+            server_version=snapshot.connection.info.parameter_status("server_version"),
+        )
 
 
 def _tool(target: Target) -> Tool:
@@ -198,7 +247,7 @@ def _dump(
             )
         except ToolFailed as error:
             raise _explained(error, dsn, settings) from None
-        return _wait(counting, snapshot, deadline, progress, aborted)
+        return _wait_for_counts(counting, snapshot, deadline, progress, aborted)
 
 
 def _table_reporter(snapshot: Snapshot, progress: Progress) -> Callable[[str], None]:
@@ -238,11 +287,13 @@ def _counting(snapshot: Snapshot) -> Iterator[_Counting]:
             yield _Counting(future, stop)
         finally:
             stop.set()
-            if not future.done():
+            while not future.done():
+                # Again and again: a cancel that comes between two queries is lost.
                 snapshot.cancel()
+                wait([future], 0.25)
 
 
-def _wait(
+def _wait_for_counts(
     counting: _Counting,
     snapshot: Snapshot,
     deadline: float,
@@ -254,12 +305,11 @@ def _wait(
     while not counting.future.done():
         if aborted():
             raise CheckpointError("The checkpoint was aborted", "Start again when you are ready.")
-        if time.monotonic() > deadline and not counting.stop.is_set():
+        if time.monotonic() > deadline:
             counting.stop.set()
             snapshot.cancel()
         progress("counting rows", snapshot.counted, total)
-        with contextlib.suppress(TimeoutError):
-            counting.future.result(0.25)
+        wait([counting.future], 0.25)
     return counting.future.result()
 
 

@@ -67,20 +67,27 @@ def swap(
                 f"The swap cannot be made from {printable(connection.info.dbname)} itself",
                 "Set connection.maintenance_database to another database of the server.",
             )
-        _refuse_what_cannot_be(connection, database, new_database)
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                _attempt(connection, database, new_database, kept_name)
-                return
-            except psycopg.errors.ObjectInUse as error:
-                if time.monotonic() > deadline:
-                    raise _in_use(connection, database, new_database, error) from None
-            except psycopg.Error as error:
-                raise CheckpointError(
-                    f"The swap was refused: {printable(' '.join(str(error).split()))}",
-                    "Nothing was renamed. Use the owner with CREATEDB, or a superuser.",
-                ) from None
+        try:
+            _refuse_what_cannot_be(connection, database, new_database)
+            _until(time.monotonic() + seconds, connection, database, new_database, kept_name)
+        except psycopg.Error as error:
+            raise CheckpointError(
+                f"The swap was refused: {printable(' '.join(str(error).split()))}",
+                "Nothing was renamed. Use the owner with CREATEDB, or a superuser.",
+            ) from None
+
+
+def _until(
+    deadline: float, connection: Connection, database: str, new_database: str, kept_name: str
+) -> None:
+    """Try until nobody is in the way any more. Raises CheckpointError or psycopg.Error."""
+    while True:
+        try:
+            _attempt(connection, database, new_database, kept_name)
+            return
+        except psycopg.errors.ObjectInUse as error:
+            if time.monotonic() > deadline:
+                raise _in_use(connection, database, new_database, error) from None
 
 
 def _refuse_what_cannot_be(connection: Connection, database: str, new_database: str) -> None:

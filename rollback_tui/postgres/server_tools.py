@@ -195,7 +195,10 @@ def _environment(used: Mapping[str, str], directory: Path) -> dict[str, str]:
         option.keyword.decode(): option.envvar.decode() if option.envvar else ""
         for option in psycopg.pq.Conninfo.get_defaults()
     }
-    environment = plain_environment()
+    password = used.get("password", "").replace("\\", "\\\\").replace(":", "\\:")
+    # Even an empty passfile has a use: libpq does not look into the caller's own.
+    passfile = _private(directory / "passfile", f"*:*:*:*:{password}\n" if password else "")
+    environment = plain_environment() | {"PGPASSFILE": str(passfile)}
     rest: list[str] = []
     for keyword, value in used.items():
         if "\n" in value or "\0" in value:
@@ -204,15 +207,11 @@ def _environment(used: Mapping[str, str], directory: Path) -> dict[str, str]:
                 "A passfile cannot carry that; change the value.",
             )
         if keyword == "password":
-            escaped = value.replace("\\", "\\\\").replace(":", "\\:")
-            line = f"*:*:*:*:{escaped}"
-            environment["PGPASSFILE"] = str(_private(directory / "passfile", line + "\n"))
-        elif variables.get(keyword):
+            continue
+        if variables.get(keyword):
             environment[variables[keyword]] = value
         else:
             rest.append(f"{keyword}={value}")
-    # An empty passfile also keeps libpq from looking into the caller's own.
-    environment.setdefault("PGPASSFILE", str(_private(directory / "passfile", "")))
     if rest:
         text = "\n".join(["[rollback_tui]", *rest]) + "\n"
         environment["PGSERVICEFILE"] = str(_private(directory / "service.conf", text))
@@ -354,6 +353,8 @@ def _failed(
     if code < 0:
         ended = f"{name} was killed by signal {signal.Signals(-code).name}"
         what = f"{ended}: {words}" if words else ended
+        if -code == signal.SIGXFSZ:
+            return ToolFailed(what, "Raise the limit on the size of files (ulimit -f).")
         return ToolFailed(what, "Find out who ended it (the kernel's memory killer?); try again.")
     remedy = next((text for sign, text in remedies if sign in words), "")
     return ToolFailed(

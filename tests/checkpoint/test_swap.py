@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from rollback_tui.checkpoint.properties import differences, read_properties, split_names
+from rollback_tui.checkpoint.restore import compare, restore_beside
+from rollback_tui.checkpoint.swap import swap
+from rollback_tui.core.errors import CheckpointError
+from rollback_tui.postgres.connect import connect
+from tests.checkpoint.conftest import make_checkpoint
+from tests.conftest import Database
+
+
+@pytest.fixture
+def restored(database: Database, project: Path) -> Path:
+    """A database with a checkpoint, restored beside as ``…_new``, and then damaged itself."""
+    with psycopg.connect(database.dsn, autocommit=True) as there:
+        there.execute("CREATE TABLE t AS SELECT generate_series(1, 9) n")
+    checkpoint = Path(make_checkpoint(database.dsn, project).path)
+    restore_beside(checkpoint, database.dsn, own(database), database.name + "_new")
+    with psycopg.connect(database.dsn, autocommit=True) as there:
+        there.execute("DELETE FROM t WHERE n > 4")
+    return checkpoint
+
+
+def own(database: Database) -> str:
+    """The other database, as the owner."""
+    return database.server.dsn("postgres", database.owner)
+
+
+def names(database: Database) -> set[str]:
+    with psycopg.connect(database.server.dsn()) as admin:
+        rows = admin.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [database.name]
+        ).fetchall()
+    return {name.removeprefix(database.name) for (name,) in rows}
+
+
+def do_swap(database: Database, dsn: str | None = None, **changes: float) -> None:
+    name = database.name
+    swap(dsn or own(database), name, name + "_new", name + "_kept", **changes)
+
+
+def test_swapped_and_the_failed_one_kept(database: Database, restored: Path) -> None:
+    do_swap(database)
+    assert names(database) == {"", "_kept"}
+    assert compare(restored, database.dsn) == ()
+    kept = database.server.dsn(database.name + "_kept", database.owner)
+    assert [one.found for one in compare(restored, kept)] == [4]
+
+
+def test_what_belongs_to_the_database_is_carried_over(database: Database, restored: Path) -> None:
+    admin = database.connect(superuser=True)
+    name = sql.Identifier(database.name)
+    for statement in (
+        "COMMENT ON DATABASE {} IS 'it''s the shop'",
+        "ALTER DATABASE {} CONNECTION LIMIT 23",
+        'ALTER DATABASE {} SET search_path = "$user", public, "we,ird""one"',
+        "ALTER DATABASE {} SET work_mem = '7MB'",
+        "ALTER DATABASE {} SET temp_tablespaces = ''",
+        "ALTER DATABASE {} SET my.own = 'a, b'",
+        "ALTER ROLE postgres IN DATABASE {} SET statement_timeout = '5s'",
+        "REVOKE CONNECT ON DATABASE {} FROM PUBLIC",
+        "GRANT CREATE ON DATABASE {} TO pg_monitor WITH GRANT OPTION",
+    ):
+        admin.execute(sql.SQL(statement).format(name))
+    with connect(database.server.dsn()) as look:
+        old = read_properties(look, database.name)
+    assert len(old.settings) == 5 and old.grants
+
+    do_swap(database, database.server.dsn())
+
+    with connect(database.server.dsn()) as look:
+        new = read_properties(look, database.name)
+        assert differences(old, new) == ()
+        row = look.execute(
+            "SELECT o.datacl::text = n.datacl::text FROM pg_database o, pg_database n"
+            " WHERE o.datname = %s AND n.datname = %s",
+            [database.name + "_kept", database.name],
+        ).fetchone()
+    assert new.owner == database.owner
+    assert row == (True,)
+    with psycopg.connect(database.superuser_dsn) as there:
+        shown = there.execute("SHOW search_path").fetchone()
+    assert shown == ('"$user", public, "we,ird""one"',)
+
+
+def test_sessions_are_ended_and_those_that_come_back_too(
+    database: Database, restored: Path
+) -> None:
+    """An application that reconnects at once does not keep the swap from happening."""
+    stop = threading.Event()
+
+    def application() -> None:
+        while not stop.is_set():
+            try:
+                with psycopg.connect(database.dsn, autocommit=True) as session:
+                    while not stop.is_set():
+                        session.execute("SELECT 1")
+            except psycopg.Error:
+                pass
+
+    threads = [threading.Thread(target=application) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        time.sleep(0.2)
+        do_swap(database)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert names(database) == {"", "_kept"}
+    assert compare(restored, database.dsn) == ()
+
+
+def test_a_session_we_may_not_end_is_named(database: Database, restored: Path) -> None:
+    database.connect(superuser=True, application_name="the boss")
+    with pytest.raises(CheckpointError, match=r"stays in use: .*the boss") as caught:
+        do_swap(database, seconds=0)
+    assert "Nothing was renamed" in caught.value.remedy
+    assert names(database) == {"", "_new"}
+    assert [one.found for one in compare(restored, database.dsn)] == [4]
+
+
+def test_not_the_owner(database: Database, restored: Path) -> None:
+    role = f"{database.owner}_other"
+    admin = database.connect(superuser=True)
+    admin.execute(f"CREATE ROLE {role} LOGIN CREATEDB")
+    try:
+        with pytest.raises(CheckpointError, match="is not its owner"):
+            do_swap(database, database.server.dsn("postgres", role))
+    finally:
+        admin.execute(f"DROP ROLE {role}")
+    assert names(database) == {"", "_new"}
+
+
+def test_no_createdb(database: Database, restored: Path) -> None:
+    database.connect(superuser=True).execute(f"ALTER ROLE {database.owner} NOCREATEDB")
+    with pytest.raises(CheckpointError, match="has no CREATEDB"):
+        do_swap(database)
+    assert names(database) == {"", "_new"}
+
+
+def test_a_name_that_is_taken(database: Database, restored: Path) -> None:
+    with pytest.raises(CheckpointError, match="already exists"):
+        swap(own(database), database.name, database.name + "_new", "postgres")
+    assert names(database) == {"", "_new"}
+
+
+def test_a_database_that_is_not_there(database: Database) -> None:
+    with pytest.raises(CheckpointError, match="There is no database"):
+        do_swap(database)
+
+
+def test_not_from_inside(database: Database, restored: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be made from"):
+        do_swap(database, database.dsn)
+
+
+def test_a_name_too_long(database: Database, restored: Path) -> None:
+    with pytest.raises(CheckpointError, match="longer than 63 bytes"):
+        swap(own(database), database.name, database.name + "_new", "é" * 32)
+    assert names(database) == {"", "_new"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"$user", public', ("$user", "public")),
+        ('"a""b","c,d", e', ('a"b', "c,d", "e")),
+        ("", ()),
+        ('""', ("",)),
+        ("one", ("one",)),
+    ],
+)
+def test_lists_of_names(text: str, expected: tuple[str, ...]) -> None:
+    assert split_names(text) == expected
