@@ -61,6 +61,8 @@ class Run:
         """The other database, from which the door is worked and the lock is held."""
         self.before: State | None = None
         """As the transaction found it, when it got that far."""
+        self.dropping: frozenset[str] = frozenset()
+        """Qualified names of the tables that the plan drops."""
         self.xid = ""
         """Of the transaction that is under way; empty before there is one."""
         self.backend_pid = 0

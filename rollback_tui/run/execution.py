@@ -17,6 +17,7 @@ from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.execute import execute as send
 from rollback_tui.postgres.execute import in_transaction, timeouts, transaction_id
 from rollback_tui.run.context import Run, State
+from rollback_tui.run.expectation import dropped_tables
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOSS_SECONDS = 30.0
@@ -78,6 +79,7 @@ def _attempt(run: Run, connection: Connection, number: int) -> None:
     run.write(ev.TransactionStarted(xid=run.xid, backend_pid=run.backend_pid, attempt=number))
     _lock_relations(run, connection)
     run.before = look(run, connection)
+    run.dropping = dropped_tables(connection, run.plan)
     for migration in run.plan.migrations:
         _take_back(run, connection, migration)
 

@@ -19,6 +19,7 @@ from rollback_tui.postgres.execute import transaction_id
 from rollback_tui.run import web
 from rollback_tui.run.context import Run, State, summary_of
 from rollback_tui.run.execution import look
+from rollback_tui.run.expectation import expected_deletes
 from rollback_tui.survey import baseline
 from rollback_tui.survey.planning import detected, history
 
@@ -151,13 +152,12 @@ def _version(run: Run, connection: Connection) -> Verification:
 def _rows(run: Run, connection: Connection) -> Verification:
     before = _before(run)
     after = look(run, connection)
-    dropped = {
-        name.removeprefix("table ")
-        for name in before.schema.objects
-        if name.startswith("table ") and name not in after.schema.objects
-    }
     verification, rows = judge.rows_verification(
-        before.rows, after.rows, dropped, run.settings.verify.row_count_tolerance
+        before.rows,
+        after.rows,
+        run.dropping,
+        run.settings.verify.row_count_tolerance,
+        expected_deletes(connection, run.plan, run.view, before.rows),
     )
     run.write(ev.RowsCompared(rows=rows))
     return verification

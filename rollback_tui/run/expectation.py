@@ -1,0 +1,88 @@
+"""Which rows the plan itself removes: read before the first statement, judged after the last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rollback_tui.core.model import Plan
+from rollback_tui.core.run_view import RunView
+from rollback_tui.postgres.connect import Connection
+
+# A dropped table takes its partitions and, with CASCADE, its inheritance children along; a
+# dropped schema everything in it.
+_DROPPED = """
+WITH RECURSIVE gone (oid) AS (
+    SELECT c.oid FROM unnest(%(relations)s::text[]) AS wanted
+    JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(wanted)
+    UNION
+    SELECT c.oid FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE pg_catalog.quote_ident(n.nspname) = ANY(%(schemas)s)
+    UNION
+    SELECT i.inhrelid FROM gone JOIN pg_catalog.pg_inherits i ON i.inhparent = gone.oid
+)
+SELECT pg_catalog.format('%%I.%%I', n.nspname, c.relname)
+FROM gone JOIN pg_catalog.pg_class c USING (oid)
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm', 'f')
+"""
+
+_QUALIFIED = """
+SELECT wanted, pg_catalog.format('%%I.%%I', n.nspname, c.relname)
+FROM unnest(%s::text[]) AS wanted
+JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(wanted)
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+"""
+
+
+def dropped_tables(connection: Connection, plan: Plan) -> frozenset[str]:
+    """Return the qualified names of the tables that the plan drops, before it does so.
+
+    What the plan does not name, and drops all the same, is not here: the verification of the
+    rows then says so.
+    """
+    drops = [drop for statement in plan.statements for drop in statement.effect.drops]
+    rows = connection.execute(
+        _DROPPED,
+        {
+            "relations": [name for kind, name in drops if "table" in kind or "view" in kind],
+            "schemas": [name for kind, name in drops if kind == "schema"],
+        },
+    ).fetchall()
+    return frozenset(name for (name,) in rows)
+
+
+def expected_deletes(
+    connection: Connection, plan: Plan, view: RunView, before: dict[str, int | None]
+) -> dict[str, int]:
+    """Return how many rows each table may have lost: what its DELETE answered, all of what was
+    truncated, and all of the version table, which has a verification of its own."""
+    names = _qualified(
+        connection,
+        [d.relation for s in plan.statements for d in s.effect.doomed] + [plan.version_table],
+    )
+    answered = {s.index: s.rows for s in view.statements}
+    found: dict[str, int] = {}
+    for statement in plan.statements:
+        for doomed in statement.effect.doomed:
+            table = names.get(doomed.relation)
+            if table is None or doomed.kind == "column":
+                continue
+            if doomed.kind == "table":
+                rows = before.get(table)
+            else:
+                rows = answered.get(statement.index) if _deletes(statement.effect.kind) else 0
+            found[table] = found.get(table, 0) + (rows or 0)
+    version_table = names.get(plan.version_table)
+    if version_table is not None:
+        found[version_table] = before.get(version_table) or 0
+    return found
+
+
+def _deletes(kind: str) -> bool:
+    return kind.upper().startswith("DELETE")
+
+
+def _qualified(connection: Connection, names: Iterable[str]) -> dict[str, str]:
+    rows = connection.execute(_QUALIFIED, [sorted(set(names))]).fetchall()
+    return dict(rows)

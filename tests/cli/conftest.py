@@ -1,0 +1,149 @@
+"""A project in a directory of its own, on a fresh database, and the real command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import Database
+
+RUN_SECONDS = 90
+
+UP_1 = """
+CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL);
+INSERT INTO users SELECT i, 'u' || i || '@example.org' FROM generate_series(1, 200) i;
+"""
+DOWN_1 = "DROP TABLE users;\n"
+UP_2 = """
+ALTER TABLE users ADD COLUMN verified_at timestamptz;
+UPDATE users SET verified_at = now() WHERE id <= 42;
+CREATE TABLE tokens (id int PRIMARY KEY, user_id int REFERENCES users);
+INSERT INTO tokens SELECT i, i FROM generate_series(1, 17) i;
+"""
+DOWN_2 = """
+DROP TABLE tokens;
+ALTER TABLE users DROP COLUMN verified_at;
+"""
+
+
+@dataclass
+class Project:
+    """A directory with migrations and a configuration, and the command line in it."""
+
+    directory: Path
+    database: Database
+
+    def command(
+        self, *arguments: str, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``rollback-tui ARGUMENTS`` here."""
+        return subprocess.run(
+            [sys.executable, "-m", "rollback_tui", *arguments],
+            cwd=self.directory,
+            env=_environment() | (env or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start ``rollback-tui ARGUMENTS`` here and do not wait for it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "rollback_tui", *arguments],
+            cwd=self.directory,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def run_arguments(self) -> tuple[str, ...]:
+        """The run, without a screen and without questions."""
+        return ("run", "--confirm", self.database.name, "--reason", "a test", "--yes", "--json")
+
+    def configure(self, text: str = "") -> None:
+        """Write ``rollback.toml``: the connection, and ``text``."""
+        dsn = json.dumps(self.database.dsn)
+        (self.directory / "rollback.toml").write_text(f"{text}\n[connection]\ndsn = {dsn}\n")
+
+    def migration(self, version: str, name: str, up: str, down: str) -> Path:
+        """Write a dbmate migration and apply it as dbmate would."""
+        path = self.directory / "db" / "migrations" / f"{version}_{name}.sql"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"-- migrate:up\n{up}\n-- migrate:down\n{down}\n")
+        with psycopg.connect(self.database.dsn) as connection:
+            connection.execute(up.encode())
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar PRIMARY KEY)"
+            )
+            connection.execute("INSERT INTO schema_migrations VALUES (%s)", [version])
+        return path
+
+    def two_migrations(self, down: str = DOWN_2) -> None:
+        """The usual project: users, then a column and a table that the newest adds."""
+        self.migration("20240101000000", "users", UP_1, DOWN_1)
+        self.migration("20240202000000", "verification", UP_2, down)
+        self.configure()
+
+    def query(self, text: str) -> list[tuple[object, ...]]:
+        """Ask the database as its owner."""
+        with psycopg.connect(self.database.dsn) as connection:
+            return connection.execute(text.encode()).fetchall()
+
+    def versions(self) -> list[object]:
+        """The applied versions, as dbmate's table has them."""
+        return [row[0] for row in self.query("SELECT version FROM schema_migrations ORDER BY 1")]
+
+    def connection_limit(self) -> object:
+        """``datconnlimit`` of the database: -1 when the door is open."""
+        with psycopg.connect(self.database.server.dsn()) as connection:
+            row = connection.execute(
+                "SELECT datconnlimit FROM pg_database WHERE datname = %s", [self.database.name]
+            ).fetchone()
+        assert row is not None
+        return row[0]
+
+    def run_folder(self) -> Path:
+        """The folder of the newest run."""
+        return max((self.directory / "rollback_runs").iterdir())
+
+
+def events(output: str) -> list[dict[str, Any]]:
+    """The lines of ``run --json``."""
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def only(found: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """The events of one kind."""
+    return [event for event in found if event["kind"] == kind]
+
+
+def _environment() -> dict[str, str]:
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("PG") and key != "DATABASE_URL"
+    }
+
+
+@pytest.fixture
+def project(tmp_path: Path, database: Database) -> Iterator[Project]:
+    """An empty project on a fresh database."""
+    made = Project(tmp_path, database)
+    made.configure()
+    yield made
+    # What a failed test left running would keep the database from being dropped.
+    subprocess.run(["pkill", "-9", "-f", str(tmp_path)], check=False)
