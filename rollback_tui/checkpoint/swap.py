@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
+from collections.abc import Iterator, Sequence
 
 import psycopg
 from psycopg import sql
@@ -15,7 +17,7 @@ from rollback_tui.checkpoint.properties import (
 )
 from rollback_tui.checkpoint.restore import NAME_BYTES
 from rollback_tui.checkpoint.snapshot import as_utf8
-from rollback_tui.core.errors import CheckpointError
+from rollback_tui.core.errors import CheckpointError, ConnectionFailed
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.door import end_sessions, strangers
@@ -69,7 +71,8 @@ def swap(
             )
         try:
             _refuse_what_cannot_be(connection, database, new_database)
-            _until(time.monotonic() + seconds, connection, database, new_database, kept_name)
+            deadline = time.monotonic() + seconds
+            _until(deadline, connection, maintenance_dsn, database, new_database, kept_name)
         except psycopg.Error as error:
             raise CheckpointError(
                 f"The swap was refused: {printable(' '.join(str(error).split()))}",
@@ -78,12 +81,17 @@ def swap(
 
 
 def _until(
-    deadline: float, connection: Connection, database: str, new_database: str, kept_name: str
+    deadline: float,
+    connection: Connection,
+    dsn: str,
+    database: str,
+    new_database: str,
+    kept_name: str,
 ) -> None:
     """Try until nobody is in the way any more. Raises CheckpointError or psycopg.Error."""
     while True:
         try:
-            _attempt(connection, database, new_database, kept_name)
+            _attempt(connection, dsn, database, new_database, kept_name)
             return
         except psycopg.errors.ObjectInUse as error:
             if time.monotonic() > deadline:
@@ -114,11 +122,14 @@ def _refuse_what_cannot_be(connection: Connection, database: str, new_database: 
         )
 
 
-def _attempt(connection: Connection, database: str, new_database: str, kept_name: str) -> None:
-    """One transaction: end the sessions, carry the properties, rename twice. Raises psycopg.Error.
+def _attempt(
+    connection: Connection, dsn: str, database: str, new_database: str, kept_name: str
+) -> None:
+    """One transaction: carry the properties, end the sessions, rename twice. Raises psycopg.Error.
 
-    Ending comes last before the renames: a session that comes back in between makes the rename
-    wait for it and fail (ObjectInUse), and all of it is tried again.
+    A rename holds the database's lock and waits up to five seconds for those that are inside
+    (CountOtherDBBackends), while nobody new gets in; then it fails (ObjectInUse), and all of it
+    is tried again.
     """
     old, new = sql.Identifier(database), sql.Identifier(new_database)
     rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
@@ -128,11 +139,9 @@ def _attempt(connection: Connection, database: str, new_database: str, kept_name
         properties = read_properties(connection, database)
         for statement in carry_statements(properties, new):
             connection.execute(statement)
-        for name in (database, new_database):
-            people = strangers(connection, name, keep=())
-            end_sessions(connection, [pid for pid, _, may in people if may])
-        connection.execute(rename.format(old, sql.Identifier(kept_name)))
-        connection.execute(rename.format(new, old))
+        with _ending(dsn, (database, new_database)):
+            connection.execute(rename.format(old, sql.Identifier(kept_name)))
+            connection.execute(rename.format(new, old))
         wrong = differences(properties, read_properties(connection, database))
         if wrong:
             raise CheckpointError(
@@ -146,6 +155,39 @@ def _attempt(connection: Connection, database: str, new_database: str, kept_name
         raise
     if tag != "COMMIT":
         raise CheckpointError(f"The server answered {tag} to COMMIT", "Nothing was renamed.")
+
+
+@contextlib.contextmanager
+def _ending(dsn: str, names: Sequence[str]) -> Iterator[None]:
+    """End the sessions of these databases, again and again, until the block ends.
+
+    From another connection: the one that renames is busy waiting for just these sessions. It
+    has stopped before the caller commits, so nobody is ended in the database put in place.
+    """
+    stop = threading.Event()
+
+    def work() -> None:
+        # When this fails the rename says who is still inside; there is nothing to add.
+        with (
+            contextlib.suppress(psycopg.Error, ConnectionFailed),
+            contextlib.closing(connect(as_utf8(dsn))) as connection,
+        ):
+            while not stop.is_set():
+                for name in names:
+                    people = strangers(connection, name, keep=())
+                    end_sessions(connection, [pid for pid, _, may in people if may])
+                started.set()
+                stop.wait(0.02)
+
+    started = threading.Event()
+    thread = threading.Thread(target=work, name="end sessions")
+    thread.start()
+    try:
+        started.wait(5)
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _in_use(
