@@ -159,25 +159,27 @@ def _drop(
     source = {address: name for name, address in roots}
     frontier = list(source)
     noted: dict[_Address, str] = {}
+    silent: set[_Address] = set()
     while frontier:
         gone.update(frontier)
         following: dict[_Address, str] = {}
-        for edge in _edges(cursor, frontier):
-            name = _source_of(source, edge.on)
-            if _is_gone(edge.dependent, gone):
-                continue
+        edges = [e for e in _edges(cursor, frontier) if not _is_gone(e.dependent, gone)]
+        for edge in edges:
             if edge.automatic and (edge.owner is None or _is_gone(edge.owner, gone)):
-                following[edge.dependent] = name
-                continue
+                following[edge.dependent] = _source_of(source, edge.on)
+        silent.update(following)
+        for edge in edges:
             target = edge.owner or edge.dependent
-            if not _is_gone(target, gone):
-                noted.setdefault(target, name)
-                if cascade:
-                    following[target] = name
+            if edge.dependent in silent or _is_gone(target, gone | silent):
+                continue
+            name = _source_of(source, edge.on)
+            noted.setdefault(target, name)
+            if cascade:
+                following[target] = name
         source |= following
-        frontier = [address for address in following if not _is_gone(address, gone)]
-    # What first looked like an obstacle may have gone silently by another way.
-    return [(name, a) for a, name in noted.items() if cascade or not _is_gone(a, gone)]
+        frontier = list(following)
+    # What looked like an obstacle at first may have gone silently by another way.
+    return [(name, a) for a, name in noted.items() if a not in silent]
 
 
 def _is_gone(address: _Address, gone: set[_Address]) -> bool:
