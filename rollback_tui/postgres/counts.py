@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 
 from rollback_tui.core.model import Doomed, Loss, Statement, TableCount
 from rollback_tui.postgres.aside import aside, query
+from rollback_tui.postgres.dependents import collateral
 
 _NOT_COUNTED = (
     psycopg.errors.QueryCanceled,
@@ -34,14 +35,7 @@ def tables(conn: psycopg.Connection[Any]) -> tuple[TableCount, ...]:
     is None as soon as one leaf was never analysed. One query; a second one, with sizes of the
     last ANALYZE, when a lock on some table stands in the way of measuring. Raises psycopg.Error.
     """
-    try:
-        rows = _table_rows(conn, measured=True)
-    except psycopg.errors.QueryCanceled:
-        rows = _table_rows(conn, measured=False)
-    return tuple(
-        TableCount(name=name, kind=kind, estimate=estimate, exact=None, bytes=size)
-        for name, kind, estimate, size in rows
-    )
+    return _tables(conn, seconds=5)
 
 
 def count(conn: psycopg.Connection[Any], table: str, seconds: float) -> int | None:
@@ -66,8 +60,11 @@ def count_all(
     or we may not. A table that does not exist (any more) is left out.
     """
     deadline = time.monotonic() + seconds
-    known = [t.name for t in reversed(tables(conn)) if t.kind != "materialised view"]
-    wanted = known if only is None else list(dict.fromkeys(only))
+    if only is None:
+        listed = reversed(_tables(conn, min(seconds, 1)))
+        wanted = [t.name for t in listed if t.kind != "materialised view"]
+    else:
+        wanted = list(dict.fromkeys(only))
     found: dict[str, int | None] = {}
     for name in wanted:
         left = deadline - time.monotonic()
@@ -90,11 +87,12 @@ def losses(
 
     A table loses its rows, a column the values that are not null. Rows chosen by a WHERE are not
     counted beforehand (``count=None``): the statement itself will say. What does not exist loses
-    nothing. ``in_run`` marks numbers counted in the run's transaction, the relations locked.
+    nothing. With CASCADE, all that goes along is counted too.
+    ``in_run`` marks numbers counted in the run's transaction, the relations locked.
     """
     deadline = time.monotonic() + seconds
     found: dict[tuple[str, str | None], Loss] = {}
-    for doomed in statement.effect.doomed:
+    for doomed in (*statement.effect.doomed, *collateral(conn, statement)):
         relation, column = _known(conn, doomed.relation, doomed.column)
         if relation is None or (doomed.kind == "column" and column is None):
             continue
@@ -155,6 +153,17 @@ def _known(
     return (row[0], row[1]) if row else (None, None)
 
 
-def _table_rows(conn: psycopg.Connection[Any], *, measured: bool) -> list[TupleRow]:
-    with aside(conn, seconds=5, canonical=True) as cursor:
+def _tables(conn: psycopg.Connection[Any], seconds: float) -> tuple[TableCount, ...]:
+    try:
+        rows = _table_rows(conn, seconds, measured=True)
+    except psycopg.errors.QueryCanceled:
+        rows = _table_rows(conn, 5, measured=False)
+    return tuple(
+        TableCount(name=name, kind=kind, estimate=estimate, exact=None, bytes=size)
+        for name, kind, estimate, size in rows
+    )
+
+
+def _table_rows(conn: psycopg.Connection[Any], seconds: float, *, measured: bool) -> list[TupleRow]:
+    with aside(conn, seconds=seconds, canonical=True) as cursor:
         return cursor.execute(query("tables").encode(), {"measured": measured}).fetchall()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import TupleRow
 
-from rollback_tui.core.model import Dependent, Statement
+from rollback_tui.core.model import Dependent, Doomed, Statement
 from rollback_tui.postgres.aside import aside, canonical_from_here, query
 
 Cursor = psycopg.Cursor[TupleRow]
@@ -64,6 +64,39 @@ def dependents(
         )
         for statement, name, address in found
         if address in names
+    )
+
+
+def collateral(
+    conn: psycopg.Connection[Any], statement: Statement, seconds: float = 30
+) -> tuple[Doomed, ...]:
+    """Return the tables and columns whose data goes with ``statement`` because of CASCADE.
+
+    ``DROP SCHEMA … CASCADE`` takes tables, ``DROP TYPE … CASCADE`` columns, and ``TRUNCATE …
+    CASCADE`` empties all that references the table. What the statement names itself is among
+    them. Nothing without CASCADE. Raises psycopg.Error.
+    """
+    if not statement.effect.cascade:
+        return ()
+    with aside(conn, seconds=seconds) as cursor:
+        if statement.effect.kind.upper().startswith("TRUNCATE"):
+            named = [("table", d.relation) for d in statement.effect.doomed]
+            roots = [address for _, address in _resolve(cursor, named)]
+            name = "truncated_too"
+        else:
+            gone: set[_Address] = set()
+            _drop(cursor, _resolve(cursor, statement.effect.drops), gone, cascade=True)
+            catalog = cursor.execute("SELECT 'pg_catalog.pg_class'::regclass::oid").fetchone()
+            roots = [a for a in gone if catalog is not None and a.catalog == catalog[0]]
+            name = "tables_and_columns"
+        canonical_from_here(cursor)
+        rows = cursor.execute(
+            query(name).encode(),
+            {"objects": [a.object for a in roots], "columns": [a.column for a in roots]},
+        ).fetchall()
+    return tuple(
+        Doomed(kind="table" if column is None else "column", relation=table, column=column)
+        for table, column in rows
     )
 
 
