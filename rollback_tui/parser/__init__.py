@@ -1,1 +1,197 @@
-"""PostgreSQL's own grammar, in a child process with a time limit."""
+"""PostgreSQL's grammar (postgast, that of version 18) in a child process of its own.
+
+Deep or hostile input can crash or stall the C library. So it never runs in the process that
+holds the screen or the run: here a crash costs one statement its tree, which then counts as
+*unknown, treat as dangerous*.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+__all__ = ["Parser"]
+
+START_SECONDS = 15.0
+"""How long a child may take to load the library; 0.2 s is usual."""
+STATEMENT_SECONDS = 2.0
+"""How long one statement may take; 0.2 ms is usual."""
+MOST_RESTARTS = 5
+"""After so many crashes in one call the rest of its statements stay unknown."""
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+BATCH_BYTES = 256 * 1024
+"""Statements go over in batches: a restart repeats the sending of one batch only."""
+
+_CHILD = Path(__file__).with_name("child.py")
+# The child needs no password, no DATABASE_URL, nothing of ours.
+_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "SYSTEMROOT")
+
+
+class _Ended(Exception):
+    """The child crashed, stalled or answered nonsense."""
+
+
+class Parser:
+    """Parses statements in one child process, started when it is first needed.
+
+    A context manager; may be used from several threads, one call at a time.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def trees(
+        self, statements: Sequence[str], seconds: float = 5.0
+    ) -> tuple[Mapping[str, object] | None, ...]:
+        """Return for each statement the tree of its one command, or None when it is unknown.
+
+        ``seconds`` bound the parsing of all of them; starting the child is not counted, and is
+        bounded by itself. Never raises for what a statement holds, and never hangs.
+        """
+        found: list[Mapping[str, object] | None] = []
+        with self._lock:
+            restarts = 0
+            left = seconds
+            while len(found) < len(statements) and left > 0 and restarts <= MOST_RESTARTS:
+                batch = _batch(statements, len(found))
+                try:
+                    self._start()
+                except _Ended:
+                    break
+                began = time.monotonic()
+                try:
+                    self._ask(batch, found, began + left)
+                except _Ended:
+                    self._end()
+                    restarts += 1
+                    found.append(None)
+                left -= time.monotonic() - began
+        return (*found, *[None] * (len(statements) - len(found)))
+
+    def close(self) -> None:
+        """End the child. Safe to call twice; a later ``trees`` answers only None."""
+        with self._lock:
+            self._closed = True
+            self._end()
+
+    def _start(self) -> None:
+        """Have a child that said it is ready. Raises _Ended when there can be none."""
+        if self._closed:
+            raise _Ended
+        if self._process is not None and self._process.poll() is None:
+            return
+        self._end()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", str(_CHILD)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise _Ended from error
+        try:
+            if self._receive(time.monotonic() + START_SECONDS) != "ready":
+                raise _Ended
+        except _Ended:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        """Kill the child and wait for it, so that no zombie stays."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        process.wait()
+
+    def _ask(
+        self, batch: list[str], found: list[Mapping[str, object] | None], deadline: float
+    ) -> None:
+        """Append one answer a statement to ``found``. Raises _Ended at the one that fails."""
+        body = json.dumps(batch).encode()
+        self._send(struct.pack(">I", len(body)) + body, deadline)
+        for _ in batch:
+            tree = self._receive(min(deadline, time.monotonic() + STATEMENT_SECONDS))
+            found.append(tree if isinstance(tree, dict) else None)
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        assert self._process is not None and self._process.stdin is not None  # noqa: S101
+        descriptor = self._process.stdin.fileno()
+        os.set_blocking(descriptor, False)
+        rest = memoryview(data)
+        while rest:
+            _wait(descriptor, deadline, writing=True)
+            try:
+                rest = rest[os.write(descriptor, rest) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise _Ended from error
+
+    def _receive(self, deadline: float) -> object:
+        (length,) = struct.unpack(">I", self._read(4, deadline))
+        if length > MAX_ANSWER_BYTES:
+            raise _Ended
+        try:
+            return json.loads(self._read(length, deadline))
+        except (ValueError, RecursionError) as error:
+            raise _Ended from error
+
+    def _read(self, length: int, deadline: float) -> bytes:
+        assert self._process is not None and self._process.stdout is not None  # noqa: S101
+        descriptor = self._process.stdout.fileno()
+        data = bytearray()
+        while len(data) < length:
+            _wait(descriptor, deadline, writing=False)
+            piece = os.read(descriptor, min(length - len(data), 1 << 20))
+            if not piece:
+                raise _Ended
+            data += piece
+        return bytes(data)
+
+
+def _batch(statements: Sequence[str], first: int) -> list[str]:
+    size, last = 0, first
+    while last < len(statements) and (last == first or size < BATCH_BYTES):
+        size += len(statements[last])
+        last += 1
+    return list(statements[first:last])
+
+
+def _wait(descriptor: int, deadline: float, *, writing: bool) -> None:
+    """Wait until the pipe is ready. Raises _Ended at the deadline."""
+    left = deadline - time.monotonic()
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT if writing else select.POLLIN)
+    if left <= 0 or not poll.poll(left * 1000):
+        raise _Ended

@@ -1,0 +1,105 @@
+"""How a forecast is put together, and how several become one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from rollback_tui.core.model import Doomed, Effect, Lock
+
+_Item = TypeVar("_Item")
+
+_BLOCKS_WRITES = frozenset({"Share", "ShareRowExclusive", "Exclusive"})
+"""Lock modes that conflict with RowExclusive but let readers go on."""
+
+
+def unknown_effect() -> Effect:
+    """Return the effect of a statement that no parser could read: everything unknown."""
+    return Effect(kind="unknown", basis="unknown", hazards=("cannot_forecast",))
+
+
+def opaque(kind: str, objects: Iterable[str] = ()) -> Effect:
+    """Return the effect of a statement whose work its text does not show."""
+    return Effect(kind=kind, objects=unique(objects), hazards=("cannot_forecast",))
+
+
+def forecast(
+    kind: str,
+    objects: Iterable[str] = (),
+    *,
+    locks: Iterable[tuple[str, str]] = (),
+    rewrites: bool | None = False,
+    loses_data: bool | None = False,
+    transactional: bool | None = True,
+    doomed: Iterable[Doomed] = (),
+    drops: Iterable[tuple[str, str]] = (),
+    cascade: bool = False,
+    if_exists: bool = False,
+    hazards: Iterable[str] = (),
+) -> Effect:
+    """Return an Effect whose hazards follow from the rest, beside those given.
+
+    ``locks`` are (relation, mode). They name the relations that the statement names; indexes,
+    foreign-key parents and partitions come from the catalog.
+    """
+    taken = unique((name, mode) for name, mode in locks if name)
+    modes = {mode for _, mode in taken}
+    found = list(hazards)
+    if loses_data:
+        found.append("deletes_data")
+    if "AccessExclusive" in modes:
+        found.append("access_exclusive_lock")
+    elif modes & _BLOCKS_WRITES:
+        found.append("blocks_writes")
+    if rewrites is not False:
+        found.append("rewrites_table")
+    if transactional is False:
+        found.append("not_transactional")
+    if cascade:
+        found.append("collateral_drop")
+    return Effect(
+        kind=kind,
+        objects=unique(name for name in objects if name),
+        locks=tuple(Lock(relation=name, mode=mode) for name, mode in taken),
+        rewrites=rewrites,
+        loses_data=loses_data,
+        transactional=transactional,
+        doomed=tuple(doomed),
+        cascade=cascade,
+        if_exists=if_exists,
+        drops=unique(drops),
+        hazards=unique(found),
+    )
+
+
+def merged(kind: str, parts: Iterable[Effect]) -> Effect:
+    """Return one effect for a statement that does all of ``parts``.
+
+    The worse answer wins: True for loss and rewrite over None over False, and for the
+    transaction False over None over True.
+    """
+    effects = list(parts)
+    return Effect(
+        kind=kind,
+        objects=unique(name for e in effects for name in e.objects),
+        locks=unique(lock for e in effects for lock in e.locks),
+        rewrites=_worst([e.rewrites for e in effects], True),
+        loses_data=_worst([e.loses_data for e in effects], True),
+        transactional=_worst([e.transactional for e in effects], False),
+        doomed=unique(doomed for e in effects for doomed in e.doomed),
+        cascade=any(e.cascade for e in effects),
+        if_exists=any(e.if_exists for e in effects),
+        drops=unique(drop for e in effects for drop in e.drops),
+        hazards=unique(hazard for e in effects for hazard in e.hazards),
+    )
+
+
+def _worst(answers: list[bool | None], worst: bool) -> bool | None:
+    if worst in answers:
+        return worst
+    return None if None in answers else not worst
+
+
+def unique(items: Iterable[_Item]) -> tuple[_Item, ...]:
+    """Return the items without repetitions, in their order."""
+    return tuple(dict.fromkeys(items))

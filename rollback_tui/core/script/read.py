@@ -1,0 +1,57 @@
+"""From the bytes of a down migration to a :class:`Script`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+from rollback_tui.core.model import Effect, Script, Statement
+from rollback_tui.core.script.effects import effect, unknown_effect
+from rollback_tui.core.script.source import Source
+from rollback_tui.core.script.split import split
+
+Trees = Callable[[Sequence[str]], Sequence[Mapping[str, object] | None]]
+"""Parses statements: for each, the tree of its one command, or None (``Parser.trees``)."""
+
+
+def read_script(source: Source, *, first_index: int, trees: Trees) -> Script:
+    """Return the script in ``source``, split, its statements' effects forecast.
+
+    ``first_index`` is the index of its first statement in the plan. The hash and the size are
+    those of the whole file. A script with problems is returned with them, never raised for;
+    it may then have no statements.
+    """
+    result = split(source.data, source.start, source.end)
+    texts = [source.data[piece.start : piece.end].decode("utf-8") for piece in result.statements]
+    found = list(trees(texts)) if texts else []
+    found += [None] * (len(texts) - len(found))
+    statements = tuple(
+        Statement(
+            index=first_index + at,
+            start=piece.start,
+            end=piece.end,
+            line=piece.line,
+            sql=text,
+            effect=_effect(tree),
+        )
+        for at, (piece, text, tree) in enumerate(zip(result.statements, texts, found, strict=False))
+    )
+    return Script(
+        path=source.path,
+        sha256=hashlib.sha256(source.data).hexdigest(),
+        size=len(source.data),
+        statements=statements,
+        # Its own BEGIN … COMMIT says more about the author's intent than a marker's absence.
+        transactional=source.transactional or result.wrapper_removed,
+        wrapper_removed=result.wrapper_removed,
+        problems=result.problems,
+    )
+
+
+def effective(script: Script) -> bool:
+    """Return whether the script does anything at all: it has at least one statement."""
+    return bool(script.statements)
+
+
+def _effect(tree: Mapping[str, object] | None) -> Effect:
+    return unknown_effect() if tree is None else effect(tree)
