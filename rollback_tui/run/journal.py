@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -16,6 +17,8 @@ from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.events import AnyEvent, Record
 
 FILE_NAME = "journal.jsonl"
+
+_REMEDY = "Do not trust this journal; ask the database itself (rollback-tui state)."
 
 _decoder = msgspec.json.Decoder(Record)
 _encoder = msgspec.json.Encoder()
@@ -33,16 +36,20 @@ class Journal:
         self.path = path
         self.listeners: list[Callable[[Record], None]] = []
         self._lock = threading.RLock()
-        earlier = read(path) if path.exists() else ()
-        self._seq = earlier[-1].seq if earlier else 0
-        self._prev = _digest(_line(earlier[-1])) if earlier else ""
+        self._torn = False
+        follower = Follower(path)
+        earlier = follower.poll()
+        # The hash is of the bytes that are there, not of what we would write for them now.
+        self._seq, self._prev = follower.seq, follower.prev
         self._began = time.monotonic()
         if earlier:
             # Another process began this run: only the wall clock spans both.
             age = (datetime.now(UTC) - earlier[-1].at).total_seconds()
             self._began -= earlier[-1].elapsed + max(0.0, age)
-            _drop_torn_tail(path)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        # A crash may have left half a line behind the last whole one.
+        self._size = follower.offset
+        os.ftruncate(self._file, self._size)
         _fsync_directory(path.parent)
 
     @property
@@ -61,18 +68,37 @@ class Journal:
         )
 
     def write(self, event: AnyEvent) -> Record:
-        """Append ``event``; it is on disk when this returns. Raises OSError."""
+        """Append ``event``; it is on disk when this returns.
+
+        Raises OSError when it is not. The journal stays whole and may be written again: half a
+        line is cut off, and a line that only fsync failed on is kept, because a follower may
+        have read it already.
+        """
         with self._lock:
             record = self.anticipate(event)
             line = _line(record)
-            view = memoryview(line)
-            while view:
-                view = view[os.write(self._file, view) :]
-            os.fsync(self._file)
+            self._append(line)
             self._seq, self._prev = record.seq, _digest(line)
+            os.fsync(self._file)
             for listener in self.listeners:
                 listener(record)
             return record
+
+    def _append(self, line: bytes) -> None:
+        if self._torn:
+            os.ftruncate(self._file, self._size)
+            self._torn = False
+        view = memoryview(line)
+        try:
+            while view:
+                view = view[os.write(self._file, view) :]
+        except OSError:
+            self._torn = True
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
+                self._torn = False
+            raise
+        self._size += len(line)
 
     def close(self) -> None:
         """Close the file; what was written stays."""
@@ -95,22 +121,16 @@ def _fsync_directory(directory: Path) -> None:
         os.close(handle)
 
 
-def _drop_torn_tail(path: Path) -> None:
-    """Cut off the half line that a crash may have left behind the last whole one."""
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole != len(data):
-        os.truncate(path, whole)
-
-
 class Follower:
     """Reads a journal while it grows."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._offset = 0
-        self._prev = ""
-        self._seq = 0
+        self.offset = 0
+        """Bytes of whole lines that were read."""
+        self.prev = ""
+        """Hash of the last whole line; empty before there is one."""
+        self.seq = 0
 
     def poll(self) -> tuple[Record, ...]:
         """Return the records since the last call; a torn last line is waited for.
@@ -119,7 +139,9 @@ class Follower:
         """
         try:
             with self.path.open("rb") as file:
-                file.seek(self._offset)
+                if file.seek(0, os.SEEK_END) < self.offset:
+                    raise JournalDamaged(f"{self.path} has become shorter", _REMEDY)
+                file.seek(self.offset)
                 data = file.read()
         except FileNotFoundError:
             return ()
@@ -128,24 +150,23 @@ class Follower:
                 f"{self.path} cannot be read: {error.strerror}", "Check the run's directory."
             ) from None
         records = []
-        for line in data.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                break
+        # By \n alone: with splitlines() a line into which a \r got would be waited for for ever.
+        for text in data.split(b"\n")[:-1]:
+            line = text + b"\n"
             records.append(self._check(line))
-            self._offset += len(line)
+            self.offset += len(line)
         return tuple(records)
 
     def _check(self, line: bytes) -> Record:
-        remedy = "Do not trust this journal; ask the database itself (rollback-tui state)."
         try:
             record = _decoder.decode(line)
         except msgspec.MsgspecError:
-            raise JournalDamaged(f"{self.path}: line {self._seq + 1} is damaged", remedy) from None
-        if record.prev != self._prev or record.seq != self._seq + 1:
+            raise JournalDamaged(f"{self.path}: line {self.seq + 1} is damaged", _REMEDY) from None
+        if record.prev != self.prev or record.seq != self.seq + 1:
             raise JournalDamaged(
-                f"{self.path}: line {self._seq + 1} does not follow the line before it", remedy
+                f"{self.path}: line {self.seq + 1} does not follow the line before it", _REMEDY
             )
-        self._prev, self._seq = _digest(line), record.seq
+        self.prev, self.seq = _digest(line), record.seq
         return record
 
 
