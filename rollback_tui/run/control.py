@@ -6,6 +6,7 @@ path, because the system allows about a hundred bytes; the run's folder says whe
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import socket
@@ -13,6 +14,7 @@ import stat
 import struct
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -24,6 +26,8 @@ from rollback_tui.run import folder as run_folder
 
 _LIMIT = 4096
 _SECONDS = 5.0
+_PATH_BYTES = 100
+"""The kernel's own limit is 107 on Linux and 103 on macOS (sockaddr_un)."""
 
 
 class ControlUnavailable(RollbackTuiError):
@@ -44,13 +48,20 @@ class Reply(msgspec.Struct, frozen=True):
     text: str
 
 
-def _private_directory() -> Path:
-    """Return a directory that only we can enter. Raises ControlUnavailable."""
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-    if not os.access(base, os.W_OK):
-        base = Path(tempfile.gettempdir())
-    directory = base / f"rollback_tui-{os.geteuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
+def _private_directory(name: str) -> Path:
+    """Return a directory that only we can enter, and in which a socket ``name`` has a path
+    that is short enough. Raises ControlUnavailable."""
+    bases = [os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir(), tempfile.gettempdir()]
+    for base in map(Path, (*bases, "/tmp")):  # noqa: S108 - what is made there is checked below
+        directory = base / f"rollback_tui-{os.geteuid()}"
+        if os.access(base, os.W_OK) and len(os.fsencode(directory / name)) <= _PATH_BYTES:
+            break
+    else:
+        raise ControlUnavailable(
+            "no directory for the control socket", "Set XDG_RUNTIME_DIR to a short path."
+        )
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
     found = directory.lstat()
     mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
     if not mine or found.st_mode & 0o077:
@@ -80,13 +91,14 @@ class Control:
     def __init__(self, run: str, folder: Path) -> None:
         self.aborted = threading.Event()
         self.on_abort: Callable[[], None] = lambda: None
-        """Called once, in the socket's thread, when the first abort arrives."""
+        """Called once, in a thread of its own, when the first abort arrives."""
         self.status: Callable[[], str] = lambda: ""
         self._may_abort = True
         self._lock = threading.Lock()
         self._choices: tuple[str, ...] = ()
         self._answers: queue.Queue[str] = queue.Queue()
-        self.path = _private_directory() / f"{run[:13]}.sock"
+        name = f"{run[:13]}.sock"
+        self.path = _private_directory(name) / name
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.path.unlink(missing_ok=True)
         self._socket.bind(str(self.path))
@@ -104,7 +116,8 @@ class Control:
             self.aborted.set()
         self._answers.put("")
         if first:
-            self.on_abort()
+            # Cancelling takes seconds when the server is away; whoever asked is not kept waiting.
+            threading.Thread(target=self.on_abort, name="abort", daemon=True).start()
         return True
 
     def close_abort(self) -> bool:
@@ -125,18 +138,22 @@ class Control:
             while not self._answers.empty():
                 self._answers.get_nowait()
             self._choices = choices
-        try:
-            if self.aborted.is_set():
-                return None
-            return self._answers.get(timeout=seconds) or None
-        except queue.Empty:
-            return None
-        finally:
-            with self._lock:
-                self._choices = ()
+        answer = ""
+        if not self.aborted.is_set():
+            with contextlib.suppress(queue.Empty):
+                answer = self._answers.get(timeout=seconds)
+        with self._lock:
+            self._choices = ()
+            # An answer that was confirmed in the very last moment counts.
+            if not answer and not self._answers.empty():
+                answer = self._answers.get_nowait()
+        return None if self.aborted.is_set() else answer or None
 
     def close(self) -> None:
         """Stop answering and remove the socket."""
+        # close() alone does not wake the thread that waits in accept().
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self.path.unlink(missing_ok=True)
 
@@ -146,13 +163,16 @@ class Control:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            with connection:
-                connection.settimeout(_SECONDS)
-                try:
-                    if same_user(connection):
-                        connection.sendall(msgspec.json.encode(self._answer(connection)) + b"\n")
-                except (OSError, msgspec.MsgspecError):
-                    continue
+            # A thread each: a terminal that is stopped must not keep another's abort waiting.
+            threading.Thread(
+                target=self._serve_one, args=(connection,), name="control client", daemon=True
+            ).start()
+
+    def _serve_one(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(_SECONDS)
+            if same_user(connection):
+                connection.sendall(msgspec.json.encode(self._answer(connection)) + b"\n")
 
     def _answer(self, connection: socket.socket) -> Reply:
         try:
@@ -174,8 +194,11 @@ class Control:
 
 
 def _receive(connection: socket.socket) -> bytes:
+    """Return what comes until the end of a line, the limit, or the deadline (TimeoutError)."""
     data = b""
+    deadline = time.monotonic() + _SECONDS
     while not data.endswith(b"\n") and len(data) < _LIMIT:
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
         part = connection.recv(_LIMIT)
         if not part:
             break
