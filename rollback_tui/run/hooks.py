@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import signal
 import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO, cast
 
 import psycopg
 
@@ -41,7 +43,9 @@ def call(
         else:
             ok, summary = _flag_file(hook, project, on=on)
     except OSError as error:
-        ok, summary = False, str(error.strerror or error)
+        ok, summary = False, f"{error.filename or name}: {error.strerror or error}"
+    except ValueError as error:  # a NUL in an argument, a fact that no environment can hold
+        ok, summary = False, str(error)
     return HookRan(
         name=name, ok=ok, seconds=round(time.monotonic() - began, 3), summary=printable(summary)
     )
@@ -57,11 +61,12 @@ def environment(facts: Mapping[str, str]) -> dict[str, str]:
 def output(
     command: tuple[str, ...], env: Mapping[str, str], project: Path, seconds: float
 ) -> tuple[int | None, str]:
-    """Run a command; return its exit code (None: out of time) and what it printed.
+    """Run a command; return its exit code (None: out of time) and the end of what it printed.
 
-    Raises OSError when it cannot be started. It has a process group of its own, and all of
-    the group is ended at the deadline.
+    Raises OSError or ValueError when it cannot be started. It has a process group of its own,
+    and all of the group is ended with it. What it prints is not kept but for the last bytes.
     """
+    deadline = time.monotonic() + seconds
     process = subprocess.Popen(
         command,
         cwd=project,
@@ -71,18 +76,37 @@ def output(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+    stream = cast(IO[bytes], process.stdout)
     try:
-        text, _ = process.communicate(timeout=seconds)
-        code: int | None = process.returncode
-    except subprocess.TimeoutExpired:
-        code, text = None, b""
+        text = _last_words(process, stream.fileno(), deadline)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, deadline - time.monotonic()))
+        code = process.returncode
     finally:
         # Also after a normal end: what the command left in its group would outlive the run.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        if process.poll() is None:
-            process.communicate()
+        process.wait()
+        stream.close()
     return code, text.decode(errors="replace")[-_OUTPUT:]
+
+
+def _last_words(process: subprocess.Popen[bytes], stream: int, deadline: float) -> bytes:
+    """Read until the end of the output, the deadline, or the end of the command itself: a
+    process that it left in the background may hold the pipe open for ever."""
+    kept = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while (left := deadline - time.monotonic()) > 0:
+            ended = process.poll() is not None
+            if selector.select(0 if ended else min(left, 0.05)):
+                part = os.read(stream, 65536)
+                if not part:
+                    break
+                kept = (kept + part)[-4 * _OUTPUT :]
+            elif ended:
+                break
+    return kept
 
 
 def _command(hook: Hook, facts: Mapping[str, str], project: Path) -> tuple[bool, str]:
@@ -107,7 +131,7 @@ def _sql(hook: Hook, dsn: str) -> tuple[bool, str]:
         with connect(dsn, timeout=hook.timeout_seconds) as connection:
             connection.execute(
                 "SELECT set_config('statement_timeout', %s, false)",
-                [str(round(hook.timeout_seconds * 1000))],
+                [str(max(1, round(hook.timeout_seconds * 1000)))],
             )
             return True, connection.execute(hook.sql.encode()).statusmessage or "done"
     except (psycopg.Error, RollbackTuiError) as error:
