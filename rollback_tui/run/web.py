@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable
 
 _BODY = 64 * 1024
+_GRACE = 0.25
+"""Seconds in which the request's own deadline is let through first."""
 
 
 class WebAnswer(Value, frozen=True, kw_only=True):
@@ -30,15 +33,24 @@ def request(method: str, url: str, *, seconds: float, json: object = None) -> We
     def answer(status: int | None, text: str) -> WebAnswer:
         return WebAnswer(status=status, text=printable(text), seconds=time.monotonic() - began)
 
-    if urlsplit(url).scheme not in ("http", "https"):
-        return answer(None, "only http and https URLs are used")
-    try:
-        status, text = asyncio.run(_request(method, url, seconds, json))
-        return answer(status, text)
-    except TimeoutError:
-        return answer(None, f"no answer within {seconds:g} s")
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return answer(None, str(error) or type(error).__name__)
+    said: list[tuple[int | None, str]] = []
+
+    def ask() -> None:
+        try:
+            if urlsplit(url).scheme not in ("http", "https"):
+                said.append((None, "only http and https URLs are used"))
+            else:
+                said.append(asyncio.run(_request(method, url, seconds, json)))
+        except TimeoutError:
+            said.append((None, f"no answer within {seconds:g} s"))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            said.append((None, str(error) or type(error).__name__))
+
+    # In a thread of its own, because a name server that is silent cannot be interrupted.
+    thread = threading.Thread(target=ask, name="web request", daemon=True)
+    thread.start()
+    thread.join(seconds + _GRACE)
+    return answer(*said[0]) if said else answer(None, f"no answer within {seconds:g} s")
 
 
 async def _request(method: str, url: str, seconds: float, json: object) -> tuple[int, str]:
