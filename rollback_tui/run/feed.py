@@ -69,15 +69,26 @@ def history(directory: Path) -> tuple[RunSummary, ...]:
 
 def find(directory: Path, run: str | None) -> Path:
     """Return the folder of ``run`` (an id or the beginning of one, a folder's name or its
-    path); without one, of the newest. Raises ConfigurationError."""
-    if run is not None and (Path(run) / journal.FILE_NAME).exists():
+    path); without one, of the newest. Raises ConfigurationError, also for a beginning that
+    several runs share."""
+    if run and (Path(run) / journal.FILE_NAME).exists():
         return Path(run)
     found = run_folder.folders(directory)
     if run is not None:
-        found = tuple(p for p in found if p.name == run or p.name[16:] == run[:8])
+        found = tuple(p for p in found if run and (p.name == run or _begins(p, run)))
+        if len(found) > 1:
+            raise ConfigurationError(
+                f"several runs begin with {run}: {', '.join(p.name for p in found)}",
+                "Name one of these folders.",
+            )
     if not found:
         which = f"no run {run}" if run else "no run"
         raise ConfigurationError(
             f"{which} in {directory}", "`rollback-tui history` lists them; --config may differ."
         )
     return found[0]
+
+
+def _begins(folder: Path, run: str) -> bool:
+    """A folder's name holds the first eight characters of the run's id."""
+    return folder.name[16:].startswith(run[:8])

@@ -49,10 +49,16 @@ def problem(directory: Path) -> str | None:
 
 
 def folders(directory: Path) -> tuple[Path, ...]:
-    """Return the folders of all runs, newest first."""
+    """Return the folders of all runs, newest first. Raises ConfigurationError."""
     if not directory.is_dir():
         return ()
-    found = [p for p in directory.iterdir() if (p / journal.FILE_NAME).exists()]
+    try:
+        found = [p for p in directory.iterdir() if (p / journal.FILE_NAME).exists()]
+    except OSError as error:
+        raise ConfigurationError(
+            f"{directory} cannot be read: {error.strerror}",
+            "Runs can be seen by the user who made them.",
+        ) from None
     return tuple(sorted(found, key=lambda p: p.name, reverse=True))
 
 
