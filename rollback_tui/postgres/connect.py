@@ -27,6 +27,9 @@ _KEEPALIVES = {
     "keepalives_count": 3,
 }
 
+_LEAST_SECRET = 6
+"""Characters; to blot out a shorter one would only make words unreadable and show what it is."""
+
 _REMEDIES = (
     ("password authentication failed", "Check user and password, or use a pgpass file."),
     ("no password supplied", "Give the password in ~/.pgpass, PGPASSFILE or a service file."),
@@ -51,16 +54,27 @@ def connect(
     application: str = APPLICATION,
     sent: Callable[[str], None] | None = None,
 ) -> Connection:
-    """Return a connection in autocommit, or raise ConnectionFailed within ``timeout`` seconds.
+    """Return a connection in autocommit that speaks UTF-8, whatever the database's encoding.
 
-    ``sent`` is called with every SQL text before it goes out.
+    Raises ConnectionFailed, at the latest after ``timeout`` seconds for each host of the DSN
+    (libpq's own least is 2). ``sent`` is called with every SQL text before it goes out.
     """
     try:
         given = conninfo.conninfo_to_dict(dsn)
+    except psycopg.Error:
+        raise ConnectionFailed(
+            "the connection string cannot be read",
+            'It is "key=value key=value", values with spaces in single quotes, or a URL in which'
+            " special characters of the password are percent-encoded (@ is %40).",
+        ) from None
+    try:
         settings: dict[str, Any] = {
             **_KEEPALIVES,
             **given,
             "application_name": application,
+            # Scripts go out as the bytes they are, and those are UTF-8; without this a LATIN1
+            # database would take each byte for a character.
+            "client_encoding": "UTF8",
             "connect_timeout": max(2, math.ceil(timeout)),
         }
         connection = psycopg.connect(**settings, autocommit=True)
@@ -85,16 +99,24 @@ def _recording(sent: Callable[[str], None]) -> type[psycopg.Cursor[TupleRow]]:
 
 
 def _failure(dsn: str, error: psycopg.Error) -> ConnectionFailed:
-    secret = password_of(dsn)
-    message = printable(" ".join(str(error).split()) or "the connection failed")
-    if secret:
-        message = message.replace(secret, "***")
+    if "://" in dsn and dsn.count("@") > 1:
+        # libpq takes what follows the first @ for the host: the message would hold the rest of
+        # the password.
+        return ConnectionFailed(
+            "the connection failed; its URL has more than one @",
+            "Write an @ in the password as %40.",
+        )
+    message = " ".join(str(error).split()) or "the connection failed"
     lowered = message.lower()
     remedy = next(
         (text for sign, text in _REMEDIES if sign in lowered),
         "Check --dsn, DATABASE_URL or the PG* environment.",
     )
-    return ConnectionFailed(message, remedy)
+    # libpq does not repeat a password; this is for the day it does.
+    secret = password_of(dsn)
+    if len(secret) >= _LEAST_SECRET:
+        message = message.replace(secret, "***")
+    return ConnectionFailed(printable(message), remedy)
 
 
 def password_of(dsn: str) -> str:
