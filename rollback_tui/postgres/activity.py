@@ -73,7 +73,9 @@ def _signal(connection: Connection, function: str, pid: int) -> bool:
     row = connection.execute(
         psycopg.sql.SQL(
             "SELECT {}(pid) FROM pg_stat_activity WHERE pid = %s AND pid <> pg_backend_pid()"
-            " AND datname = current_database() AND backend_type = 'client backend'"
+            " AND datname = current_database() AND usesysid IS NOT NULL"
+            # NULL for a role that may not see it; whether it may end it is the server's to say.
+            " AND coalesce(backend_type, 'client backend') = 'client backend'"
         ).format(psycopg.sql.Identifier("pg_catalog", function)),
         [pid],
     ).fetchone()

@@ -47,7 +47,9 @@ def limit_statement(connection: Connection, database: str, limit: int) -> str:
 
 
 # Only client backends with a user: asking for an autovacuum worker makes the whole statement
-# fail for a role that is not a superuser. A superuser's session can be ended by superusers only.
+# fail for a role that is not a superuser. backend_type is NULL for a role that may not see other
+# roles' sessions (no pg_read_all_stats); they are inside all the same. A superuser's session can
+# be ended by superusers only.
 _MAY_END = """
 SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.usename, ''),
        me.rolsuper
@@ -60,7 +62,7 @@ JOIN pg_roles me ON me.rolname = current_user
 LEFT JOIN pg_roles r ON r.oid = a.usesysid
 WHERE d.datname = %(database)s
   AND a.usesysid IS NOT NULL
-  AND a.backend_type = 'client backend'
+  AND coalesce(a.backend_type, 'client backend') = 'client backend'
   AND a.pid <> ALL(%(keep)s)
   AND NOT coalesce(a.application_name = ANY(%(applications)s), false)
   AND NOT coalesce(a.usename = ANY(%(users)s), false)

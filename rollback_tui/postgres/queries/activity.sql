@@ -12,9 +12,10 @@ WITH me AS (
     SELECT a.pid,
            coalesce(a.application_name, '') AS application,
            coalesce(a.usename, '') AS "user",
-           coalesce(host(a.client_addr), 'local') AS address,
+           CASE WHEN a.backend_type IS NULL THEN ''
+                ELSE coalesce(host(a.client_addr), 'local') END AS address,
            coalesce(a.state, '') AS state,
-           a.backend_type,
+           b.backend_type,
            coalesce(left(a.query, 4000), '') AS query,
            extract(epoch FROM clock_timestamp()
                - CASE WHEN a.state = 'active' THEN a.query_start ELSE a.state_change END)::float8
@@ -24,13 +25,17 @@ WITH me AS (
                 THEN a.wait_event_type || ':' || a.wait_event END AS wait,
            CASE WHEN a.wait_event_type = 'Lock' THEN pg_blocking_pids(a.pid)
                 ELSE '{}'::int[] END AS blocked_by,
-           a.backend_type = 'client backend'
+           b.backend_type = 'client backend'
                AND (a.backend_xid IS NOT NULL OR w.pid IS NOT NULL) AS writing,
            a.application_name LIKE 'rollback\_tui%' AND a.usename = current_user AS ours,
            coalesce(r.rolsuper, false) AS superuser,
            a.backend_start
     FROM me
     JOIN pg_stat_activity a ON a.datid = me.oid
+    -- NULL when we may not see another role's session (no pg_read_all_stats): then everybody
+    -- with a user counts as a client.
+    CROSS JOIN LATERAL (SELECT coalesce(a.backend_type, CASE WHEN a.usesysid IS NOT NULL
+                               THEN 'client backend' ELSE '' END) AS backend_type) b
     LEFT JOIN pg_roles r ON r.oid = a.usesysid
     LEFT JOIN writers w ON w.pid = a.pid
 )
