@@ -79,6 +79,15 @@ def _short(loss: Loss) -> str:
     return number + (loss.kind[:-1] if loss.count == 1 else loss.kind)
 
 
+def short_kind(kind: str) -> str:
+    """Return the part of a statement's kind that tells it apart in a narrow column.
+
+    >>> short_kind("ALTER TABLE … DROP COLUMN")
+    'DROP COLUMN'
+    """
+    return kind.rsplit("… ", 1)[-1]
+
+
 def lock_of(statement: Statement) -> str:
     """Return the strongest lock a statement takes; ``unknown`` when nobody knows."""
     locks = statement.effect.locks

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from rollback_tui.core.checks import obstacles
 from rollback_tui.core.events import Record
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
 from rollback_tui.ui.following import Following
@@ -236,13 +237,13 @@ class Guide:
         )
 
     def _judged(self, checks: tuple[CheckResult, ...]) -> None:
-        failed = {c.name for c in checks if c.status == "fail" and c.overridable}
+        standing = {c.name for c in obstacles(checks) if c.overridable}
         self.replace(
             checks=checks,
             judging=False,
             judged_at=datetime.now(),
             checks_failure=None,
-            overrides=tuple(o for o in self.walk.overrides if o[0] in failed),
+            overrides=tuple(o for o in self.walk.overrides if o[0] in standing),
         )
         activity = self.walk.activity
         nobody = activity is not None and not writers_of(activity.sessions)

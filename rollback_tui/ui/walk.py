@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from rollback_tui.core import checks
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
 from rollback_tui.core.run_view import RunSummary, RunView
 from rollback_tui.ui.operations import Choice
@@ -94,9 +95,8 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def obstacles(walk: Walk) -> tuple[CheckResult, ...]:
-    """Return the checks that stand in the way: failed, and not set aside with a reason."""
-    aside = {name for name, _ in walk.overrides}
-    return tuple(c for c in walk.checks or () if c.status == "fail" and c.name not in aside)
+    """Return the checks that stand in the way: failed or unknown, and not set aside."""
+    return checks.obstacles(walk.checks or (), dict(walk.overrides))
 
 
 def unreviewed(walk: Walk) -> tuple[int, ...]:
@@ -134,10 +134,9 @@ def not_ready(walk: Walk) -> str:
         return "the safety checks have not been judged (2)"
     if standing := obstacles(walk):
         verb = "stands" if len(standing) == 1 else "stand"
-        return f"{count(len(standing), 'failed check')} {verb} in the way (2)"
+        return f"{count(len(standing), 'check')} {verb} in the way (2)"
     if missing := unreviewed(walk):
-        verb = "is" if len(missing) == 1 else "are"
-        return f"{count(len(missing), 'destructive statement')} {verb} not reviewed yet (3)"
+        return f"{count(len(missing), 'destructive statement')} not reviewed (3)"
     return ""
 
 
@@ -161,21 +160,18 @@ def verdict(walk: Walk) -> tuple[str, str]:
         return "unknown", f"Not judged: {walk.checks_failure.summary}"
     if walk.checks is None:
         return "unknown", "The checks have not been judged yet."
-    names = [c.title for c in obstacles(walk)]
-    unknown = sum(c.status == "unknown" for c in walk.checks)
+    if walk.judging:
+        return "unknown", "The checks are being judged …"
+    standing = obstacles(walk)
     warned = sum(c.status == "warn" for c in walk.checks)
-    rest = [
-        text
-        for number, text in (
-            (len(walk.overrides), f"{len(walk.overrides)} set aside"),
-            (unknown, f"{unknown} unknown"),
-            (warned, count(warned, "warning")),
-        )
-        if number
-    ]
+    rest = [f"{len(walk.overrides)} set aside"] if walk.overrides else []
+    rest += [count(warned, "warning")] if warned else []
     tail = f" ({', '.join(rest)})" if rest else ""
-    if names:
-        return "fail", f"We may not roll back{tail}. In the way: {'; '.join(names)}"
+    if standing:
+        named = [
+            f"{c.title} ({'unknown' if c.status == 'unknown' else 'failed'})" for c in standing
+        ]
+        return "fail", f"We may not roll back{tail}. In the way: {'; '.join(named)}"
     return ("warn" if rest else "pass"), f"We may roll back{tail}."
 
 
@@ -190,21 +186,21 @@ def hint(walk: Walk, step: int) -> tuple[str, bool]:
     if step == 6:
         return "Enter shows the report of a run, c copies its path, q leaves.", False
     if reason := blocked(walk, step + 1):
-        return f"{_doing(walk, step)} Next is blocked: {reason}.", True
-    return f"{_doing(walk, step)} Then n: {_purpose(step + 1)}.", False
+        return f"{_doing(walk, step)} Blocked: {reason}.", True
+    return f"{_doing(walk, step)} Then n: {_purpose(step + 1)}", False
 
 
 def _doing(walk: Walk, step: int) -> str:
     if step == 1:
-        return "Look at what goes on, choose how far back."
+        return "Choose how far back."
     if step == 2:
         failing = obstacles(walk)
         return "o sets a check aside, r judges again." if failing else "Read the evidence."
-    return "Space marks a statement reviewed." if unreviewed(walk) else "All reviewed."
+    return "Space marks reviewed." if unreviewed(walk) else "All reviewed."
 
 
 def _purpose(step: int) -> str:
-    return {2: "may we roll back?", 3: "read every statement", 4: "confirm and run"}[step]
+    return {2: "may we roll back?", 3: "read every statement.", 4: "confirm and run."}[step]
 
 
 def _hint_run(walk: Walk) -> str:
@@ -217,7 +213,7 @@ def _hint_run(walk: Walk) -> str:
     if walk.finished:
         return "The run has ended: n shows the proof, 6 the report."
     if walk.view and walk.view.question:
-        return "The run asks you: choose with tab and enter. Nobody answers: the safe choice."
+        return "The run asks you something: tab chooses, enter presses."
     if walk.view and walk.view.may_abort:
         return "The run goes on without this terminal too. x aborts it until COMMIT."
     return "The run goes on without this terminal too. It can no longer be aborted."

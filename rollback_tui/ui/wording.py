@@ -36,7 +36,9 @@ def took(seconds: float | None) -> str:
 
 def size(count: int) -> str:
     """Return bytes in the units PostgreSQL uses (1 kB is 1024 bytes)."""
-    return humanize.naturalsize(count, binary=True, format="%.0f").replace("i", "")
+    return (
+        humanize.naturalsize(count, binary=True, format="%.0f").replace("i", "").replace("KB", "kB")
+    )
 
 
 def rows_of(table: TableCount) -> str:

@@ -140,7 +140,13 @@ _SQL = (
         (Loss(kind="values", relation="public.users", column="verified_at", count=1204),),
     ),
     ("unknown", "DO $$ BEGIN PERFORM cleanup(); END $$;", (), None, ()),
-    ("CREATE INDEX", "CREATE INDEX users_email ON public.users (email);", ("public.users",), False, ()),
+    (
+        "CREATE INDEX",
+        "CREATE INDEX users_email ON public.users (email);",
+        ("public.users",),
+        False,
+        (),
+    ),
 )
 
 
@@ -159,7 +165,13 @@ def statements() -> tuple[Statement, ...]:
         )
         made.append(
             Statement(
-                index=index, start=0, end=len(sql), line=20 + index, sql=sql, effect=effect, loss=loss
+                index=index,
+                start=0,
+                end=len(sql),
+                line=20 + index,
+                sql=sql,
+                effect=effect,
+                loss=loss,
             )
         )
     return tuple(made)
@@ -181,7 +193,9 @@ def plan(steps: int = 1) -> Plan:
         transactional=True,
         wrapper_removed=True,
     )
-    older = Script(path="db/migrations/5.sql", sha256="cd" * 32, size=0, statements=(), transactional=True)
+    older = Script(
+        path="db/migrations/5.sql", sha256="cd" * 32, size=0, statements=(), transactional=True
+    )
     migrations = tuple(
         Migration(
             version=a.version,
@@ -350,9 +364,7 @@ class World:
         for event in events:
             seq = len(self.records) + 1
             self.records.append(
-                ev.Record(
-                    seq=seq, at=datetime.now(UTC), elapsed=seq * 0.5, prev="", event=event
-                )
+                ev.Record(seq=seq, at=datetime.now(UTC), elapsed=seq * 0.5, prev="", event=event)
             )
 
     def begin(self, the_plan: Plan, reason: str) -> None:

@@ -25,7 +25,8 @@ def help_text(screen: StepScreen) -> Content:
     common: list[Content] = []
     for active in screen.active_bindings.values():
         binding = active.binding
-        if active.node is not screen or not binding.description:
+        inherited = binding.action.startswith(("app.focus", "screen."))
+        if active.node is not screen or inherited or not binding.description:
             continue
         words = binding.tooltip or binding.description
         reason = screen.unavailable(binding.action)

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import DataTable, Static
 
 from rollback_tui.core.text import cells
-from rollback_tui.ui.entries import Entry, entries, lock_of, loss_of, losses_of
+from rollback_tui.ui.entries import Entry, entries, lock_of, loss_of, losses_of, short_kind
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import Tone, cell, line
 from rollback_tui.ui.walk import Walk, unreviewed
@@ -52,11 +52,11 @@ class PreviewScreen(StepScreen):
         with Container(id="pair"):
             yield LiveTable(
                 (
-                    Column("mark", "", 2),
-                    Column("index", "#", 3),
-                    Column("kind", "kind", 24),
+                    Column("mark", "", 1),
+                    Column("index", "  #", 3),
+                    Column("kind", "kind", 15),
                     Column("object", "object", 0),
-                    Column("lock", "lock", 15, least=78),
+                    Column("lock", "lock", 15, least=74),
                     Column("loss", "loss", 13),
                 ),
                 id="entries",
@@ -165,7 +165,7 @@ def _row(entry: Entry, walk: Walk) -> tuple[Text, ...]:
     return (
         cell(*mark),
         cell(statement.index, right=True),
-        cell(statement.effect.kind, "plain" if statement.dangerous else "dim"),
+        cell(short_kind(statement.effect.kind), "plain" if statement.dangerous else "dim"),
         cell(", ".join(statement.effect.objects) or "–"),
         cell(lock, "warn" if lock in ("AccessExclusive", "unknown") else "dim"),
         cell(loss_of(statement), "bad" if statement.dangerous else "dim"),
@@ -179,7 +179,6 @@ def _summary(walk: Walk) -> Content:
     dangerous = sum(s.dangerous for s in plan.statements)
     missing = len(unreviewed(walk))
     goal = goal_of(plan)
-    transaction = "one transaction" if plan.transactional else "NOT in one transaction"
     return line(
         f" {count(len(plan.migrations), 'migration')} back to ",
         (goal, "strong"),
@@ -188,7 +187,7 @@ def _summary(walk: Walk) -> Content:
         (f", {missing} to review" if missing else ", all reviewed" if dangerous else "", "warn")
         if missing
         else (", all reviewed" if dangerous else "", "good"),
-        (f" · {transaction}", "dim" if plan.transactional else "bad"),
+        ("" if plan.transactional else " · NOT in one transaction", "bad"),
     )
 
 

@@ -47,7 +47,7 @@ class ReportScreen(StepScreen):
         yield LiveTable(
             (
                 Column("started", "started (UTC)", 19),
-                Column("database", "database", 16, least=70),
+                Column("database", "database", 16, least=100),
                 Column("versions", "taken back", 0),
                 Column("outcome", "outcome", 16),
                 Column("seconds", "took", 8),

@@ -69,7 +69,7 @@ class RunScreen(StepScreen):
                 yield LiveTable(
                     (
                         Column("mark", "", 1),
-                        Column("index", "#", 3),
+                        Column("index", "  #", 3),
                         Column("what", "statement", 0),
                         Column("rows", "", 11, least=60),
                         Column("time", "time", 8),
@@ -117,7 +117,7 @@ class RunScreen(StepScreen):
         alarms.say(alarm_lines(view))
         self._show_statements(view)
         self.query_one(QuestionPanel).show(walk)
-        self.query_one("#log").set_class(view.question is not None, "-asked")
+        self.query_one("#console").set_class(view.question is not None, "-asked")
         self._write_log(walk)
         self._tick()
 
@@ -146,7 +146,8 @@ class RunScreen(StepScreen):
         self._logged = len(records)
         shown = [printable(text) for text in texts if text is not None]
         if shown:
-            log.write_lines(shown)
+            # The newline goes before, not after: an empty last line would cost a row.
+            log.write(("\n" if log.line_count > 0 else "") + "\n".join(shown))
 
     def _tick(self) -> None:
         walk = self.walk_value

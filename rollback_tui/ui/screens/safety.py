@@ -28,7 +28,7 @@ class SafetyScreen(StepScreen):
     STEP = 2
     HELP = (
         "Every safety question with its answer. The pane shows what was found and what to do. "
-        "A failed check stops the way, until it passes or you set it aside with a typed reason "
+        "A failed or unknown check stops the way, until it passes or you set it aside with a typed reason "
         "that goes into the journal and the report. Some can never be set aside. w waits until "
         "nobody writes any more, for a minute at most."
     )
@@ -60,14 +60,12 @@ class SafetyScreen(StepScreen):
         """Show the verdict, the list and the evidence."""
         status, sentence = verdict(walk)
         glyph, _, tone = STATUS[status]
-        when = "judging …" if walk.judging else ""
-        if walk.judged_at and not walk.judging:
-            when = f"judged {time_of(walk.judged_at)}"
-        self.query_one("#verdict", Bar).say(
-            line((f" {glyph} {sentence}", tone), (f"  {when}", "dim"))
-        )
+        self.query_one("#verdict", Bar).say(line((f" {glyph} {sentence}", tone)))
         self._show_waiting(walk)
         table = self.query_one("#checks", LiveTable)
+        table.border_title = "checks · being judged …" if walk.judging else "checks"
+        if walk.judged_at and not walk.judging:
+            table.border_title = f"checks · judged {time_of(walk.judged_at)}"
         aside = {name for name, _ in walk.overrides}
         rows = []
         for check in walk.checks or ():
@@ -137,8 +135,8 @@ class SafetyScreen(StepScreen):
             return
         if check.name in dict(self.walk_value.overrides):
             self.guide.take_back(check.name)
-        elif check.status != "fail":
-            self.rollback_app.say("Only a failed check can be set aside.", "information")
+        elif check.status not in ("fail", "unknown"):
+            self.rollback_app.say("Only a failed or unknown check can be set aside.")
         elif not check.overridable:
             self.rollback_app.say(f"“{check.title}” can never be set aside.", "warning")
         else:
@@ -176,7 +174,7 @@ def evidence(check: CheckResult, reason: str | None) -> Content:
         rows += [line(""), *(line(("· ", "dim"), item) for item in check.evidence)]
     if check.remedy:
         rows += [line(""), line(("What to do: ", "accent"), check.remedy)]
-    if check.status == "fail" and reason is None:
+    if check.status in ("fail", "unknown") and reason is None:
         can = "o sets it aside with a typed reason." if check.overridable else ""
         rows += [line(""), line((can or "It can never be set aside.", "dim"))]
     return lines(rows)

@@ -20,7 +20,7 @@ from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import Tone, cell, line, lines
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.dialogs import Ask, QuietInput, Read
-from rollback_tui.ui.widgets.live_table import Column, LiveTable
+from rollback_tui.ui.widgets.live_table import ROWS, Column, LiveTable
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.wording import (
     clock,
@@ -48,7 +48,7 @@ ORDERS: tuple[tuple[str, _Order], ...] = (
 
 SESSIONS = (
     Column("pid", "pid", 7),
-    Column("app", "application", 14),
+    Column("app", "application", 12),
     Column("user", "user", 9, least=100),
     Column("state", "state", 10),
     Column("age", "age", 6),
@@ -102,7 +102,7 @@ class StateScreen(StepScreen):
             )
             yield LiveTable(
                 (
-                    Column("goes", "", 5),
+                    Column("goes", "", 6),
                     Column("version", "version", 0),
                     Column("name", "name", 26, least=52),
                 ),
@@ -153,12 +153,12 @@ class StateScreen(StepScreen):
                         cell(size(t.bytes), "dim", right=True),
                     ),
                 )
-                for t in every
+                for t in every[:ROWS]
             ]
         )
         exact = sum(t.exact is not None for t in every)
         table.border_title = (
-            f"tables · {exact:,} of {len(every):,} counted, ~ estimated"
+            f"tables · {exact:,}/{len(every):,} counted (~ estimate)"
             if walk.tables is not None
             else "tables · being read"
         )
@@ -187,7 +187,7 @@ class StateScreen(StepScreen):
         elif walk.planning:
             title = "migrations · reading"
         else:
-            title = f"how far back · {count(len(goes), 'migration')} · enter chooses"
+            title = f"back: {count(len(goes), 'migration')} · enter chooses"
         table.border_title = Content(shorten(title, 70))
 
     # --- actions ------------------------------------------------------------------------------
@@ -312,9 +312,10 @@ def _summary(walk: Walk) -> Content:
     full = activity.connections >= 0.9 * activity.max_connections
     rate = walk.transactions_per_second
     return line(
-        " connections ",
+        " ",
         (f"{activity.connections}/{activity.max_connections}", "bad" if full else "strong"),
-        (" nearly full" if full else "", "bad"),
+        " connections",
+        (", nearly full" if full else "", "bad"),
         " · ",
         (count(writers, "writer"), "warn" if writers else "good"),
         " · longest tx ",

@@ -43,6 +43,7 @@ class StepScreen(Screen[None]):
         (0, "-small"),
         (76, "-normal"),
         (110, "-wide"),
+        (150, "-broad"),
     ]
     VERTICAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-flat"),
@@ -98,11 +99,15 @@ class StepScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Show what is true now: the walk went on while another screen was up."""
-        self.call_after_refresh(self.show, self.walk_value)
+        self.call_after_refresh(self.show_now)
 
     def on_resize(self) -> None:
         """Fit the lines to the new width."""
-        self.call_after_refresh(self.show, self.walk_value)
+        self.call_after_refresh(self.show_now)
+
+    def show_now(self) -> None:
+        """Show the walk as it is when this is called, not as it was when it was asked for."""
+        self.show(self.walk_value)
 
     def show(self, walk: Walk) -> None:
         """Show ``walk`` everywhere on this screen."""

@@ -124,11 +124,16 @@ def items(view: RunView) -> list[Item]:
             *(line(("· ", "dim"), item) for item in verification.evidence),
             line((f"judged in {took(verification.seconds)}", "dim")),
         ]
-        item = (verification.name, (f"{glyph} {word}", tone), verification.title, lines(text))
+        item = (
+            f"verification {verification.name}",
+            (f"{glyph} {word}", tone),
+            verification.title,
+            lines(text),
+        )
         found.append(item)
     if view.rows:
         changed = sum(row.before != row.after for row in view.rows)
-        title = f"rows: {count(changed, 'table')} of {len(view.rows):,} changed"
+        title = f"rows: {changed:,} of {count(len(view.rows), 'table')} changed"
         found.append(("rows", ("= rows", "accent"), title, rows_text(view.rows)))
     return found
 

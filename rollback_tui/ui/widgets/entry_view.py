@@ -53,6 +53,7 @@ def _statement(
     rows = [
         line((f"{statement.index} of {total}", "dim"), "  ", (effect.kind, "strong"), "  ", state),
         *_loss(statement),
+        *_shown(statement.sql, pretty=pretty),
         *(line(("! ", "warn"), _meaning(word)) for word in effect.hazards),
         line(("effects  ", "dim"), _effects(effect)),
         *_locks(effect),
@@ -64,11 +65,14 @@ def _statement(
                 ("wrapper  ", "dim"), "the script's own BEGIN … COMMIT was taken off; ours is used"
             )
         )
-    sql = coloured(statement.sql)
-    if pretty:
-        rows.append(line(("formatted for reading; what runs is the original (f)", "warn")))
-        sql = coloured(formatted(statement.sql))
-    return lines([*rows, line(""), sql])
+    return lines(rows)
+
+
+def _shown(sql: str, *, pretty: bool) -> list[Content]:
+    if not pretty:
+        return [line(""), coloured(sql), line("")]
+    words = line(("formatted for reading; what runs is the original (f)", "warn"))
+    return [words, line(""), coloured(formatted(sql)), line("")]
 
 
 def _loss(statement: Statement) -> list[Content]:

@@ -48,10 +48,11 @@ class LiveTable(DataTable[Text]):
             super().refresh(*regions, **kwargs)
         return self
 
-    def on_resize(self, event: Resize) -> None:
+    def on_resize(self, _event: Resize) -> None:
         """Lay the columns out again when the width is another one."""
-        width = event.size.width
-        if width and width != self._shown_width:
+        # One cell stays free for the scrollbar: the columns must not move when it comes.
+        width = self.scrollable_content_region.width - (0 if self.show_vertical_scrollbar else 1)
+        if width > 0 and width != self._shown_width:
             self._shown_width = width
             rows = list(self._known.items())
             here = self.current_key

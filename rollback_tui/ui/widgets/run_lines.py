@@ -39,7 +39,7 @@ def clocks(walk: Walk, now: float) -> Content:
     elapsed = walk.elapsed(now)
     closed = view.door_closed_at is not None
     downtime = view.downtime_at(elapsed)
-    door: tuple[str, Tone] = ("door CLOSED", "warn") if closed else ("door open", "dim")
+    door: tuple[str, Tone] = (" · door CLOSED", "warn") if closed else (" · door open", "dim")
     maintenance: tuple[str, Tone] = (" · maintenance ON", "warn")
     finished = view.finished
     if finished is None and view.committed:
@@ -54,8 +54,7 @@ def clocks(walk: Walk, now: float) -> Content:
         (clock(elapsed), "strong"),
         " · downtime ",
         (clock(downtime), "warn" if closed else "strong"),
-        " · ",
-        door,
+        door if closed or finished is None else "",
         maintenance if view.maintenance_on else "",
         tail,
     )
@@ -68,11 +67,12 @@ def now_line(walk: Walk, now: float) -> Content:
         return lines(
             [
                 line((" THE WORKER DOES NOT ANSWER and the run has not ended. ", "alarm")),
+                line(" Its guardian settles the run by itself: wait for the outcome here."),
                 line(
-                    " Its guardian finishes the run by itself: wait for the outcome here. If"
-                    " nothing moves for a minute, type in another shell:"
+                    " Nothing within a minute: the guardian is gone too. What was not committed"
+                    " is rolled back by the server; ",
+                    ("look at the door and at maintenance mode by hand.", "strong"),
                 ),
-                line(("   rollback-tui settle ", "strong"), (str(walk.folder), "strong")),
             ]
         )
     if walk.feed_failure is not None:
@@ -80,9 +80,16 @@ def now_line(walk: Walk, now: float) -> Content:
         return line((f" {failure.summary} ", "bad"), failure.remedy)
     if view is None:
         return line((" Waiting for the first event of the journal.", "dim"))
+    if view.failure is not None:
+        failed = view.failure
+        where = f" statement {failed.index}, line {failed.line}: "
+        said = line((where, "bad"), (f"{failed.sqlstate} {failed.message}", "bad"))
+        return said if view.finished is None else lines([line(" ", view.finished.summary), said])
     if view.finished is not None:
         return line(" ", view.finished.summary)
     since = max(0.0, now - walk.moved_at)
+    if view.question is not None:
+        return line((" ▸ ", "accent"), "waiting for an answer")
     if view.waiting is not None:
         waiting = view.waiting
         left = waiting.seconds_left

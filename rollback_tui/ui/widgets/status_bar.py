@@ -138,7 +138,7 @@ class StepBar(Bar):
         for number, name in enumerate(STEPS, 1):
             mark, tone = "", "plain"
             if blocked(walk, number):
-                mark, tone = "✗" if roomy else "", "dim"
+                mark, tone = "·" if roomy else "", "dim"
             elif done(walk, number):
                 mark, tone = "✓", "good"
             label = f" {number} {name}{' ' + mark if mark else ''} "
