@@ -198,10 +198,20 @@ def differences(old: DatabaseProperties, new: DatabaseProperties) -> tuple[str, 
         "privileges": (set(old.grants or ()), set(new.grants or ())),
         "settings": (set(old.settings), set(new.settings)),
         "encoding": (old.encoding, new.encoding),
-        "collation": ((old.collate, old.ctype), (new.collate, new.ctype)),
+        "collation": (_locale(old), _locale(new)),
     }
     return tuple(
         f"{what}: {printable(str(before))} became {printable(str(after))}"
         for what, (before, after) in compared.items()
         if before != after
+    )
+
+
+def _locale(properties: DatabaseProperties) -> tuple[str | None, ...]:
+    return (
+        properties.collate,
+        properties.ctype,
+        properties.locale_provider,
+        properties.locale,
+        properties.icu_rules,
     )

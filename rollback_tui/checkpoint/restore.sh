@@ -5,15 +5,17 @@
 #   ./restore.sh NEW_DATABASE
 #
 # The server is named by libpq's own environment: PGHOST, PGPORT, PGUSER, PGPASSFILE …
-# PGDATABASE is the database to connect to meanwhile ("postgres" when it is not set).
-# PG_BIN may name the directory of the programs, JOBS how many tables are loaded at once.
+# PGDATABASE is the database to connect to meanwhile ("postgres" when it is not set or is the
+# original). PG_BIN may name the directory of the programs, JOBS how many tables are loaded at once.
 set -euo pipefail
 umask 077
 
 readonly original=@DATABASE@
 readonly dump_major=@MAJOR@
 readonly known_bin=@BIN@
-readonly maintenance=${PGDATABASE:-postgres}
+maintenance=${PGDATABASE:-postgres}
+[ "$maintenance" != "$original" ] || maintenance=postgres
+readonly maintenance
 readonly jobs=${JOBS:-@JOBS@}
 
 fail() {
@@ -30,11 +32,13 @@ readonly new=$1
 [ "$new" != "$original" ] || fail "a checkpoint is never restored over its own database" \
     "choose another name; the two are swapped by name afterwards"
 
-# The programs: the directory that was asked for, the PATH, or where pg_dump was found.
+# The programs: from the directory that was asked for, from where pg_dump was when the checkpoint
+# was made, from Debian's place for this version, or from the PATH.
 major_of() { "$1" --version 2>/dev/null | sed -nE 's/.*\(PostgreSQL\) ([0-9]+).*/\1/p'; }
 tool() {
     local candidate found
-    for candidate in "${PG_BIN:+$PG_BIN/}$1" "$known_bin/$1" "/usr/lib/postgresql/$dump_major/bin/$1"; do
+    for candidate in "${PG_BIN:-$known_bin}/$1" "$known_bin/$1" \
+        "/usr/lib/postgresql/$dump_major/bin/$1" "$1"; do
         found=$(command -v -- "$candidate") || continue
         if [ "$1" = psql ] || [ "$(major_of "$found")" = "$dump_major" ]; then
             printf '%s\n' "$found"

@@ -83,13 +83,16 @@ def tools(name: str) -> tuple[Tool, ...]:
     """Return every program ``name`` of this machine, in the order in which they were found."""
     found: dict[str, Tool] = {}
     for directory in _directories():
-        path = directory / name
-        if str(path) not in found and path.is_file() and os.access(path, os.X_OK):
-            version = _version(path)
-            if version is not None:
-                found[str(path)] = Tool(
-                    path=str(path), version=version, major=int(version.split(".")[0])
-                )
+        path = (directory / name).absolute()
+        real = path.resolve()
+        # Debian's wrapper takes another version for each connection: what it answers now says
+        # nothing. The programs it would call are found in /usr/lib/postgresql.
+        if str(real) in found or real.name == "pg_wrapper":
+            continue
+        version = _version(path) if path.is_file() and os.access(path, os.X_OK) else None
+        if version is not None:
+            major = int(version.split(".")[0])
+            found[str(real)] = Tool(path=str(path), version=version, major=major)
     return tuple(found.values())
 
 

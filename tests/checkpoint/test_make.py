@@ -142,8 +142,9 @@ def test_counts_are_those_of_the_dump_though_the_application_writes(
     manifest, _ = read(Path(checkpoint.path))
     counted = next(table.rows for table in manifest.tables if table.table == "orders")
     data = _dumped_rows(Path(checkpoint.path), "orders")
+    assert counted is not None
     assert counted == data
-    assert counted is not None and counted > ROWS["orders"]
+    assert counted > ROWS["orders"]
 
 
 def _dumped_rows(checkpoint: Path, table: str) -> int:

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from rollback_tui.checkpoint.properties import differences, read_properties
 from rollback_tui.checkpoint.restore import beside_name, compare, restore_beside
 from rollback_tui.checkpoint.verify import verify
 from rollback_tui.core.errors import CheckpointError
-from rollback_tui.postgres.connect import with_database
+from rollback_tui.postgres.connect import connect, with_database
 from rollback_tui.postgres.server_tools import child_environment, find_tool
 from tests.checkpoint.conftest import HOSTILE, ROWS, Made, fill, make_checkpoint
 from tests.conftest import Database
@@ -172,6 +173,27 @@ def test_why_a_newer_pg_dump_is_not_taken_for_16(database16: Database, tmp_path:
         )
     assert done.returncode != 0
     assert b"transaction_timeout" in done.stderr
+
+
+def test_the_locale_of_the_original(database: Database, project: Path, beside: str) -> None:
+    name = sql.Identifier(database.name)
+    with psycopg.connect(database.server.dsn(), autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {}").format(name))
+        admin.execute(
+            sql.SQL(
+                "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'"
+                " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LC_COLLATE 'C' LC_CTYPE 'C'"
+            ).format(name, sql.Identifier(database.owner))
+        )
+    with psycopg.connect(database.dsn, autocommit=True) as there:
+        there.execute("CREATE TABLE t AS SELECT 1")
+    checkpoint = Path(make_checkpoint(database.dsn, project).path)
+    own = database.server.dsn("postgres", database.owner)
+    restore_beside(checkpoint, database.dsn, own, beside)
+    with connect(database.server.dsn()) as look:
+        old, new = read_properties(look, database.name), read_properties(look, beside)
+    assert (old.locale_provider, old.locale) == ("builtin", "C.UTF-8")
+    assert differences(old, new) == ()
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))

@@ -225,6 +225,15 @@ def test_the_same_major_or_the_smallest_newer(
     assert (tool.major if tool else None) == expected
 
 
+def test_debians_wrapper_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapper = pretend(tmp_path / "share", "18.1") / "pg_dump"
+    wrapper = wrapper.rename(wrapper.with_name("pg_wrapper"))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "pg_dump").symlink_to(wrapper)
+    monkeypatch.setattr(server_tools, "_directories", lambda: iter([tmp_path / "bin"]))
+    assert find_tool("pg_dump", 18) is None
+
+
 def test_the_real_ones_are_found(made: Made) -> None:
     for name in ("pg_dump", "pg_restore"):
         tool = find_tool(name, 18)
