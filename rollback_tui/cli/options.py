@@ -72,7 +72,7 @@ def common(command: Command) -> Command:
             project=(config.resolve().parent if config else Path.cwd()),
             as_json=as_json,
         )
-        return command(*args, given, **options)
+        return command(*args, given=given, **options)
 
     return with_common
 
@@ -102,6 +102,6 @@ def how_far(command: Command) -> Command:
             raise ConfigurationError(
                 "--steps and --to say two different things", "Give one of them."
             )
-        return command(*args, Choice(steps=steps or 1, version=version), **options)
+        return command(*args, choice=Choice(steps=steps or 1, version=version), **options)
 
     return with_choice

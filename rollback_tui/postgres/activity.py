@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-from functools import cache
-from importlib import resources
 
 import msgspec
 import psycopg
 
 from rollback_tui.core.errors import ConnectionFailed
 from rollback_tui.core.model import Activity, PreparedTransaction, Replication, Session
+from rollback_tui.postgres.aside import query
 from rollback_tui.postgres.connect import Connection
-
-
-@cache
-def query(name: str) -> bytes:
-    """Return one of the catalog queries that are kept as files."""
-    return (resources.files(__package__) / "queries" / f"{name}.sql").read_bytes()
 
 
 def activity(connection: Connection, *, database_bytes: int | None = None) -> Activity:
@@ -26,7 +19,7 @@ def activity(connection: Connection, *, database_bytes: int | None = None) -> Ac
     The database's size walks all its files, so a caller that refreshes often passes the last
     ``database_bytes`` in and is not charged for it again.
     """
-    row = connection.execute(query("activity")).fetchone()
+    row = connection.execute(query("activity").encode()).fetchone()
     if row is None:  # pragma: no cover - a SELECT without FROM has always one row
         raise ConnectionFailed("the server gave no answer", "Connect again.")
     taken_at, sessions, prepared, replication, commits, rollbacks, connections, maximum = row

@@ -24,8 +24,11 @@ _NOT_COUNTED = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.InsufficientPrivilege,
     psycopg.errors.ObjectNotInPrerequisiteState,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
 )
-"""Out of time; no privilege, or a policy hides rows; a materialised view without data."""
+"""Out of time; no privilege, or a policy hides rows; a materialised view without data; gone while
+we waited for it."""
 
 
 def tables(conn: psycopg.Connection[Any]) -> tuple[TableCount, ...]:

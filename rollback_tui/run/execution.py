@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import msgspec
 import psycopg
 from psycopg import errors, sql
 
@@ -151,10 +150,7 @@ def _count_loss(run: Run, connection: Connection, statement: Statement) -> None:
     """Count what goes, in the transaction that removes it: nobody can write in between."""
     if not any(doomed.kind != "rows" for doomed in statement.effect.doomed):
         return
-    losses = tuple(
-        msgspec.structs.replace(loss, basis="counted in the run")
-        for loss in counts.losses(connection, statement, _LOSS_SECONDS)
-    )
+    losses = counts.losses(connection, statement, _LOSS_SECONDS, in_run=True)
     if losses:
         run.write(ev.LossCounted(statement=statement.index, losses=losses))
 

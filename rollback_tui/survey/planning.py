@@ -143,8 +143,12 @@ def _migrations(
 
 
 def with_losses(connection: Connection, plan: Plan) -> Plan:
-    """Return the plan with what its statements would remove counted, as far as time allows."""
+    """Return the plan with what its statements would remove counted, as far as time allows.
+
+    A table that somebody has locked is not waited for: its loss stays unknown.
+    """
     deadline = time.monotonic() + _LOSS_SECONDS
+    connection.execute("SET lock_timeout = '1s'")
 
     def counted(statement: Statement) -> Statement:
         if not statement.effect.doomed:
@@ -163,4 +167,5 @@ def with_losses(connection: Connection, plan: Plan) -> Plan:
         else m
         for m in plan.migrations
     )
+    connection.execute("RESET lock_timeout")
     return msgspec.structs.replace(plan, migrations=migrations)

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Database
+from tests.frameworks.conftest import dbmate_program as dbmate_program
 
 RUN_SECONDS = 90
 

@@ -31,8 +31,8 @@ def test_rolls_back_verifies_and_reports_what_was_lost(project: Project) -> None
     assert found[-1]["outcome"] == "rolled_back"
     lost = [loss for event in only(found, "loss_counted") for loss in event["losses"]]
     assert sorted((loss["relation"], loss["column"], loss["count"]) for loss in lost) == [
-        ("tokens", None, 17),
-        ("users", "verified_at", 42),
+        ("public.tokens", None, 17),
+        ("public.users", "verified_at", 42),
     ]
     assert project.versions() == ["20240101000000"]
     assert project.query("SELECT count(*) FROM users") == [(200,)]
@@ -222,7 +222,7 @@ def test_an_application_that_is_not_healthy_afterwards_needs_the_operator(
 
 
 def test_a_second_run_of_the_same_target_is_refused(project: Project) -> None:
-    project.two_migrations("SELECT pg_sleep(4);\nDROP TABLE tokens;")
+    project.two_migrations("SELECT pg_sleep(8);\nDROP TABLE tokens;")
     first = project.start(*project.run_arguments)
     _wait_for(project, "statement_started")
     other = project.database.server.dsn(project.database.name)
