@@ -62,6 +62,9 @@ def drop(node: Node) -> Effect:
         hazards.append("derived_data")
     if what in _ON_TABLES:
         hazards.append("drops_protection")
+    reaches = cascade and not locked
+    if reaches:
+        hazards.append("access_exclusive_lock")
     return forecast(
         f"DROP {what.upper()}{' CONCURRENTLY' if concurrently else ''}",
         tables or names,
@@ -73,6 +76,7 @@ def drop(node: Node) -> Effect:
         cascade=cascade,
         if_exists=flag(node, "missing_ok"),
         hazards=hazards,
+        locks_known=not reaches,
     )
 
 
@@ -90,6 +94,8 @@ def _names(what: str, objects: list[Node]) -> tuple[list[str], list[str]]:
             items = children(fields, "items")
             words = [type_name(child(i, "type_name")) for i in items if "type_name" in i]
             names.append(" AS ".join(words))
+        elif what in ("operator class", "operator family"):
+            names.append(f"{dotted(parts[1:])} USING {quote(parts[0])}" if parts else "")
         else:
             names.append(named(item))
     return names, tables
@@ -141,7 +147,8 @@ def drop_owned(node: Node) -> Effect:
         roles,
         loses_data=True,
         cascade=text(node, "behavior") == "DROP_CASCADE",
-        hazards=["changes_privileges"],
+        hazards=["changes_privileges", "access_exclusive_lock"],
+        locks_known=False,
     )
 
 

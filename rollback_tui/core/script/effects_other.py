@@ -1,4 +1,4 @@
-"""What the statements do that are neither ALTER TABLE, DROP nor about rows."""
+"""What the statements do that are neither CREATE, ALTER TABLE, DROP nor about rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from rollback_tui.core.script.tree import (
     child,
     children,
     dotted,
-    each,
     enabled,
     flag,
     named,
@@ -46,13 +45,11 @@ _RELATIONS = frozenset(
 # --- statements that change nothing stored and lock no table ------------------------------------
 
 _HARMLESS = {
-    "create_schema_stmt": "CREATE SCHEMA",
     "create_enum_stmt": "CREATE TYPE",
     "composite_type_stmt": "CREATE TYPE",
     "create_range_stmt": "CREATE TYPE",
     "create_domain_stmt": "CREATE DOMAIN",
     "create_seq_stmt": "CREATE SEQUENCE",
-    "define_stmt": "CREATE",
     "create_event_trig_stmt": "CREATE EVENT TRIGGER",
     "create_cast_stmt": "CREATE CAST",
     "create_conversion_stmt": "CREATE CONVERSION",
@@ -71,103 +68,38 @@ _HARMLESS = {
     "deallocate_stmt": "DEALLOCATE",
     "prepare_stmt": "PREPARE",
     "close_portal_stmt": "CLOSE",
+    "check_point_stmt": "CHECKPOINT",
+    "drop_user_mapping_stmt": "DROP USER MAPPING",
+    "alter_user_mapping_stmt": "ALTER USER MAPPING",
+    "alter_foreign_server_stmt": "ALTER SERVER",
+    "alter_fdw_stmt": "ALTER FOREIGN DATA WRAPPER",
+    "alter_event_trig_stmt": "ALTER EVENT TRIGGER",
+    "alter_collation_stmt": "ALTER COLLATION",
+    "alter_operator_stmt": "ALTER OPERATOR",
+    "alter_op_family_stmt": "ALTER OPERATOR FAMILY",
+    "alter_type_stmt": "ALTER TYPE",
+    "alter_tsdictionary_stmt": "ALTER TEXT SEARCH DICTIONARY",
+    "alter_tsconfiguration_stmt": "ALTER TEXT SEARCH CONFIGURATION",
+    "alter_database_set_stmt": "ALTER DATABASE SET",
+    "alter_stats_stmt": "ALTER STATISTICS",
 }
+# Where the statements above keep the name of what they make or change.
+_NAMES = ("type_name", "domainname", "defnames", "dict_name", "cfgname")
 
 
-def harmless(kind: str) -> Effect | None:
+def harmless(kind: str, node: Node) -> Effect | None:
     """Return the effect of a statement that loses nothing, locks no table; None for others."""
     words = _HARMLESS.get(kind)
-    return forecast(words) if words else None
+    if words is None:
+        return None
+    lists = [dotted(strings(children(node, key))) for key in _NAMES]
+    ranges = [relation(child(node, key)) for key in ("sequence", "typevar")]
+    return forecast(words, [*lists, *ranges])
 
 
 def title(kind: str) -> str:
     """Return words for a node's kind: ``alter_op_family_stmt`` → ``ALTER OP FAMILY``."""
     return kind.removesuffix("_stmt").replace("_", " ").upper()
-
-
-# --- CREATE -------------------------------------------------------------------------------------
-
-
-def _create_table(node: Node) -> Effect:
-    """The new table itself is nobody's yet; its foreign keys and parents are locked."""
-    parents = relations(node, "inh_relations")
-    partition = bool(child(node, "partbound"))
-    locks = [(name, _AX if partition else _SUX) for name in parents]
-    for kind, fields in each(children(node, "table_elts")):
-        if kind == "constraint" and text(fields, "contype") == "CONSTR_FOREIGN":
-            locks.append((relation(child(fields, "pktable")), _SRX))
-        elif kind == "table_like_clause":
-            locks.append((relation(child(fields, "relation")), "AccessShare"))
-    name = relation(child(node, "relation"))
-    return forecast("CREATE TABLE", [name], locks=locks)
-
-
-def _create_index(node: Node) -> Effect:
-    table = relation(child(node, "relation"))
-    slow = flag(node, "concurrent")
-    unique = " UNIQUE" if flag(node, "unique") else ""
-    hazards = [] if slow else ["full_scan_under_lock"]
-    return forecast(
-        f"CREATE{unique} INDEX{' CONCURRENTLY' if slow else ''}",
-        [table],
-        locks=[(table, _SUX if slow else "Share")],
-        transactional=not slow,
-        hazards=[*hazards, *(["may_fail_on_data"] if unique else [])],
-    )
-
-
-def _create_view(node: Node) -> Effect:
-    name = relation(child(node, "view"))
-    replaces = flag(node, "replace")
-    return forecast(
-        "CREATE OR REPLACE VIEW" if replaces else "CREATE VIEW",
-        [name],
-        locks=[(name, _AX)] if replaces else [],
-    )
-
-
-def _create_trigger(node: Node) -> Effect:
-    table = relation(child(node, "relation"))
-    return forecast("CREATE TRIGGER", [table], locks=[(table, _SRX)])
-
-
-def _on_table(words: str, key: str) -> Callable[[Node], Effect]:
-    def judge(node: Node) -> Effect:
-        table = relation(child(node, key))
-        return forecast(words, [table], locks=[(table, _AX)])
-
-    return judge
-
-
-def _create_function(node: Node) -> Effect:
-    what = "PROCEDURE" if flag(node, "is_procedure") else "FUNCTION"
-    replace = "OR REPLACE " if flag(node, "replace") else ""
-    return forecast(f"CREATE {replace}{what}", [dotted(strings(children(node, "funcname")))])
-
-
-def _create_statistics(node: Node) -> Effect:
-    tables = relations(node, "relations")
-    return forecast("CREATE STATISTICS", tables, locks=[(name, _SUX) for name in tables])
-
-
-def _create_extension(node: Node) -> Effect:
-    """The extension's own script runs, and nobody here knows what is in it."""
-    return opaque("CREATE EXTENSION", [quote(text(node, "extname"))])
-
-
-def _create_subscription(node: Node) -> Effect:
-    """Makes a slot on the other server, unless told not to: then not in a transaction."""
-    asked = option(node, "options", "create_slot") or option(node, "options", "connect")
-    known = asked is not None and not enabled(asked)
-    name = quote(text(node, "subname"))
-    return forecast("CREATE SUBSCRIPTION", [name], transactional=known)
-
-
-def _outside(words: str, key: str) -> Callable[[Node], Effect]:
-    def judge(node: Node) -> Effect:
-        return forecast(words, [quote(text(node, key))], transactional=False)
-
-    return judge
 
 
 # --- ALTER --------------------------------------------------------------------------------------
@@ -232,7 +164,10 @@ def _alter_domain(node: Node) -> Effect:
     hazards = ["full_scan_under_lock", "may_fail_on_data", "blocks_writes"] if checked else []
     if subtype in ("X", "N"):
         hazards = ["drops_protection"]
-    return forecast(f"ALTER DOMAIN … {words}".rstrip(), [name], hazards=hazards)
+    # Its users are locked against writes while they are checked, and only the catalog knows them.
+    return forecast(
+        f"ALTER DOMAIN … {words}".rstrip(), [name], hazards=hazards, locks_known=not checked
+    )
 
 
 def _alter_sequence(node: Node) -> Effect:
@@ -356,7 +291,12 @@ def _discard(node: Node) -> Effect:
 
 def _transaction(node: Node) -> Effect:
     words = title(text(node, "kind").removeprefix("TRANS_STMT_").lower())
-    return Effect(kind=words, transactional=False, hazards=("cannot_forecast", "not_transactional"))
+    return Effect(
+        kind=words,
+        transactional=False,
+        basis="unknown",
+        hazards=("cannot_forecast", "not_transactional"),
+    )
 
 
 def _call(node: Node) -> Effect:
@@ -364,20 +304,6 @@ def _call(node: Node) -> Effect:
 
 
 JUDGES: dict[str, Callable[[Node], Effect]] = {
-    "create_stmt": _create_table,
-    "index_stmt": _create_index,
-    "view_stmt": _create_view,
-    "create_trig_stmt": _create_trigger,
-    "rule_stmt": _on_table("CREATE RULE", "relation"),
-    "create_policy_stmt": _on_table("CREATE POLICY", "table"),
-    "alter_policy_stmt": _on_table("ALTER POLICY", "table"),
-    "create_function_stmt": _create_function,
-    "create_stats_stmt": _create_statistics,
-    "create_extension_stmt": _create_extension,
-    "create_subscription_stmt": _create_subscription,
-    "createdb_stmt": _outside("CREATE DATABASE", "dbname"),
-    "create_table_space_stmt": _outside("CREATE TABLESPACE", "tablespacename"),
-    "drop_table_space_stmt": _outside("DROP TABLESPACE", "tablespacename"),
     "alter_system_stmt": lambda _: forecast("ALTER SYSTEM", transactional=False),
     "rename_stmt": _rename,
     "alter_object_schema_stmt": _set_schema,

@@ -60,6 +60,7 @@ def rows(kind: str, node: Node) -> Effect:
     into = child(node, "into_clause")
     if into:
         title = "SELECT INTO"
+        parts.append(forecast(title, [relation(child(into, "rel"))]))
     return merged(title, [*parts, readings, *functions(node)])
 
 
@@ -91,6 +92,7 @@ def _nameless(effect: Effect) -> Effect:
         loses_data=effect.loses_data,
         transactional=True,
         hazards=effect.hazards,
+        basis=effect.basis,
     )
 
 
@@ -130,7 +132,7 @@ def _read(kind: str, node: Node, written: set[str]) -> Effect:
     names = [
         relation(fields)
         for inner, fields in each(node)
-        if inner == "range_var"
+        if inner == "range_var"  # the targets of writes are in a field called "relation"
         and (text(fields, "schemaname") or text(fields, "relname") not in local)
     ]
     mode = (
@@ -165,9 +167,11 @@ def _query(node: Node) -> list[Effect]:
 
 def explain(node: Node) -> Effect:
     """EXPLAIN: does nothing by itself, but with ANALYZE all that its statement does."""
-    if not enabled(option(node, "options", "analyze")):
-        return forecast("EXPLAIN")
     inner = _query(child(node, "query"))
+    if not enabled(option(node, "options", "analyze")):
+        # Planning takes the locks of the statement all the same.
+        locks = [(lock.relation, lock.mode) for effect in inner for lock in effect.locks]
+        return forecast("EXPLAIN", locks=locks)
     return merged("EXPLAIN ANALYZE", inner) if inner else opaque("EXPLAIN ANALYZE")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from rollback_tui.core.model import Doomed, Effect
 from rollback_tui.core.script.effects_drop import object_class, version_table_hazard
-from rollback_tui.core.script.forecast import forecast, merged
+from rollback_tui.core.script.forecast import forecast, merged, opaque
 from rollback_tui.core.script.tree import (
     Node,
     child,
@@ -124,7 +124,7 @@ def _command(table: str, what: str, command: Node) -> Effect:
         return special(table, command)
     row = _SIMPLE.get(subtype)
     if row is None:
-        return Effect(kind=subtype.removeprefix("AT_"), hazards=("cannot_forecast",))
+        return opaque(subtype.removeprefix("AT_"))
     words, mode, rewrites, loses, hazards = row
     return forecast(
         words,
@@ -138,13 +138,17 @@ def _command(table: str, what: str, command: Node) -> Effect:
 
 def _attribute(table: str, command: Node) -> Effect:
     """An attribute of a composite type: its values lie in the columns of other tables."""
-    words = text(command, "subtype").removeprefix("AT_").replace("Column", "Attribute")
-    adds = text(command, "subtype") == "AT_AddColumn"
+    subtype = text(command, "subtype")
+    adds = subtype == "AT_AddColumn"
+    words = {"AT_AddColumn": "ADD", "AT_DropColumn": "DROP"}.get(subtype, "ALTER") + " ATTRIBUTE"
     return forecast(
         words,
         locks=[(table, _AX)],
         rewrites=None,
         loses_data=False if adds else None,
+        drops=[("column", f"{table}.{quote(text(command, 'name'))}")]
+        if subtype == "AT_DropColumn"
+        else [],
         cascade=text(command, "behavior") == "DROP_CASCADE",
         if_exists=flag(command, "missing_ok"),
     )

@@ -20,7 +20,7 @@ def unknown_effect() -> Effect:
 
 def opaque(kind: str, objects: Iterable[str] = ()) -> Effect:
     """Return the effect of a statement whose work its text does not show."""
-    return Effect(kind=kind, objects=unique(objects), hazards=("cannot_forecast",))
+    return Effect(kind=kind, objects=unique(objects), basis="unknown", hazards=("cannot_forecast",))
 
 
 def forecast(
@@ -36,11 +36,13 @@ def forecast(
     cascade: bool = False,
     if_exists: bool = False,
     hazards: Iterable[str] = (),
+    locks_known: bool = True,
 ) -> Effect:
     """Return an Effect whose hazards follow from the rest, beside those given.
 
     ``locks`` are (relation, mode). They name the relations that the statement names; indexes,
-    foreign-key parents and partitions come from the catalog.
+    foreign-key parents and partitions come from the catalog. Without ``locks_known`` the
+    statement locks tables that it does not name at all, and the effect counts as unknown.
     """
     taken = unique((name, mode) for name, mode in locks if name)
     modes = {mode for _, mode in taken}
@@ -69,6 +71,7 @@ def forecast(
         if_exists=if_exists,
         drops=unique(drops),
         hazards=unique(found),
+        basis="forecast" if locks_known else "unknown",
     )
 
 
@@ -90,6 +93,7 @@ def merged(kind: str, parts: Iterable[Effect]) -> Effect:
         cascade=any(e.cascade for e in effects),
         if_exists=any(e.if_exists for e in effects),
         drops=unique(drop for e in effects for drop in e.drops),
+        basis="unknown" if any(e.basis == "unknown" for e in effects) else "forecast",
         hazards=unique(hazard for e in effects for hazard in e.hazards),
     )
 

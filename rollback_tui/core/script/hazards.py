@@ -72,5 +72,5 @@ VERSION_TABLES = frozenset(
 
 
 def explain(hazard: str) -> str:
-    """Return the two lines for ``hazard``; the word itself when it is not in the vocabulary."""
-    return EXPLANATIONS.get(hazard, hazard)
+    """Return the explanation on one line; the word itself when it is not in the vocabulary."""
+    return EXPLANATIONS.get(hazard, hazard).replace("\n", " ")
