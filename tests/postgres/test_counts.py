@@ -66,7 +66,7 @@ def test_tables_are_estimated_and_leaves_belong_to_their_parent(
     assert [t.bytes for t in listed] == sorted((t.bytes for t in listed), reverse=True)
 
 
-def test_an_estimate_of_zero_is_unknown_on_postgresql_13_only(database16: Database) -> None:
+def test_an_analysed_empty_table_is_estimated_at_zero(database16: Database) -> None:
     opened = database16.connect()
     opened.execute("CREATE TABLE t (a int)")
     assert counts.tables(opened)[0].estimate is None

@@ -1,0 +1,345 @@
+"""A plan, the facts around it and a run of it, small enough to read and complete."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from rollback_tui.core import events as ev
+from rollback_tui.core.model import (
+    Activity,
+    AppliedMigration,
+    Checkpoint,
+    CheckpointFacts,
+    CheckResult,
+    Doomed,
+    Effect,
+    Facts,
+    Loss,
+    Migration,
+    Operator,
+    Plan,
+    Privileges,
+    Replication,
+    RowChange,
+    Script,
+    Session,
+    Statement,
+    Target,
+    Verification,
+)
+from rollback_tui.core.run_view import RunView, fold
+
+BEGAN = datetime(2024, 1, 15, 3, 0, tzinfo=UTC)
+
+TARGET = Target(
+    system_identifier="7300000000000000001",
+    database_oid=16400,
+    database="shop",
+    role="primary",
+    server_version=180004,
+    host="db1",
+    port=5432,
+    user="deploy",
+)
+
+
+def statement(index: int, sql: str, kind: str, **effect: Any) -> Statement:
+    loss = effect.pop("loss", ())
+    settings: dict[str, Any] = {"transactional": True, "loses_data": False} | effect
+    return Statement(
+        index=index,
+        start=0,
+        end=len(sql),
+        line=index + 2,
+        sql=sql,
+        effect=Effect(kind=kind, **settings),
+        loss=loss,
+    )
+
+
+STATEMENTS = (
+    statement(1, "DROP VIEW active", "DROP VIEW"),
+    statement(
+        2,
+        "ALTER TABLE users DROP COLUMN verified_at",
+        "ALTER TABLE … DROP COLUMN",
+        loses_data=True,
+        doomed=(Doomed(kind="column", relation="users", column="verified_at"),),
+        loss=(Loss(kind="values", relation="public.users", column="verified_at", count=1200),),
+    ),
+    statement(
+        3,
+        "DELETE FROM settings WHERE key = 'v'",
+        "DELETE",
+        loses_data=True,
+        doomed=(Doomed(kind="rows", relation="settings"),),
+        loss=(Loss(kind="rows", relation="public.settings", count=None),),
+    ),
+)
+
+
+def script(**changes: Any) -> Script:
+    made = Script(
+        path="db/migrations/3_verify.sql",
+        sha256="ab" * 32,
+        size=200,
+        statements=STATEMENTS,
+        transactional=True,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def migration(**changes: Any) -> Migration:
+    made = Migration(
+        version="3",
+        name="verify",
+        applied_at=None,
+        script=script(),
+        version_change=("DELETE FROM schema_migrations WHERE version = '3'",),
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def plan(*migrations: Migration, **changes: Any) -> Plan:
+    made = Plan(
+        framework="dbmate",
+        version_table="public.schema_migrations",
+        directory="db/migrations",
+        current="3",
+        goal="2",
+        migrations=migrations or (migration(),),
+        applied=tuple(AppliedMigration(version=v, name=f"m{v}") for v in ("3", "2", "1")),
+        stale_files=("db/schema.sql",),
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def session(**changes: Any) -> Session:
+    made = Session(
+        pid=101,
+        application="shop",
+        user="app",
+        address="10.0.0.1",
+        state="idle",
+        backend_type="client backend",
+        query="SELECT 1",
+        query_age=0.1,
+        transaction_age=None,
+        wait=None,
+        blocked_by=(),
+        writing=False,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def activity(*sessions: Session, **changes: Any) -> Activity:
+    made = Activity(
+        taken_at=BEGAN,
+        sessions=sessions,
+        prepared=(),
+        replication=Replication(),
+        commits=1,
+        rollbacks=0,
+        connections=len(sessions),
+        max_connections=100,
+        database_bytes=10_000_000,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+RIGHTS = Privileges(
+    superuser=False,
+    database_owner=True,
+    createdb=True,
+    signal_backend=True,
+    read_all_stats=True,
+)
+
+STORAGE = CheckpointFacts(
+    wanted=True,
+    directory="/srv/checkpoints",
+    writable=True,
+    free_bytes=50_000_000,
+    database_bytes=10_000_000,
+    pg_dump="/usr/bin/pg_dump",
+    pg_dump_version="18.4",
+    pg_dump_major=18,
+)
+
+
+def facts(**changes: Any) -> Facts:
+    """Facts with which every check passes, except that data goes."""
+    made = Facts(
+        target=TARGET,
+        confirmed_fingerprint=TARGET.fingerprint,
+        plan=plan(),
+        activity=activity(session()),
+        privileges=RIGHTS,
+        parser=(),
+        dependents=(),
+        pooler=False,
+        checkpoint=STORAGE,
+        run_directory_problem=None,
+        door="limit",
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def started(**changes: Any) -> ev.RunStarted:
+    made = ev.RunStarted(
+        run="5d0c6a1e-0000-4000-8000-000000000001",
+        tool_version="0.1.0",
+        target=TARGET,
+        plan=plan(),
+        plan_sha256="cd" * 32,
+        operator=Operator(user="ana", uid=1000, host="jump1"),
+        reason="signups fail",
+        environment="production",
+        folder="/srv/runs/20240115_030000_5d0c6a1e",
+        worker_pid=4242,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+CHECKPOINT = Checkpoint(
+    path="/srv/checkpoints/20240115_030001",
+    created_at=BEGAN + timedelta(seconds=1),
+    database="shop",
+    fingerprint=TARGET.fingerprint,
+    bytes=5_000_000,
+    seconds=2.5,
+    manifest_sha256="ef" * 32,
+    tables=12,
+)
+
+
+def records(*events: ev.AnyEvent, step: float = 1.0) -> tuple[ev.Record, ...]:
+    """Records of ``events``, ``step`` seconds apart."""
+    return tuple(
+        ev.Record(
+            seq=number + 1,
+            at=BEGAN + timedelta(seconds=number * step),
+            elapsed=number * step,
+            prev="",
+            event=event,
+        )
+        for number, event in enumerate(events)
+    )
+
+
+def view(*events: ev.AnyEvent) -> RunView:
+    return fold(records(*events))
+
+
+def attempt(number: int = 1) -> tuple[ev.AnyEvent, ...]:
+    """The transaction with all of its statements, not ended yet."""
+    return (
+        ev.TransactionStarted(xid="771", backend_pid=55, attempt=number),
+        ev.StatementStarted(index=1),
+        ev.StatementFinished(index=1, seconds=0.002, command_tag="DROP VIEW", rows=None),
+        ev.LossCounted(
+            statement=2,
+            losses=(
+                Loss(
+                    kind="values",
+                    relation="public.users",
+                    column="verified_at",
+                    count=1204,
+                    basis="counted in the run",
+                ),
+            ),
+        ),
+        ev.StatementStarted(index=2),
+        ev.StatementFinished(
+            index=2,
+            seconds=0.01,
+            command_tag="ALTER TABLE",
+            rows=None,
+            notices=("NOTICE: drop cascades",),
+        ),
+        ev.LossCounted(
+            statement=3,
+            losses=(
+                Loss(
+                    kind="rows",
+                    relation="public.settings",
+                    count=None,
+                    basis="counted in the run",
+                ),
+            ),
+        ),
+        ev.StatementStarted(index=3),
+        ev.StatementFinished(index=3, seconds=0.003, command_tag="DELETE 7", rows=7),
+    )
+
+
+def verification(name: str = "rows", verdict: Any = "pass", **changes: Any) -> Verification:
+    made = Verification(
+        name=name, title=name.capitalize(), verdict=verdict, summary=f"{name} looked at"
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def finished(outcome: Any, **changes: Any) -> ev.RunFinished:
+    made = ev.RunFinished(
+        outcome=outcome, summary=f"It ended {outcome}.", report="/srv/runs/x/report.md"
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def rolled_back() -> tuple[ev.AnyEvent, ...]:
+    """A run in which nothing went wrong. One second from event to event."""
+    return (
+        started(),
+        ev.PhaseStarted(phase="checkpoint"),
+        ev.CheckpointMade(checkpoint=CHECKPOINT),
+        ev.PhaseFinished(phase="checkpoint", status="done", seconds=2.5),
+        ev.DoorClosed(rung="limit", connection_limit=-1),
+        ev.SessionsEnded(sessions=("101 shop app", "102 shop app")),
+        *attempt(),
+        ev.VersionChanged(version="3", sql=("DELETE FROM schema_migrations",)),
+        ev.VerificationJudged(verification=verification()),
+        ev.RowsCompared(
+            rows=(
+                RowChange(table="public.users", before=5000, after=5000),
+                RowChange(table="public.settings", before=20, after=13),
+            )
+        ),
+        ev.Committed(xid="771"),
+        ev.DoorOpened(seconds_closed=14.0),
+        ev.ImpactMeasured(downtime_seconds=14.0),
+        finished("rolled_back"),
+    )
+
+
+def failed_at_two() -> tuple[ev.AnyEvent, ...]:
+    """The second statement is refused by the server; everything is rolled back."""
+    return (
+        started(),
+        ev.DoorClosed(rung="limit", connection_limit=-1),
+        *attempt()[:5],
+        ev.StatementFailed(
+            index=2,
+            line=4,
+            sql="ALTER TABLE users DROP COLUMN verified_at",
+            sqlstate="2BP01",
+            message="cannot drop column verified_at of table users",
+            detail="view active depends on column verified_at",
+            hint="Use DROP ... CASCADE",
+            position=13,
+        ),
+        ev.TransactionRolledBack(reason="statement 2 failed"),
+        ev.UnchangedProven(proven=True, basis="schema, rows"),
+        ev.DoorOpened(seconds_closed=8.0),
+        finished("unchanged"),
+    )
+
+
+def check(status: Any = "fail", **changes: Any) -> CheckResult:
+    made = CheckResult(
+        name="no_writers", title="No writers", status=status, summary="two are writing"
+    )
+    return msgspec.structs.replace(made, **changes)

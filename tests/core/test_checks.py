@@ -1,0 +1,305 @@
+"""Each safety check in each of its answers: pass, warn, fail, unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from rollback_tui.core.checks import CHECKS, judge, may_roll_back, obstacles
+from rollback_tui.core.model import (
+    CheckResult,
+    Dependent,
+    Facts,
+    Loss,
+    ParserAnswer,
+    PreparedTransaction,
+    Problem,
+)
+from tests.core import example
+from tests.core.example import RIGHTS, STORAGE, TARGET, activity, facts, migration, plan, script
+
+
+def answer(name: str, given: Facts) -> CheckResult:
+    return next(r for r in judge(given) if r.name == name)
+
+
+def _problem(rule: str) -> Facts:
+    problem = Problem(line=7, offset=91, summary="something is wrong", remedy="Mend it.", rule=rule)
+    return facts(plan=plan(migration(script=script(problems=(problem,)))))
+
+
+def _statement(**effect: Any) -> Facts:
+    one = example.statement(1, "SELECT 1", effect.pop("kind", "DROP TABLE"), **effect)
+    return facts(plan=plan(migration(script=script(statements=(one,)))))
+
+
+def _dependent(cascades: bool) -> Dependent:
+    return Dependent(
+        statement=2, dropped="column users.a", dependent="view public.v", cascades=cascades
+    )
+
+
+IDLE = example.session(pid=7, state="idle in transaction", transaction_age=30.0, query_age=20.0)
+LONG = example.session(pid=8, state="active", transaction_age=99.0)
+SHORT = example.session(pid=9, state="active", transaction_age=0.2, writing=True)
+HIDDEN = example.session(pid=10, state="")
+OURS = replace(LONG, pid=11, ours=True, writing=True)
+VACUUM = replace(LONG, pid=12, backend_type="autovacuum worker", writing=True)
+BOSS = example.session(pid=13, superuser=True, application="pgadmin", user="root")
+
+CASES: list[tuple[str, str, Facts, str]] = [
+    ("target_fingerprint", "pass", facts(), TARGET.fingerprint),
+    ("target_fingerprint", "pass", facts(confirmed_fingerprint=None), "shop on db1:5432"),
+    ("target_fingerprint", "fail", facts(confirmed_fingerprint="0123"), "confirmed was 0123"),
+    ("not_standby", "pass", facts(), ""),
+    ("not_standby", "fail", facts(target=replace(TARGET, role="standby")), "recovery"),
+    ("no_pooler", "pass", facts(), ""),
+    ("no_pooler", "fail", facts(pooler=True), ""),
+    ("no_pooler", "unknown", facts(pooler=None, unreadable=("pooler: lost",)), "pooler: lost"),
+    ("privileges", "pass", facts(), ""),
+    ("privileges", "warn", facts(privileges=replace(RIGHTS, signal_backend=False)), "signal"),
+    ("privileges", "fail", facts(privileges=replace(RIGHTS, not_owned=("public.t",))), "public.t"),
+    (
+        "privileges",
+        "fail",
+        facts(privileges=replace(RIGHTS, row_security=("public.s",))),
+        "public.s",
+    ),
+    ("privileges", "unknown", facts(privileges=None), ""),
+    ("plan_not_empty", "pass", facts(), "3 verify"),
+    ("plan_not_empty", "fail", facts(plan=plan(migrations=(), applied=())), ""),
+    ("down_migration", "pass", facts(), "3 statements"),
+    ("down_migration", "fail", facts(plan=plan(migrations=())), ""),
+    (
+        "down_migration",
+        "fail",
+        facts(plan=plan(migration(script=None, why_no_script="only a comment"))),
+        "3: only a comment",
+    ),
+    (
+        "down_migration",
+        "fail",
+        facts(plan=plan(migration(), migration(version="2", script=script(statements=())))),
+        "2: db/migrations/3_verify.sql holds no statement",
+    ),
+    ("later_migrations", "pass", facts(), ""),
+    ("later_migrations", "fail", facts(plan=plan(migration(version="2"))), "3 m3"),
+    ("later_migrations", "fail", facts(plan=plan(migration(version="9"))), "9"),
+    ("script_readable", "pass", facts(), "200 bytes"),
+    ("script_readable", "fail", _problem("encoding"), "line 7 (byte 91)"),
+    ("script_readable", "fail", _problem("unterminated"), "line 7"),
+    ("script_readable", "fail", _problem("a rule of tomorrow"), "line 7"),
+    ("script_readable", "pass", _problem("transaction_control"), ""),
+    ("no_transaction_control", "pass", facts(), ""),
+    ("no_transaction_control", "fail", _problem("transaction_control"), "line 7"),
+    (
+        "no_transaction_control",
+        "pass",
+        facts(plan=plan(migration(script=script(wrapper_removed=True)))),
+        "taken off",
+    ),
+    ("no_psql_commands", "pass", facts(), ""),
+    ("no_psql_commands", "fail", _problem("psql_command"), "line 7"),
+    ("no_psql_commands", "fail", _problem("copy_from_stdin"), "line 7"),
+    ("transactional", "pass", facts(), ""),
+    ("transactional", "fail", _statement(transactional=False, kind="VACUUM"), "VACUUM"),
+    ("transactional", "unknown", _statement(transactional=None), ""),
+    (
+        "transactional",
+        "fail",
+        facts(plan=plan(migration(script=script(transactional=False)))),
+        "3 is marked",
+    ),
+    ("syntax", "pass", facts(), "not executed"),
+    (
+        "syntax",
+        "fail",
+        facts(parser=(ParserAnswer(index=2, sqlstate="42601", message="at or near", position=9),)),
+        "statement 2, line 4: 42601 at or near at character 9",
+    ),
+    ("syntax", "unknown", facts(parser=None, unreadable=("parser: gone",)), "parser: gone"),
+    ("dependents", "pass", facts(), "pg_depend"),
+    ("dependents", "warn", facts(dependents=(_dependent(True),)), "view public.v goes with"),
+    ("dependents", "fail", facts(dependents=(_dependent(False),)), "view public.v depends on"),
+    (
+        "dependents",
+        "fail",
+        facts(dependents=(_dependent(True), _dependent(False))),
+        "view public.v depends on",
+    ),
+    ("dependents", "unknown", facts(dependents=None), ""),
+    ("data_loss", "pass", _statement(), ""),
+    ("data_loss", "warn", facts(), "1,200 values of public.users.verified_at"),
+    ("data_loss", "warn", _statement(loses_data=None), "nobody knows"),
+    ("data_loss", "warn", _statement(loses_data=True), "not counted"),
+    (
+        "data_loss",
+        "pass",
+        _statement(loses_data=True, loss=(Loss(kind="rows", relation="t", count=0),)),
+        "0 rows of t",
+    ),
+    ("checkpoint", "pass", facts(), "/usr/bin/pg_dump 18.4"),
+    ("checkpoint", "warn", facts(checkpoint=replace(STORAGE, wanted=False)), "enabled"),
+    (
+        "checkpoint",
+        "fail",
+        facts(checkpoint=replace(STORAGE, writable=False, why="EROFS")),
+        "EROFS",
+    ),
+    ("checkpoint", "fail", facts(checkpoint=replace(STORAGE, free_bytes=5)), "free"),
+    ("checkpoint", "fail", facts(checkpoint=replace(STORAGE, pg_dump=None, why="no file")), "no f"),
+    ("checkpoint", "fail", facts(checkpoint=replace(STORAGE, pg_dump_major=17)), "pg_dump"),
+    (
+        "checkpoint",
+        "fail",
+        facts(target=replace(TARGET, server_version=160003)),
+        "pg_dump",
+    ),
+    ("checkpoint", "unknown", facts(checkpoint=replace(STORAGE, pg_dump_major=None)), ""),
+    ("checkpoint", "unknown", facts(checkpoint=replace(STORAGE, free_bytes=None)), ""),
+    ("checkpoint", "unknown", facts(checkpoint=None), ""),
+    ("run_directory", "pass", facts(), ""),
+    ("run_directory", "fail", facts(run_directory_problem="/x: full"), "/x: full"),
+    ("no_prepared_transactions", "pass", facts(), ""),
+    (
+        "no_prepared_transactions",
+        "fail",
+        facts(activity=activity(prepared=(PreparedTransaction(gid="g7", owner="o", age=3.0),))),
+        "gid g7",
+    ),
+    ("no_prepared_transactions", "unknown", facts(activity=None), ""),
+    ("no_active_transactions", "pass", facts(activity=activity(SHORT)), "1 in a short"),
+    ("no_active_transactions", "pass", facts(activity=activity(OURS, VACUUM)), "0 sessions"),
+    ("no_active_transactions", "warn", facts(activity=activity(IDLE)), "7 shop app 10.0.0.1"),
+    ("no_active_transactions", "warn", facts(activity=activity(LONG)), "8 shop"),
+    ("no_active_transactions", "unknown", facts(activity=activity(HIDDEN)), ""),
+    ("no_active_transactions", "unknown", facts(activity=None), ""),
+    ("no_writers", "pass", facts(activity=activity(LONG, OURS, VACUUM)), "1 session looked at"),
+    ("no_writers", "warn", facts(activity=activity(SHORT)), "9 shop app"),
+    ("no_writers", "unknown", facts(activity=None), ""),
+    ("sessions_endable", "pass", facts(), ""),
+    ("sessions_endable", "pass", facts(door="none", unendable=(13,)), ""),
+    (
+        "sessions_endable",
+        "warn",
+        facts(privileges=replace(RIGHTS, signal_backend=False)),
+        "role app",
+    ),
+    ("sessions_endable", "fail", facts(activity=activity(BOSS), unendable=(13,)), "13 pgadmin"),
+    ("sessions_endable", "fail", facts(unendable=(99,)), "99"),
+    ("sessions_endable", "unknown", facts(privileges=None), ""),
+    ("door", "pass", facts(), "connection limit 0"),
+    ("door", "warn", facts(activity=activity(BOSS)), "pgadmin as root"),
+    ("door", "warn", facts(door="terminate"), ""),
+    ("door", "warn", facts(door="none"), "open"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "given", "evidence"),
+    CASES,
+    ids=[f"{n}-{s}-{i}" for i, (n, s, _, _) in enumerate(CASES)],
+)
+def test_each_answer(name: str, status: str, given: Facts, evidence: str) -> None:
+    result = answer(name, given)
+    assert result.status == status
+    assert evidence in "\n".join((result.summary, *result.evidence))
+    assert result.summary
+    assert len(result.summary) <= 80
+    if status != "pass":
+        assert result.remedy
+
+
+def test_every_check_is_asked_once_and_has_a_failing_or_warning_case() -> None:
+    names = [r.name for r in judge(facts())]
+    assert len(names) == len(set(names)) == len(CHECKS)
+    assert {n for n, s, _, _ in CASES if s in ("fail", "warn")} == set(names)
+
+
+def test_good_facts_let_it_go_ahead() -> None:
+    results = judge(facts())
+    assert {r.name for r in results if r.status != "pass"} == {"data_loss"}
+    assert may_roll_back(results, {})
+
+
+def test_nothing_known_is_never_a_pass() -> None:
+    blind = facts(
+        activity=None, privileges=None, parser=None, dependents=None, pooler=None, checkpoint=None
+    )
+    unknown = {r.name for r in judge(blind) if r.status == "unknown"}
+    assert unknown == {
+        "no_pooler",
+        "privileges",
+        "syntax",
+        "dependents",
+        "checkpoint",
+        "no_prepared_transactions",
+        "no_active_transactions",
+        "no_writers",
+        "sessions_endable",
+    }
+    assert not may_roll_back(judge(blind), {})
+    assert {r.name for r in obstacles(judge(blind), {})} == unknown
+
+
+def test_no_results_prove_nothing() -> None:
+    assert not may_roll_back((), {})
+
+
+def test_an_override_needs_a_reason() -> None:
+    results = judge(facts(dependents=(_dependent(False),)))
+    assert [r.name for r in obstacles(results, {})] == ["dependents"]
+    assert not may_roll_back(results, {"dependents": "  "})
+    assert not may_roll_back(results, {"syntax": "another one"})
+    assert may_roll_back(results, {"dependents": "the view is dropped by hand first"})
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("target_fingerprint", facts(confirmed_fingerprint="0123")),
+        ("not_standby", facts(target=replace(TARGET, role="standby"))),
+        ("no_pooler", facts(pooler=True)),
+        ("plan_not_empty", facts(plan=plan(migrations=()))),
+        ("down_migration", facts(plan=plan(migration(script=None)))),
+        ("script_readable", _problem("encoding")),
+        ("no_transaction_control", _problem("transaction_control")),
+        ("no_psql_commands", _problem("psql_command")),
+        ("transactional", _statement(transactional=False)),
+        (
+            "no_prepared_transactions",
+            facts(activity=activity(prepared=(PreparedTransaction(gid="g", owner="o", age=1.0),))),
+        ),
+        ("run_directory", facts(run_directory_problem="full")),
+        ("checkpoint", facts(checkpoint=replace(STORAGE, writable=False))),
+    ],
+)
+def test_what_no_reason_can_set_aside(name: str, given: Facts) -> None:
+    results = judge(given)
+    assert not answer(name, given).overridable
+    assert name in {r.name for r in obstacles(results, {r.name: "because" for r in results})}
+
+
+def test_text_of_others_is_made_printable() -> None:
+    evil = "a\x1b[2J\u202eb\nc"
+    given = facts(
+        activity=activity(replace(SHORT, application=evil, query=evil)),
+        dependents=(Dependent(statement=1, dropped=evil, dependent=evil, cascades=False),),
+        privileges=replace(RIGHTS, not_owned=(evil,)),
+        run_directory_problem=evil,
+        unreadable=(f"parser: {evil}",),
+        parser=None,
+        plan=plan(migration(script=None, why_no_script=evil, version=evil)),
+    )
+    for result in judge(given):
+        for text in (result.summary, *result.evidence):
+            assert text.isprintable(), (result.name, text)
+
+
+def test_evidence_is_capped_and_says_so() -> None:
+    many = activity(*(replace(SHORT, pid=n) for n in range(500)))
+    evidence = answer("no_writers", facts(activity=many)).evidence
+    assert len(evidence) == 21
+    assert evidence[-1] == "… and 480 more"

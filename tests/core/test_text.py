@@ -1,0 +1,70 @@
+"""The one door for untrusted text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollback_tui.core.text import cells, markdown, printable, shorten
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain é 名 😀", "plain é 名 😀"),
+        ("\x1b[2J", "␛[2J"),
+        ("a\nb\tc\rd", "a␊b␉c␍d"),
+        ("\x00", "␀"),
+        ("\x7f", "␡"),
+        ("\x9b2J", "<U+009B>2J"),
+        ("user\u202egnp", "user<U+202E>gnp"),
+        ("us\u200bers", "us<U+200B>ers"),
+        ("\u2066x\u2069", "<U+2066>x<U+2069>"),
+        ("\ufeffid", "<U+FEFF>id"),
+        ("a\u2028b", "a<U+2028>b"),
+        ("\ud800", "<U+D800>"),
+        ("\U000e0041", "<U+E0041>"),
+        ("[/red] [@click=quit]", "[/red] [@click=quit]"),
+    ],
+)
+def test_what_lies_is_made_visible(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_lines_stay_only_when_asked() -> None:
+    assert printable("a\r\nb\tc\x1b", keep_lines=True) == "a\nb\tc␛"
+    assert printable("a\rb", keep_lines=True) == "a␍b"
+
+
+@given(st.text())
+def test_nothing_unsafe_comes_through(text: str) -> None:
+    shown = printable(text)
+    assert not any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F for c in shown)
+    assert not set("\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2028\u2029\ufeff") & set(
+        shown
+    )
+    assert printable(shown) == shown
+
+
+@given(st.text(), st.integers(min_value=1, max_value=60))
+def test_shorten_fits_and_stays_on_one_line(text: str, width: int) -> None:
+    short = shorten(text, width)
+    assert cells(short) <= width
+    assert "\n" not in short
+
+
+def test_shorten_says_that_it_cut() -> None:
+    assert shorten("short", 10) == "short"
+    assert shorten("a  lot\nof   words", 100) == "a lot of words"
+    assert shorten("abcdef", 4) == "abc…"
+    assert shorten("名名名", 4) == "名…"
+
+
+def test_markdown_takes_every_meaning_away() -> None:
+    text = markdown("`a|b` *c* _d_ [e](f) <g> # ~ ! \\ {h} &amp; \x1b")
+    for character in "`|*_[]<>#~!{}&":
+        for place, found in enumerate(text):
+            if found == character:
+                assert text[place - 1] == "\\"
+    assert "␛" in text

@@ -1,0 +1,219 @@
+"""The verifications: what passes, what fails, and that unknown is neither."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from rollback_tui.core import verify
+from rollback_tui.core.model import RowChange
+from rollback_tui.core.schema import SchemaSnapshot
+from tests.core.example import plan, verification
+
+BASE = SchemaSnapshot(
+    objects={
+        "table public.users": "",
+        "column public.users.email": "character varying(80) not null",
+        "index public.users_email": "CREATE INDEX users_email ON public.users USING brin (email)",
+        "comment on table public.users": "people",
+    },
+    column_order={"public.users": ("id", "email")},
+)
+
+
+def _with(
+    changes: dict[str, str | None], order: tuple[str, ...] = ("id", "email")
+) -> SchemaSnapshot:
+    objects = dict(BASE.objects)
+    for name, definition in changes.items():
+        objects.pop(name, None)
+        if definition is not None:
+            objects[name] = definition
+    return SchemaSnapshot(objects=objects, column_order={"public.users": order})
+
+
+# --- schema ---------------------------------------------------------------------------------------
+
+
+def test_without_a_baseline_the_schema_is_unknown_and_says_what_to_do() -> None:
+    result = verify.schema_verification(BASE, None, _with({"table public.gone": ""}))
+    assert result.verdict == "unknown"
+    assert "rollback-tui baseline record" in result.summary
+    assert any("gone: table public.gone" in line for line in result.evidence)
+
+
+def test_an_identical_schema_passes() -> None:
+    result = verify.schema_verification(BASE, BASE, BASE)
+    assert (result.verdict, result.summary.split()[0]) == ("pass", "identical")
+
+
+def test_column_order_and_comments_are_equivalent() -> None:
+    after = _with({"comment on table public.users": None}, order=("email", "id"))
+    result = verify.schema_verification(after, BASE, BASE)
+    assert (result.verdict, result.summary.split()[0]) == ("pass", "equivalent")
+    assert any("order of columns differs: public.users" in line for line in result.evidence)
+
+
+def test_what_the_rollback_leaves_behind_fails_and_is_named() -> None:
+    after = _with(
+        {
+            "type public.kind": "enum 'a'",
+            "index public.users_email": BASE.objects["index public.users_email"].replace(
+                "brin", "btree"
+            ),
+            "column public.users.email": None,
+        }
+    )
+    result = verify.schema_verification(after, BASE, BASE)
+    assert result.verdict == "fail"
+    assert "3 left over by this rollback" in result.summary
+    text = "\n".join(result.evidence)
+    assert "leftover, left behind: type public.kind" in text
+    assert "leftover, not brought back: column public.users.email" in text
+    assert "brin" in text
+    assert "btree" in text
+
+
+def test_drift_is_told_from_leftovers() -> None:
+    drifted = _with({"view public.extra": "SELECT 1"})
+    result = verify.schema_verification(drifted, BASE, drifted)
+    assert result.verdict == "fail"
+    assert "1 different before it already" in result.summary
+    assert result.evidence == ("drift, left behind: view public.extra",)
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def test_rows_within_the_tolerance_pass_with_exact_numbers() -> None:
+    result, changes = verify.rows_verification(
+        {"a": 1000, "b": 5}, {"a": 990, "b": 5}, frozenset(), 0.99
+    )
+    assert result.verdict == "pass"
+    assert result.evidence == ("a: 1,000 → 990 (-10)",)
+    assert changes == (
+        RowChange(table="a", before=1000, after=990),
+        RowChange(table="b", before=5, after=5),
+    )
+
+
+def test_a_table_below_the_tolerance_fails() -> None:
+    result, _ = verify.rows_verification({"a": 1000}, {"a": 989}, frozenset(), 0.99)
+    assert result.verdict == "fail"
+    assert result.evidence == ("a: 1,000 → 989 (-11)",)
+
+
+def test_a_table_that_is_gone_fails_unless_the_plan_drops_it() -> None:
+    before, after = {"a": 10, "b": 3}, {"a": 10}
+    assert verify.rows_verification(before, after, frozenset(), 0.0)[0].verdict == "fail"
+    result, changes = verify.rows_verification(before, after, {"b"}, 0.99)
+    assert result.verdict == "pass"
+    assert result.evidence == ("b: dropped by the plan, had 3 rows",)
+    assert RowChange(table="b", before=3, after=None) in changes
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, 10), (10, None), (None, None)])
+def test_a_table_that_was_not_counted_is_unknown(before: int | None, after: int | None) -> None:
+    result, _ = verify.rows_verification(
+        {"a": before, "b": 1}, {"a": after, "b": 1}, frozenset(), 0.99
+    )
+    assert result.verdict == "unknown"
+    assert "a: not counted" in result.evidence[0]
+
+
+def test_failing_is_stronger_than_not_knowing() -> None:
+    result, _ = verify.rows_verification({"a": None, "b": 10}, {"a": 1, "b": 0}, frozenset(), 0.99)
+    assert result.verdict == "fail"
+
+
+def test_rows_that_the_plan_deletes_are_expected() -> None:
+    result, _ = verify.rows_verification({"a": 100}, {"a": 40}, frozenset(), 0.99, {"a": 60})
+    assert result.verdict == "pass"
+    result, _ = verify.rows_verification({"a": 100}, {"a": 20}, frozenset(), 0.99, {"a": 60})
+    assert result.verdict == "fail"
+
+
+def test_a_new_table_is_no_loss() -> None:
+    result, _ = verify.rows_verification({}, {"a": 4}, frozenset(), 0.99)
+    assert (result.verdict, result.evidence) == ("pass", ("a: new, 4 rows",))
+
+
+# --- the other questions ------------------------------------------------------------------------
+
+
+def test_foreign_keys() -> None:
+    assert verify.foreign_keys_verification([("a", 0), ("b", 0)]).verdict == "pass"
+    broken = verify.foreign_keys_verification([("a", 0), ("b", 3), ("c", None)])
+    assert broken.verdict == "fail"
+    assert broken.evidence[0] == "b: 3 rows without counterpart"
+    for missing in (None, "permission denied", ValueError("permission denied")):
+        unknown = verify.foreign_keys_verification([("a", 0), ("b", missing)])
+        assert unknown.verdict == "unknown"
+        assert "1 of 2 foreign keys not checked" in unknown.summary
+        assert unknown.evidence[0].startswith("b: not checked")
+
+
+def test_the_version_must_be_the_goal_and_nothing_else_may_be_missing() -> None:
+    assert verify.version_verification(["2", "1"], plan()).verdict == "pass"
+    assert verify.version_verification(list(plan().applied[1:]), plan()).verdict == "pass"
+    assert verify.version_verification(None, plan()).verdict == "unknown"
+    still = verify.version_verification(["3", "2", "1"], plan())
+    assert still.verdict == "fail"
+    assert "still applied: 3" in still.evidence
+    missing = verify.version_verification(["2"], plan())
+    assert missing.verdict == "fail"
+    assert "no longer applied: 1" in missing.evidence
+    assert verify.version_verification([], plan()).verdict == "fail"
+    first = replace(plan(), applied=plan().applied[:1], goal=None)
+    assert verify.version_verification([], first).verdict == "pass"
+
+
+def test_indexes() -> None:
+    assert verify.indexes_verification((), ()).verdict == "pass"
+    assert verify.indexes_verification((), ("public.i",)).verdict == "fail"
+    assert verify.indexes_verification(None, ("public.i",)).verdict == "fail"
+    assert verify.indexes_verification((), None).verdict == "unknown"
+    old = verify.indexes_verification(("public.i",), ("public.i",))
+    assert old.verdict == "pass"
+    assert "before the run already" in old.evidence[0]
+    assert verify.indexes_verification(("public.i",), ("public.i", "public.j")).verdict == "fail"
+
+
+def test_sequences() -> None:
+    assert verify.sequences_verification(()).verdict == "pass"
+    assert verify.sequences_verification(("s: next 2, column has 2",)).verdict == "fail"
+    assert verify.sequences_verification(None).verdict == "unknown"
+    assert verify.sequences_verification("timed out").evidence == ("timed out",)
+
+
+def test_another_transaction_id_means_the_script_ended_it() -> None:
+    assert verify.transaction_verification("771", "771").verdict == "pass"
+    assert verify.transaction_verification("771", "772").verdict == "fail"
+    assert verify.transaction_verification("771", None).verdict == "unknown"
+
+
+def test_health_without_a_url_is_unknown() -> None:
+    assert verify.health_verification("", 0, True, "").verdict == "unknown"
+    assert verify.health_verification("http://h", 2, True, "HTTP 200").verdict == "pass"
+    assert verify.health_verification("http://h", 1, None, "").verdict == "unknown"
+    bad = verify.health_verification("http://h", 10, False, "HTTP 500\x1b[2J")
+    assert bad.verdict == "fail"
+    assert bad.evidence == ("http://h", "HTTP 500␛[2J")
+
+
+def test_an_error_is_unknown() -> None:
+    assert verify.errored("rows", "Rows", ValueError("no")).verdict == "unknown"
+
+
+def test_the_gate_stops_at_a_failure_and_lists_what_is_unknown() -> None:
+    good, bad, blind = (verification(v, v) for v in ("pass", "fail", "unknown"))
+    assert verify.gate([good, blind]) == "passed"
+    assert verify.gate([good, blind, bad]) == "failed"
+    assert verify.unknowns([good, blind, bad]) == (blind,)
+
+
+def test_evidence_of_a_thousand_differences_is_capped() -> None:
+    after = _with({f"table public.t{n}": "" for n in range(1000)})
+    evidence = verify.schema_verification(after, BASE, BASE).evidence
+    assert len(evidence) == 41
+    assert evidence[-1] == "… and 960 more"
