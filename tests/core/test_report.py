@@ -122,7 +122,9 @@ def test_a_failure_shows_the_servers_own_words_and_that_nothing_changed() -> Non
     assert "- Data lost: none" in text
     assert "Migration that was to be rolled back" in text
     statements = _section(text, "Statements, none of them committed")
-    assert "rolled back" in statements
+    assert "| rolled back |" in statements
+    assert "| not run |" in statements
+    assert "schema_migrations" not in statements
     assert "failed" in statements
     assert report_json(view(*failed_at_two()))["failure"]["position"] == 13
 

@@ -110,7 +110,8 @@ def _verification(verification: Verification) -> dict[str, Any]:
 
 def _impact(view: RunView) -> dict[str, Any]:
     impact = view.impact
-    certain = view.outcome in ("rolled_back", "refused", "unchanged")
+    proven = view.unchanged is not None and view.unchanged.proven
+    certain = view.outcome in ("rolled_back", "refused") or (view.outcome == "unchanged" and proven)
     return {
         "downtime_seconds": _downtime(view),
         "sessions_ended": view.sessions_ended,

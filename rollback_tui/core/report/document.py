@@ -287,7 +287,7 @@ def _statements(view: RunView) -> list[str]:
                 str(s.index),
                 str(plan[s.index].line),
                 markdown(shorten(plan[s.index].sql, 90)),
-                s.status,
+                "not run" if s.status == "waiting" and view.finished else s.status,
                 words.seconds(s.seconds) if s.seconds is not None else "",
                 markdown(s.command_tag),
             )
@@ -300,7 +300,7 @@ def _statements(view: RunView) -> list[str]:
         lines += ["", "The server's notices:", ""]
         lines += [f"- statement {index}: {markdown(shorten(text, 300))}" for index, text in notices]
     changes = [sql for m in view.started.plan.migrations for sql in m.version_change]
-    if changes:
+    if changes and view.committed:
         lines += ["", "Then the version table, in the same transaction:", ""]
         lines += _fenced("\n".join(changes), "sql")
     title = "Statements executed" if view.committed else "Statements, none of them committed"
