@@ -302,13 +302,17 @@ def _wait_for_counts(
 ) -> tuple[mf.TableRows, ...]:
     """Wait for the counts; at the deadline, those that are missing stay unknown."""
     total = len(snapshot.tables)
+    told = -1
     while not counting.future.done():
         if aborted():
             raise CheckpointError("The checkpoint was aborted", "Start again when you are ready.")
         if time.monotonic() > deadline:
             counting.stop.set()
             snapshot.cancel()
-        progress("counting rows", snapshot.counted, total)
+        if told != snapshot.counted:
+            # Only what is new: each word of progress is a line of the journal.
+            told = snapshot.counted
+            progress("counting rows", told, total)
         wait([counting.future], 0.25)
     return counting.future.result()
 
@@ -344,9 +348,13 @@ def _hash_all(
 ) -> tuple[mf.FileEntry, ...]:
     entries: list[mf.FileEntry] = []
     paths = list(mf.walk(partial))
+    told = time.monotonic()
+    progress("hashing files", 0, len(paths))
     for number, path in enumerate(paths, 1):
         size, digest = mf.hash_file(path, aborted)
         name = path.relative_to(partial).as_posix()
         entries.append(mf.FileEntry(path=name, bytes=size, sha256=digest))
-        progress("hashing files", number, len(paths))
+        if time.monotonic() - told > 1:
+            told = time.monotonic()
+            progress("hashing files", number, len(paths))
     return tuple(entries)

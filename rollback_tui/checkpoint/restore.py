@@ -18,7 +18,7 @@ from psycopg import sql
 
 from rollback_tui.checkpoint import manifest as mf
 from rollback_tui.checkpoint.properties import create_statement
-from rollback_tui.checkpoint.snapshot import as_utf8, count_rows, list_tables
+from rollback_tui.checkpoint.snapshot import count_rows, list_tables
 from rollback_tui.checkpoint.verify import READ_SECONDS, restore_tool, verify
 from rollback_tui.core.errors import CheckpointError, ToolFailed
 from rollback_tui.core.model import Value
@@ -111,7 +111,7 @@ def restore_beside(
     verified = verify(checkpoint, fingerprint=fingerprint, aborted=aborted, seconds=seconds)
     manifest = verified.manifest
     _checked_name(new_database)
-    with contextlib.closing(connect(as_utf8(maintenance_dsn))) as maintenance:
+    with contextlib.closing(connect(maintenance_dsn)) as maintenance:
         _create(maintenance, manifest, new_database)
         try:
             target = with_database(dsn, new_database)
@@ -227,7 +227,7 @@ def compare(checkpoint: Path, dsn: str) -> tuple[Difference, ...]:
     """
     manifest, _ = mf.read(checkpoint)
     found: list[Difference] = []
-    with contextlib.closing(connect(as_utf8(dsn))) as connection:
+    with contextlib.closing(connect(dsn)) as connection:
         try:
             connection.execute("SET statement_timeout = 0")
             connection.execute("SET row_security = off")

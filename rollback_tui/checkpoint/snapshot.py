@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 
 import psycopg
-from psycopg import conninfo, sql
+from psycopg import sql
 
 from rollback_tui.checkpoint.manifest import TableRows
 from rollback_tui.core.errors import CheckpointError, ConnectionFailed
@@ -118,7 +118,7 @@ def count_rows(connection: Connection, table: TableRows) -> int:
 @contextlib.contextmanager
 def held(dsn: str, lock_wait_seconds: float) -> Iterator[Snapshot]:
     """Yield a snapshot that stays until the end of the block. Raises ConnectionFailed."""
-    opened = connect(as_utf8(dsn), application="rollback_tui checkpoint")
+    opened = connect(dsn, application="rollback_tui checkpoint")
     with contextlib.closing(opened) as connection:
         try:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -133,16 +133,11 @@ def held(dsn: str, lock_wait_seconds: float) -> Iterator[Snapshot]:
         yield snapshot
 
 
-def as_utf8(dsn: str) -> str:
-    """Return the connection string with names and comments asked for in UTF-8."""
-    return conninfo.make_conninfo(dsn, client_encoding="UTF8")
-
-
 def lock_holders(dsn: str) -> tuple[str, ...]:
     """Name the sessions that hold a lock which a dump cannot share; nothing when unknown."""
     with (
         contextlib.suppress(psycopg.Error, ConnectionFailed),
-        contextlib.closing(connect(as_utf8(dsn))) as connection,
+        contextlib.closing(connect(dsn)) as connection,
     ):
         return tuple(
             printable(f"pid {pid} {application or '-'} {user} on {relation}")

@@ -16,7 +16,6 @@ from rollback_tui.checkpoint.properties import (
     read_properties,
 )
 from rollback_tui.checkpoint.restore import NAME_BYTES
-from rollback_tui.checkpoint.snapshot import as_utf8
 from rollback_tui.core.errors import CheckpointError, ConnectionFailed
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection, connect
@@ -63,7 +62,7 @@ def swap(
             f"The name {printable(kept_name)} is longer than {NAME_BYTES} bytes",
             "Use beside_name() to shorten it.",
         )
-    with contextlib.closing(connect(as_utf8(maintenance_dsn))) as connection:
+    with contextlib.closing(connect(maintenance_dsn)) as connection:
         if connection.info.dbname in (database, new_database):
             raise CheckpointError(
                 f"The swap cannot be made from {printable(connection.info.dbname)} itself",
@@ -170,7 +169,7 @@ def _ending(dsn: str, names: Sequence[str]) -> Iterator[None]:
         # When this fails the rename says who is still inside; there is nothing to add.
         with (
             contextlib.suppress(psycopg.Error, ConnectionFailed),
-            contextlib.closing(connect(as_utf8(dsn))) as connection,
+            contextlib.closing(connect(dsn)) as connection,
         ):
             while not stop.is_set():
                 for name in names:
