@@ -1,0 +1,182 @@
+"""docs/json.md says the shapes that the commands print."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from rollback_tui.cli.rollback import EXIT
+from rollback_tui.cli.shapes import check_shape, plan_shape
+from rollback_tui.core import events as ev
+from rollback_tui.core import model
+from rollback_tui.core.checks import plan, scripts, server, sessions, storage
+from rollback_tui.core.checks.verdicts import Question
+from rollback_tui.core.report import report_json
+from rollback_tui.core.run_view import RunSummary, RunView
+from rollback_tui.run.journal import flat
+from tests.conftest import Database
+from tests.docs.pages import ROOT, code, fenced, rows, section, text_of
+
+PAGE = text_of(ROOT / "docs" / "json.md")
+EVENTS = typing.get_args(ev.AnyEvent)
+
+
+def example(heading: str) -> typing.Any:
+    """Return the example below a heading: it must be JSON."""
+    return json.loads(fenced(section(PAGE, heading), "json")[0])
+
+
+def fields(kind: type[msgspec.Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(kind)}
+
+
+def between(marks: str) -> list[str]:
+    found = re.search(rf"<!-- {marks} -->(.*?)<!-- /{marks} -->", PAGE, re.DOTALL)
+    assert found is not None
+    return code(found.group(1))
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)
+def test_every_event_is_there_with_its_fields_in_their_order(event: type[msgspec.Struct]) -> None:
+    documented = {
+        cells[0].strip("`"): code(cells[1])
+        for cells in rows(section(PAGE, "## run --json"))
+        if len(cells) == 3
+    }
+    kind = str(event.__struct_config__.tag)
+    assert documented.get(kind) == [f.encode_name for f in msgspec.structs.fields(event)]
+
+
+def test_no_event_is_there_that_does_not_exist() -> None:
+    documented = {cells[0].strip("`") for cells in rows(section(PAGE, "## run --json"))}
+    assert documented == {str(event.__struct_config__.tag) for event in EVENTS}
+
+
+def test_the_line_of_a_run_is_one_that_is_printed() -> None:
+    shown = example("## run --json")
+    event = msgspec.convert(
+        {k: v for k, v in shown.items() if k not in ("seq", "at", "elapsed")}, ev.AnyEvent
+    )
+    record = msgspec.convert(
+        {"seq": shown["seq"], "at": shown["at"], "elapsed": shown["elapsed"], "prev": ""}
+        | {"event": msgspec.to_builtins(event)},
+        ev.Record,
+    )
+    assert list(flat(record)) == list(shown)
+
+
+def test_every_phase_is_there() -> None:
+    assert between("phases") == [*ev.PHASES, "recover"]
+    assert set(between("phases")) == set(typing.get_args(ev.Phase))
+
+
+def test_the_exit_codes_are_those_of_the_outcomes() -> None:
+    documented = {
+        outcome: int(cells[0])
+        for cells in rows(section(PAGE, "## Exit codes"))
+        for outcome in code(cells[1])
+        if outcome in EXIT
+    }
+    assert documented == EXIT
+
+
+# --- documents -----------------------------------------------------------------------------------
+
+
+def _plan() -> model.Plan:
+    loss = model.Loss(kind="rows", relation="public.t", count=1)
+    effect = model.Effect(
+        kind="DROP TABLE", locks=(model.Lock(relation="t", mode="AccessExclusive"),)
+    )
+    statement = model.Statement(
+        index=1, start=0, end=12, line=1, sql="DROP TABLE t", effect=effect, loss=(loss,)
+    )
+    script = model.Script(
+        path="1.sql", sha256="0", size=12, statements=(statement,), transactional=True
+    )
+    migration = model.Migration(version="1", name="t", applied_at=None, script=script)
+    return model.Plan(
+        framework="dbmate",
+        version_table="public.schema_migrations",
+        directory="db/migrations",
+        current="1",
+        goal=None,
+        migrations=(migration,),
+        applied=(),
+    )
+
+
+def keys(value: object) -> object:
+    """Return the names in a document, at every depth; of a list those of its first item."""
+    if isinstance(value, dict):
+        return {name: keys(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [keys(item) for item in value[:1]]
+    return None
+
+
+def test_a_plan_has_the_keys_of_the_example() -> None:
+    printed = json.loads(msgspec.json.encode(plan_shape(_plan())))
+    shown = example("## plan --json")
+    for lists in (printed, shown):
+        for statement in lists["statements"]:
+            statement["objects"], statement["hazards"] = [], []
+        lists["version_change"] = []
+    assert keys(printed) == keys(shown)
+
+
+def test_the_checks_have_the_keys_and_the_names_of_the_page() -> None:
+    result = model.CheckResult(
+        name="x", title="x", status="warn", summary="x", evidence=("x",), remedy="x"
+    )
+    printed = json.loads(msgspec.json.encode(check_shape([result], safe=True)))
+    assert keys(printed) == keys(example("## check --json"))
+    questions = {
+        value.name
+        for module in (plan, scripts, server, sessions, storage)
+        for value in vars(module).values()
+        if isinstance(value, Question)
+    }
+    assert set(between("checks")) == questions
+
+
+def test_a_line_of_the_history_has_the_keys_of_the_example() -> None:
+    (shown,) = example("## history --json")
+    assert set(shown) == fields(RunSummary)
+
+
+def test_a_report_has_the_keys_of_the_page() -> None:
+    documented = [
+        name for cells in rows(section(PAGE, "## report --json")) for name in code(cells[0])
+    ]
+    assert sorted(documented) == sorted(report_json(RunView()))
+
+
+def test_the_state_has_the_keys_of_the_example(database: Database, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rollback_tui", "state", "--json", "--dsn", database.dsn],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    printed, shown = json.loads(done.stdout), example("## state --json")
+    assert set(printed) == set(shown)
+    assert set(printed["target"]) == set(shown["target"])
+    assert set(printed["activity"]) == set(shown["activity"])
+    assert set(shown["activity"]["sessions"][0]) == fields(model.Session)
+    assert set(shown["activity"]["replication"]) == fields(model.Replication)
+    assert set(shown["tables"][0]) == fields(model.TableCount)
+    assert set(shown["applied"][0]) == fields(model.AppliedMigration)
