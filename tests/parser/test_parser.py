@@ -1,0 +1,124 @@
+"""The parser's child: it may crash and stall, we may not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from rollback_tui.parser import MOST_RESTARTS, Parser
+
+CRASHES = "SELECT " + "+".join(["1"] * 200_000)
+"""Overflows the C library's stack: the child dies of SIGSEGV."""
+DEEP = "SELECT " + "(" * 100_000 + "1" + ")" * 100_000
+
+
+@pytest.fixture
+def parser() -> Iterator[Parser]:
+    with Parser() as parser:
+        yield parser
+
+
+def child(parser: Parser) -> int:
+    process = parser._process
+    assert process is not None
+    return process.pid
+
+
+def test_each_statement_has_the_tree_of_its_command(parser: Parser) -> None:
+    drop, select = parser.trees(["DROP TABLE a", "SELECT 1"])
+    assert drop is not None and list(drop) == ["drop_stmt"]
+    assert select is not None and list(select) == ["select_stmt"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-- x", "SELECT 1; SELECT 2", "DORP TABLE x", "SELECT '", DEEP]
+)
+def test_what_is_not_one_command_is_unknown(parser: Parser, text: str) -> None:
+    assert [tree is None for tree in parser.trees([text, "SELECT 1"])] == [True, False]
+
+
+def test_nothing_starts_no_child() -> None:
+    with Parser() as parser:
+        assert parser.trees([]) == ()
+        assert parser._process is None
+
+
+def test_a_crash_costs_one_statement_its_tree(parser: Parser) -> None:
+    parser.trees(["SELECT 1"])
+    before = child(parser)
+    found = parser.trees(["SELECT 1", CRASHES, "SELECT 2"], seconds=30)
+    assert [tree is None for tree in found] == [False, True, False]
+    assert child(parser) != before, "the child should have died"
+
+
+def test_crashes_are_bounded(parser: Parser) -> None:
+    found = parser.trees([CRASHES] * (MOST_RESTARTS + 3) + ["SELECT 1"], seconds=60)
+    assert len(found) == MOST_RESTARTS + 4
+    assert not any(found)
+    assert parser.trees(["SELECT 1"])[0] is not None
+
+
+def test_a_child_that_stalls_is_ended_within_the_limit(parser: Parser) -> None:
+    parser.trees(["SELECT 1"])
+    stalled = child(parser)
+    os.kill(stalled, signal.SIGSTOP)
+    began = time.monotonic()
+    assert parser.trees(["SELECT 1"] * 3, seconds=0.5) == (None, None, None)
+    assert time.monotonic() - began < 5
+    with pytest.raises(ProcessLookupError):
+        os.kill(stalled, 0)
+    assert parser.trees(["SELECT 1"])[0] is not None
+
+
+def test_a_stalled_child_that_reads_nothing_does_not_block_a_large_request(parser: Parser) -> None:
+    parser.trees(["SELECT 1"])
+    os.kill(child(parser), signal.SIGSTOP)
+    began = time.monotonic()
+    assert parser.trees(["SELECT '" + "x" * 5_000_000 + "'"], seconds=0.5) == (None,)
+    assert time.monotonic() - began < 5
+
+
+def test_a_child_killed_between_calls_is_replaced(parser: Parser) -> None:
+    parser.trees(["SELECT 1"])
+    os.kill(child(parser), signal.SIGKILL)
+    time.sleep(0.1)
+    assert parser.trees(["SELECT 1"])[0] is not None
+
+
+def test_no_time_means_unknown(parser: Parser) -> None:
+    assert parser.trees(["SELECT 1"], seconds=0) == (None,)
+
+
+def test_no_zombie_stays() -> None:
+    with Parser() as parser:
+        parser.trees(["SELECT 1"])
+        pid = child(parser)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert parser.trees(["SELECT 1"]) == (None,)
+    parser.close()
+
+
+def test_no_secret_reaches_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@h/d")
+    monkeypatch.setenv("PGPASSWORD", "secret")
+    with Parser() as parser:
+        parser.trees(["SELECT 1"])
+        seen = subprocess.run(
+            ["ps", "eww", "-p", str(child(parser))], capture_output=True, text=True, check=True
+        ).stdout
+    assert "child.py" in seen and "PATH=" in seen and "secret" not in seen
+
+
+def test_many_statements_take_little_time(parser: Parser) -> None:
+    parser.trees(["SELECT 1"])
+    began = time.monotonic()
+    found = parser.trees(["ALTER TABLE t DROP COLUMN a"] * 5000, seconds=30)
+    assert all(found) and time.monotonic() - began < 10
