@@ -91,8 +91,28 @@ def version_says_committed(run: Run, connection: Connection) -> bool:
 
 
 def prove_unchanged(run: Run, keeper: Keeper | None) -> ev.UnchangedProven:
-    """Compare what is there now with what the transaction found. Journaled and returned."""
-    connection, closed = reach(run, keeper)
+    """Compare what is there now with what the transaction found. Journaled and returned.
+
+    A server that crashed may drop us once more while it recovers: then it is asked again.
+    Raises ConnectionFailed or psycopg.OperationalError when it stays away.
+    """
+    deadline = time.monotonic() + _SERVER_SECONDS
+    while True:
+        connection, closed = reach(run, keeper)
+        try:
+            proof = _compare(run, connection, closed=closed)
+        except psycopg.OperationalError:
+            if not connection.broken or time.monotonic() > deadline:
+                raise
+            connection.close()
+            time.sleep(0.25)
+            continue
+        run.write(proof)
+        return proof
+
+
+def _compare(run: Run, connection: Connection, *, closed: bool) -> ev.UnchangedProven:
+    """Rows are compared only behind a closed door: elsewhere others may be writing."""
     differences: list[str] = []
     compared = ["version table"]
     if version_says_committed(run, connection):
@@ -109,10 +129,8 @@ def prove_unchanged(run: Run, keeper: Keeper | None) -> ev.UnchangedProven:
                 for table, rows in before.rows.items()
                 if rows is not None and now.rows.get(table) != rows
             ]
-    proven = ev.UnchangedProven(
+    return ev.UnchangedProven(
         proven=not differences,
         differences=tuple(printable(d) for d in differences[:50]),
         basis=", ".join(compared),
     )
-    run.write(proven)
-    return proven

@@ -77,7 +77,7 @@ def recover(run: Run) -> bool:
                 run.maintenance_dsn,
                 beside,
                 progress=progress,
-                aborted=lambda: False,
+                fingerprint=made.fingerprint,
             )
             return f"restored into {beside}"
 
