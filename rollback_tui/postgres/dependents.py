@@ -150,32 +150,53 @@ def row_security_tables(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
 def _resolve(cursor: Cursor, drops: Iterable[tuple[str, str]]) -> tuple[tuple[str, _Address], ...]:
     """Look (object class, name as written) up; what does not exist is left out."""
     found = []
-    for kind, name in drops:
-        text = query("resolve_object").encode()
-        arguments = {"kind": _KINDS.get(kind.lower(), kind.lower()), "name": name}
+    for written, name in drops:
+        kind = _KINDS.get(written.lower(), written.lower())
+        text = query("resolve_object" if kind in _LOOKED_UP else "resolve_other").encode()
         try:
             with cursor.connection.transaction():
-                rows = cursor.execute(text, arguments).fetchall()
-        except (psycopg.errors.InvalidName, psycopg.errors.SyntaxError, psycopg.DataError):
-            # A name that PostgreSQL cannot read names nothing.
+                rows = cursor.execute(text, {"kind": kind, "name": name}).fetchall()
+        except _NO_SUCH:
             continue
-        found += [(f"{kind} {name}", _Address(*row)) for row in rows]
+        found += [(f"{written} {name}", _Address(*row)) for row in rows]
     return tuple(found)
 
 
+_NO_SUCH = (
+    psycopg.DataError,
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedDatabase,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.InvalidName,
+    psycopg.errors.SyntaxError,
+    psycopg.errors.WrongObjectType,
+    psycopg.errors.AmbiguousFunction,
+    psycopg.NotSupportedError,
+)
+"""It does not exist, or is a name or class that PostgreSQL cannot read: it names nothing."""
+
+_RELATION = "relation"
+_LOOKED_UP = frozenset(
+    {_RELATION, "column", "default", "constraint", "trigger", "policy", "rule"}
+    | {"function", "type", "schema", "extension"}
+)
 _KINDS = {
-    "materialized view": "relation",
-    "materialised view": "relation",
-    "matview": "relation",
-    "table": "relation",
-    "foreign table": "relation",
-    "view": "relation",
-    "index": "relation",
-    "sequence": "relation",
+    "materialized view": _RELATION,
+    "materialised view": _RELATION,
+    "matview": _RELATION,
+    "table": _RELATION,
+    "foreign table": _RELATION,
+    "view": _RELATION,
+    "index": _RELATION,
+    "sequence": _RELATION,
     "domain": "type",
     "procedure": "function",
     "routine": "function",
     "aggregate": "function",
+    "statistics": "statistics object",
 }
 
 

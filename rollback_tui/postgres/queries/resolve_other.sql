@@ -1,0 +1,3 @@
+-- The address of an object of a rarer class: collation, statistics object, publication …
+SELECT a.classid, a.objid, a.objsubid
+  FROM pg_get_object_address(%(kind)s, parse_ident(%(name)s), '{}') a
