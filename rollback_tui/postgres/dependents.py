@@ -168,7 +168,6 @@ _NO_SUCH = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedFunction,
     psycopg.errors.UndefinedColumn,
-    psycopg.errors.UndefinedDatabase,
     psycopg.errors.InvalidSchemaName,
     psycopg.errors.InvalidName,
     psycopg.errors.SyntaxError,
