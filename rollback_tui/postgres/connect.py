@@ -99,9 +99,7 @@ def _recording(sent: Callable[[str], None]) -> type[psycopg.Cursor[TupleRow]]:
 
 
 def _failure(dsn: str, error: psycopg.Error) -> ConnectionFailed:
-    if "://" in dsn and dsn.count("@") > 1:
-        # libpq takes what follows the first @ for the host: the message would hold the rest of
-        # the password.
+    if _ambiguous(dsn):
         return ConnectionFailed(
             "the connection failed; its URL has more than one @",
             "Write an @ in the password as %40.",
@@ -153,7 +151,22 @@ def resolved(connection: Connection) -> str:
 
 def without_password(dsn: str) -> str:
     """Return the connection string as it may be shown."""
-    return conninfo.make_conninfo(dsn, password=None) if password_of(dsn) else dsn
+    try:
+        given = conninfo.conninfo_to_dict(dsn)
+    except psycopg.Error:
+        given = None
+    if given is None or _ambiguous(dsn):
+        return "(a connection string that cannot be read)"
+    secrets = ("password", "sslpassword")
+    if not any(given.get(name) for name in secrets):
+        return dsn
+    return conninfo.make_conninfo("", **{k: v for k, v in given.items() if k not in secrets})
+
+
+def _ambiguous(dsn: str) -> bool:
+    """Whether it is a URL with more than one ``@``: libpq takes what follows the first for the
+    host, and so the rest of the password as well."""
+    return "://" in dsn and dsn.count("@") > 1
 
 
 _TARGET = """
