@@ -194,9 +194,11 @@ def _comment(node: Node) -> Effect:
     what = object_class(text(node, "objtype"))
     kind, fields = opened(child(node, "object"))
     parts = strings(children(fields, "items")) if kind == "list" else []
-    on = parts[:-1] if what in ("column", "constraint", "trigger", "policy", "rule") else parts
-    table = dotted(on)
-    locks = [(table, _SUX)] if table and (what in _RELATIONS or on != parts) else []
+    within = what in ("column", "constraint", "trigger", "policy", "rule")
+    table = dotted(parts[:-1] if within else parts)
+    # A constraint, trigger, policy or rule is itself locked, its table only looked at.
+    mode = _SUX if what in _RELATIONS else "AccessShare"
+    locks = [(table, mode)] if within or what in _RELATIONS else []
     return forecast("COMMENT", [table or named(child(node, "object"))], locks=locks)
 
 

@@ -84,7 +84,10 @@ _LIGHT_OPTIONS = ("autovacuum_", "vacuum_", "log_autovacuum_", "toast_tuple_targ
 _LIGHT_NAMES = frozenset({"fillfactor", "parallel_workers", "n_distinct", "deduplicate_items"})
 # pg_catalog types that are always built in; a domain, which the tree cannot tell from another
 # type, may hold constraints and so rewrite the table.
-_BUILT_IN = frozenset({"text", "uuid", "date", "jsonb", "bytea", "inet", "cidr", "name", "xml"})
+_BUILT_IN = frozenset(
+    """bool bytea cidr date float4 float8 inet int2 int4 int8 json jsonb macaddr money name oid
+    point text timestamptz timetz tsquery tsvector uuid xml""".split()  # noqa: SIM905
+)
 _SERIAL = frozenset({"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"})
 _VOLATILE = frozenset(
     {
