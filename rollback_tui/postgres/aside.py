@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ _CANONICAL = {
 }
 
 
+@cache
 def query(name: str) -> str:
     """Return the SQL of ``queries/<name>.sql``."""
     return (_QUERIES / f"{name}.sql").read_text(encoding="utf-8")

@@ -218,6 +218,19 @@ def test_it_leaves_no_trace_in_an_open_transaction(shop: Database, before: Schem
         connection.rollback()
 
 
+def test_a_transaction_begun_by_hand_goes_on(database: Database) -> None:
+    connection = database.connect()
+    connection.execute("BEGIN")
+    connection.execute("SAVEPOINT rollback_tui")
+    connection.execute("SET LOCAL search_path = pg_catalog")
+    connection.execute("CREATE TABLE public.t (a int PRIMARY KEY)")
+    assert "table public.t" in catalog.snapshot(connection).objects
+    assert connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+    connection.execute("ROLLBACK TO SAVEPOINT rollback_tui")
+    assert "table public.t" not in catalog.snapshot(connection).objects
+    connection.execute("COMMIT")
+
+
 def test_a_connection_without_autocommit_is_left_idle(shop: Database) -> None:
     with psycopg.connect(shop.dsn) as connection:
         catalog.snapshot(connection)

@@ -1,4 +1,4 @@
-"""The report as a dictionary of plain JSON values. Its shape is stable: see docs/reports.md."""
+"""The report as a dictionary of plain JSON values. Its shape is stable: see docs/json.md."""
 
 from __future__ import annotations
 
