@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -71,7 +72,9 @@ class RollbackApp(App[int]):
         folder: Path | None = None,
         choice: Choice | None = None,
     ) -> None:
-        super().__init__()
+        # Textual chooses its filters here, before there is a theme: without this, NO_COLOR
+        # becomes computed greys instead of the terminal's own two colours.
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         # Every animated scroll is some kilobytes over SSH, and none of them helps.
         self.animation_level = "none"
         self._inert = Inert()

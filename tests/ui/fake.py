@@ -319,7 +319,7 @@ class World:
         self._asked()
         return self.make_plan(choice.steps)
 
-    def checks(self, plan: Plan) -> tuple[CheckResult, ...]:
+    def checks(self, plan: Plan) -> tuple[CheckResult, ...]:  # noqa: ARG002
         self._asked()
         if any(s.writing for s in self.sessions):
             return self.the_checks
@@ -343,7 +343,7 @@ class World:
     def follow(self, folder: Path) -> Feed:
         return FakeFeed(self, folder)
 
-    def report(self, folder: Path) -> str:
+    def report(self, folder: Path) -> str:  # noqa: ARG002
         if not self.records and not self.past:
             raise RollbackTuiError("There is no report there.", "Look into the run's folder.")
         return self.report_text

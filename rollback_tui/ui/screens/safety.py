@@ -28,9 +28,9 @@ class SafetyScreen(StepScreen):
     STEP = 2
     HELP = (
         "Every safety question with its answer. The pane shows what was found and what to do. "
-        "A failed or unknown check stops the way, until it passes or you set it aside with a typed reason "
-        "that goes into the journal and the report. Some can never be set aside. w waits until "
-        "nobody writes any more, for a minute at most."
+        "A failed or unknown check stops the way, until it passes or you set it aside with a "
+        "typed reason that goes into the journal and the report. Some can never be set aside. "
+        "w waits until nobody writes any more, for a minute at most."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "judge", "check again", tooltip="Judge all checks again"),

@@ -8,9 +8,10 @@ cursor stays on its row when others come and go.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from rich.text import Text
+from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
 from textual.events import Resize
 from textual.geometry import Region
@@ -32,6 +33,12 @@ class Column(NamedTuple):
 
 class LiveTable(DataTable[Text]):
     """Rows of Rich Text by key. Give it all rows each time: it finds the difference."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # DataTable moves to the first and last column with these; there is no column to go to.
+        Binding("home", "scroll_top", "first row", show=False),
+        Binding("end", "scroll_bottom", "last row", show=False),
+    ]
 
     def __init__(self, columns: Sequence[Column], *, id: str) -> None:  # noqa: A002 - Textual's
         self._layout_of = tuple(columns)
