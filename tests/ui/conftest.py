@@ -1,0 +1,13 @@
+"""What every test of the screens starts from."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ui.fake import World
+
+
+@pytest.fixture
+def world() -> World:
+    """A production database under load, with one migration to take back."""
+    return World()
