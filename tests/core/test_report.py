@@ -69,6 +69,17 @@ def test_the_losses_are_those_counted_in_the_run() -> None:
     assert data["data_lost_known"] is True
 
 
+@pytest.mark.parametrize("outcome", ["needs_operator", "unchanged", None])
+def test_nothing_is_called_lost_before_it_is_committed(outcome: str | None) -> None:
+    events = (started(), *attempt())
+    found = view(*events) if outcome is None else view(*events, finished(outcome))
+    impact = report_json(found)["impact"]
+    assert impact["data_lost"] == []
+    assert impact["data_lost_known"] is False
+    assert "1,204" not in report_markdown(found)
+    assert "- Data lost: not known" in report_markdown(found)
+
+
 def test_only_what_changed_is_in_the_table_of_rows() -> None:
     text = _section(report_markdown(view(*rolled_back())), "Verification")
     assert "| public.settings | 20 | 13 |" in text
@@ -254,7 +265,7 @@ def test_a_loss_nobody_counted_is_never_left_out() -> None:
 
 # --- hostile text ---------------------------------------------------------------------------------
 
-EVIL = "x[/red]`|*<b>\x1b[2J\u202e\n# big\r```"
+EVIL = "x[/red]`|*<b>\x1b[2J\u202e\r\n```\n# big"
 
 
 def _hostile_run() -> RunView:

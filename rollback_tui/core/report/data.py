@@ -8,7 +8,7 @@ import msgspec
 
 from rollback_tui.core.model import Verification
 from rollback_tui.core.report import words
-from rollback_tui.core.report.losses import lost
+from rollback_tui.core.report.losses import certain, lost
 from rollback_tui.core.run_view import RunView
 
 
@@ -110,13 +110,11 @@ def _verification(verification: Verification) -> dict[str, Any]:
 
 def _impact(view: RunView) -> dict[str, Any]:
     impact = view.impact
-    proven = view.unchanged is not None and view.unchanged.proven
-    certain = view.outcome in ("rolled_back", "refused") or (view.outcome == "unchanged" and proven)
     return {
         "downtime_seconds": _downtime(view),
         "sessions_ended": view.sessions_ended,
         "data_lost": [_plain(item) for item in lost(view)],
-        "data_lost_known": certain and all(item.count is not None for item in lost(view)),
+        "data_lost_known": certain(view) and all(item.count is not None for item in lost(view)),
         "affected_users": impact.affected_users if impact else None,
         "failed_requests": impact.failed_requests if impact else None,
         "failed_probes": impact.failed_probes if impact else None,

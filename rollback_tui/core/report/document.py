@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from rollback_tui.core.model import Migration
 from rollback_tui.core.report import words
-from rollback_tui.core.report.losses import lost
+from rollback_tui.core.report.losses import certain, lost
 from rollback_tui.core.run_view import RunView
 from rollback_tui.core.text import markdown, printable, shorten
 
@@ -259,10 +259,10 @@ def _impact(view: RunView) -> list[str]:
         lines.append(
             "- Data lost: what was written after the checkpoint was made; it was not counted"
         )
-    elif view.outcome == "needs_operator":
-        lines.append("- Data lost: not known")
-    elif view.outcome is None and view.committed:
+    elif view.outcome is None:
         lines.append("- Data lost: not known, the run is not finished")
+    elif not certain(view):
+        lines.append("- Data lost: not known")
     else:
         lines.append("- Data lost: none")
     users = impact.affected_users if impact else None

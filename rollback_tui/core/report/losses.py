@@ -54,6 +54,13 @@ def lost(view: RunView) -> tuple[Lost, ...]:
     )
 
 
+def certain(view: RunView) -> bool:
+    """Return whether the outcome leaves no doubt about what was committed."""
+    if view.outcome == "unchanged":
+        return view.unchanged is not None and view.unchanged.proven
+    return view.outcome in ("rolled_back", "refused")
+
+
 def _by(statement: Statement, rows: int | None, counted: tuple[Loss, ...] | None) -> list[Lost]:
     losses = counted if counted is not None else statement.loss
     verb = statement.effect.kind.split(" ", 1)[0].upper()
