@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -35,7 +34,9 @@ from rollback_tui.ui.operations import Choice
 )
 def demo(headless: bool, keep: Path | None) -> None:
     """An embedded PostgreSQL with a shop under load, ready to be rolled back."""
-    with _scene(keep) as (scene, given):
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
+    with recorded_demo(keep) as (scene, given):
         if headless:
             sys.exit(_roll_back(given))
         click.echo(f"The demo's project: {scene.project}", err=True)
@@ -43,8 +44,9 @@ def demo(headless: bool, keep: Path | None) -> None:
 
 
 @contextlib.contextmanager
-def _scene(keep: Path | None) -> Iterator[tuple[Demo, Common]]:
-    """Start everything; it all ends here, also when we are told to terminate."""
+def recorded_demo(keep: Path | None) -> Iterator[tuple[Demo, Common]]:
+    """Start everything, with the schema before the newest migration recorded as a deploy would;
+    it all ends here."""
     recorded: list[Baseline] = []
 
     def record(dsn: str) -> None:
@@ -56,8 +58,6 @@ def _scene(keep: Path | None) -> Iterator[tuple[Demo, Common]]:
     def progress(text: str) -> None:
         click.echo(f"{text} …", err=True)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
     with open_demo(keep, before_newest=record, progress=progress) as scene:
         settings = load(scene.config)
         given = Common(dsn=scene.dsn, settings=settings, project=scene.project, as_json=False)
@@ -67,8 +67,6 @@ def _scene(keep: Path | None) -> Iterator[tuple[Demo, Common]]:
                 scene.project / settings.verify.baseline_directory,
                 msgspec.structs.replace(recorded[0], version=plan.goal or ""),
             )
-        # The report is read after the demo's directory is gone, unless it is kept.
-        os.chdir(scene.project)
         yield scene, given
 
 

@@ -1,0 +1,103 @@
+"""The guided path on the real demo, with the keyboard alone: walked by a test, and by
+``python -m tests.screenshots`` for the pictures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from rollback_tui.cli.options import Common
+from rollback_tui.cli.practise import recorded_demo
+from rollback_tui.cli.session import Session
+from rollback_tui.demo.scene import Demo
+from rollback_tui.ui.app import RollbackApp
+from tests.ui.fake import World
+from tests.ui.steering import Terminal
+
+Look = Callable[[str], None]
+TARGET_VERSION = "20231204160000"
+
+
+@contextmanager
+def demo_session(**run_settings: object) -> Iterator[tuple[Demo, Common, Session]]:
+    """The demo as the command opens it, with some of its ``[run]`` settings changed."""
+    with recorded_demo(None) as (scene, given):
+        run = msgspec.structs.replace(given.settings.run, **run_settings)
+        settings = msgspec.structs.replace(given.settings, run=run)
+        changed = msgspec.structs.replace(given, settings=settings)
+        session = Session(changed)
+        try:
+            session.target()
+            yield scene, changed, session
+        finally:
+            session.close()
+
+
+def drive(
+    session: Session,
+    script: Callable[[Terminal], Awaitable[None]],
+    *,
+    size: tuple[int, int],
+    folder: Path | None = None,
+) -> RollbackApp:
+    """Run ``script`` in a headless terminal on real operations; return the application."""
+    app = RollbackApp(session, folder=folder)
+
+    async def run() -> None:
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await script(Terminal(app, pilot, World()))
+
+    asyncio.run(run())
+    return app
+
+
+async def to_confirmation(t: Terminal, look: Look) -> None:
+    """Look at the state, the checks and every statement; arm; stand before the three texts."""
+    await t.until("16/16 counted", "20240115103000", seconds=30)
+    look("state")
+    await t.press("n")
+    await t.until("We may roll back", seconds=20)
+    look("safety")
+    await t.press("n")
+    await t.until("3 destructive, 3 to review", seconds=20)
+    for _ in range(3):
+        await t.press("space")
+    look("preview")
+    for _ in range(9):
+        await t.press("space")
+    await t.until("all reviewed")
+    await t.press("n")
+    await t.until("You are about to roll back")
+    await t.arm()
+
+
+async def confirm(t: Terminal, look: Look) -> None:
+    """Type the three texts and start."""
+    await t.focus("#field-database")
+    await t.type("shop")
+    await t.press("enter")
+    await t.type(TARGET_VERSION)
+    await t.press("enter")
+    await t.type("errors since the deploy")
+    await t.until("ready: tab to Start")
+    look("confirm")
+    await t.focus("#confirm-yes")
+    await t.press("enter")
+
+
+async def to_report(t: Terminal, look: Look) -> None:
+    """Watch the run, answer the gate, read the proof and the report."""
+    await t.until("The run asks", "Commit?", seconds=60)
+    look("run")
+    await t.press("tab", "enter")
+    await t.until("rolled back and verified", seconds=60)
+    await t.press("n")
+    await t.until("Schema restored", "Application healthy")
+    look("verify")
+    await t.press("n")
+    await t.until("Rollback of shop")
+    look("report")
