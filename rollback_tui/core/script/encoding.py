@@ -6,12 +6,11 @@ identifier before it, and ``DROP TABLE IF EXISTS users<U+200B>`` then does nothi
 
 from __future__ import annotations
 
-import bisect
 import re
 import unicodedata
 
 from rollback_tui.core.model import Problem
-from rollback_tui.core.script.lexer import Kind, tokens
+from rollback_tui.core.script.lexer import Kind, Token, tokens
 
 _BIDI = "\u202a-\u202e\u2066-\u2069"
 _ZERO_WIDTH = "\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2060-\u2065\u206a-\u206f\u3164\ufeff"
@@ -77,17 +76,16 @@ def odd_characters(data: bytes, text: str, start: int, end: int) -> tuple[Proble
 
 
 class _Regions:
-    """Which quoted thing a byte offset lies in."""
+    """Which quoted thing a byte offset lies in; asked in rising order, never all at once."""
 
     def __init__(self, text: str, start: int, end: int) -> None:
-        self._tokens = list(tokens(text, start, end))
-        self._starts = [token.start for token in self._tokens]
+        self._tokens = tokens(text, start, end)
+        self._token: Token | None = next(self._tokens, None)
 
     def kind(self, offset: int) -> Kind:
-        at = bisect.bisect_right(self._starts, offset) - 1
-        if at < 0 or offset >= self._tokens[at].end:
-            return "run"
-        return self._tokens[at].kind
+        while self._token and self._token.end <= offset:
+            self._token = next(self._tokens, None)
+        return self._token.kind if self._token and self._token.start <= offset else "run"
 
 
 def _matters(character: str, kind: Kind) -> bool:

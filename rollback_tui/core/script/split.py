@@ -17,6 +17,8 @@ MAX_BYTES = 16 * 1024 * 1024
 """The largest down section that is read."""
 MAX_STATEMENTS = 20_000
 """The most statements a script may have."""
+MAX_TOKENS = 4_000_000
+"""The most quoted things, marks and stretches between them: a few seconds' work."""
 MAX_PROBLEMS = 100
 """The most problems that are listed: one is enough to refuse the script."""
 
@@ -60,6 +62,8 @@ def split(data: bytes, start: int = 0, end: int | None = None) -> SplitResult:
         return _refused(
             _too_large(start, f"the script has more than {MAX_STATEMENTS:,} statements")
         )
+    if scan.seen > MAX_TOKENS:
+        return _refused(_too_large(start, "the script has too many parts to be read"))
     kept, removed, broken = judge(text, scan.slices)
     problems = sorted([*odd, *scan.problems, *broken], key=lambda problem: problem.offset)
     return SplitResult(
@@ -83,6 +87,7 @@ class _Scan:
         self.text, self.end, self.position = text, end, start
         self.slices: list[Slice] = []
         self.problems: list[Problem] = []
+        self.seen = 0
         self._lines = Lines(text)
         self._reset()
 
@@ -100,6 +105,9 @@ class _Scan:
             more = False
             for token in tokens(self.text, self.position, self.end):
                 self.position = token.end
+                self.seen += 1
+                if self.seen > MAX_TOKENS:
+                    return
                 if self._take(token):
                     more = True
                     break

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+import postgast
 import pytest
 
 from rollback_tui.core.script.split import MAX_BYTES, MAX_STATEMENTS, split
@@ -290,3 +293,32 @@ def test_problems_are_bounded() -> None:
 )  # fmt: skip
 def test_no_input_of_a_megabyte_takes_long(unit: bytes) -> None:
     split(unit * (1_000_000 // len(unit)))
+
+
+def test_too_many_parts_are_refused_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rollback_tui.core.script.split.MAX_TOKENS", 1000)
+    assert rules(b"(" * 1001) == [("too_large", 1, 0)]
+    assert len(split(b"()" * 500).statements) == 1
+
+
+def test_an_ordinary_large_script_takes_about_a_second() -> None:
+    row = b"UPDATE public.orders SET note = 'a; b', total = total * 1.19 WHERE id = 12345; -- c\n"
+    data = (row + b"/* x */ " * 50) * 10_000
+    began = time.perf_counter()
+    assert len(split(data).statements) == 10_000
+    # About 0.5 s on an idle machine; the bound is for a crowded one.
+    assert time.perf_counter() - began < 10 and len(data) > 4_800_000
+
+
+@pytest.mark.parametrize("script", [trap[0] for trap in TRAPS], ids=[t[0][:40] for t in TRAPS])
+def test_postgresqls_own_parser_sees_the_same_statements(script: str) -> None:
+    data = script.encode()
+    try:
+        parsed = postgast.parse(script).stmts
+    except postgast.PgQueryError:
+        pytest.skip("not valid SQL for PostgreSQL 18")
+    theirs = [(s.stmt_location, s.stmt_location + (s.stmt_len or len(data))) for s in parsed]
+    ours = [(piece.start, piece.end) for piece in split(data).statements]
+    assert len(ours) == len(theirs)
+    for (start, end), (first, last) in zip(ours, theirs, strict=True):
+        assert first <= start < end <= last
