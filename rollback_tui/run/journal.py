@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import threading
@@ -28,15 +29,39 @@ class JournalDamaged(RollbackTuiError):
     """A line of the journal is not what was written."""
 
 
+class JournalInUse(RollbackTuiError):
+    """The run's worker is alive: nobody else may write its journal or settle it."""
+
+
 class Journal:
     """The one writer of a run's journal. Safe to call from several threads."""
 
     def __init__(self, path: Path) -> None:
-        """Open ``path`` (0600). An existing journal is continued: its clock goes on."""
+        """Open ``path`` (0600). An existing journal is continued: its clock goes on.
+
+        Raises JournalInUse, JournalDamaged or OSError.
+        """
         self.path = path
         self.listeners: list[Callable[[Record], None]] = []
         self._lock = threading.RLock()
         self._torn = False
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            self._take(path)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _take(self, path: Path) -> None:
+        """Become the one writer, and go on where the last one ended."""
+        try:
+            # Held until the file is closed or the process dies, however it dies.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JournalInUse(
+                f"{path} is being written by another process",
+                "The run is still going on: `rollback-tui attach` shows it.",
+            ) from None
         follower = Follower(path)
         earlier = follower.poll()
         # The hash is of the bytes that are there, not of what we would write for them now.
@@ -46,7 +71,6 @@ class Journal:
             # Another process began this run: only the wall clock spans both.
             age = (datetime.now(UTC) - earlier[-1].at).total_seconds()
             self._began -= earlier[-1].elapsed + max(0.0, age)
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         # A crash may have left half a line behind the last whole one.
         self._size = follower.offset
         os.ftruncate(self._file, self._size)
