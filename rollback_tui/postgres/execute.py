@@ -74,10 +74,13 @@ def transaction_id(connection: Connection) -> str:
 
 
 def timeouts(lock: float, statement: float) -> bytes:
-    """Return the SQL that asserts both timeouts for the transaction; seconds."""
+    """Return the SQL that asserts both timeouts for the transaction; seconds.
+
+    At least a millisecond: 0 would be no limit at all.
+    """
     return (
-        f"SET LOCAL lock_timeout = {round(lock * 1000)};"
-        f" SET LOCAL statement_timeout = {round(statement * 1000)};"
+        f"SET LOCAL lock_timeout = {max(1, round(lock * 1000))};"
+        f" SET LOCAL statement_timeout = {max(1, round(statement * 1000))};"
         " SET LOCAL idle_in_transaction_session_timeout = 0"
     ).encode()
 
