@@ -6,6 +6,8 @@ import json
 import os
 import resource
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +17,15 @@ from pathlib import Path
 import pytest
 
 from rollback_tui.core import events as ev
-from rollback_tui.run.journal import FILE_NAME, Follower, Journal, JournalDamaged, flat, read
+from rollback_tui.run.journal import (
+    FILE_NAME,
+    Follower,
+    Journal,
+    JournalDamaged,
+    JournalInUse,
+    flat,
+    read,
+)
 
 
 def alarm(number: int, padding: str = "") -> ev.Alarm:
@@ -146,6 +156,40 @@ def test_a_damaged_journal_is_not_continued(path: Path) -> None:
     with pytest.raises(JournalDamaged):
         Journal(path)
     assert path.read_bytes() == before
+
+
+def test_there_is_one_writer_and_after_it_another(path: Path) -> None:
+    """Settling a run whose worker is alive would write a second line with the same number."""
+    first = Journal(path)
+    first.write(alarm(1))
+    with pytest.raises(JournalInUse) as caught:
+        Journal(path)
+    assert "attach" in caught.value.remedy
+    first.write(alarm(2))
+    first.close()
+    second = Journal(path)
+    second.write(alarm(3))
+    second.close()
+    assert [r.seq for r in read(path)] == [1, 2, 3]
+
+
+def test_a_killed_writer_does_not_lock_the_next_one_out(path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from rollback_tui.run.journal import Journal\n"
+        "from rollback_tui.core.events import Alarm\n"
+        "j = Journal(Path(sys.argv[1])); j.write(Alarm(summary='x', remedy='y'))\n"
+        "print('ready', flush=True); time.sleep(60)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        with pytest.raises(JournalInUse):
+            Journal(path)
+        child.kill()
+    journal = Journal(path)
+    assert journal.write(alarm(2)).seq == 2
+    journal.close()
 
 
 def test_writers_in_several_threads_stay_in_order(path: Path) -> None:

@@ -1,0 +1,204 @@
+"""The door, measured: whom a limit of 0 keeps out, and whom we find inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from rollback_tui.core.errors import ConnectionFailed
+from rollback_tui.postgres import door
+from rollback_tui.postgres.connect import Connection, connect
+from rollback_tui.postgres.privileges import privileges
+from tests.conftest import Database
+from tests.demo.processes import soon
+
+
+@pytest.fixture
+def maintenance(database: Database) -> Iterator[Connection]:
+    with connect(database.server.dsn("postgres", database.owner)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def guest(database: Database) -> Iterator[str]:
+    """Another role that may connect, and is no superuser."""
+    name = f"{database.owner}_guest"
+    with psycopg.connect(database.server.dsn(), autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {name} LOGIN")
+        yield name
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s",
+            [name],
+        )
+        admin.execute(f"DROP ROLE {name}")
+
+
+def shut(maintenance: Connection, database: Database, limit: int = 0) -> None:
+    maintenance.execute(door.limit_statement(maintenance, database.name, limit).encode())
+
+
+def inside(
+    maintenance: Connection, database: Database, **lists: tuple[str, ...]
+) -> dict[int, bool]:
+    found = door.strangers(maintenance, database.name, keep=(), **lists)
+    return {pid: may for pid, _, may in found}
+
+
+def test_a_limit_of_0_keeps_the_owner_and_others_out_but_no_superuser(
+    database: Database, maintenance: Connection, guest: str
+) -> None:
+    shut(maintenance, database)
+    for dsn in (database.dsn, database.server.dsn(database.name, guest)):
+        with pytest.raises(ConnectionFailed, match="too many connections") as caught:
+            connect(dsn)
+        assert "door" in caught.value.remedy
+    with connect(database.superuser_dsn) as mighty:
+        assert mighty.execute("SELECT 1").fetchone() == (1,)
+    with connect(database.server.dsn("postgres", database.owner)):
+        pass
+
+
+def test_who_is_inside_stays_until_ended(database: Database, maintenance: Connection) -> None:
+    application = database.connect()
+    shut(maintenance, database)
+    assert application.execute("SELECT 1").fetchone() == (1,)
+    door.end_sessions(maintenance, [application.info.backend_pid])
+    with pytest.raises(psycopg.OperationalError):
+        application.execute("SELECT 1")
+    assert soon(lambda: not inside(maintenance, database), 5)
+    with pytest.raises(psycopg.OperationalError, match="too many connections"):
+        database.connect()
+
+
+@pytest.mark.parametrize("limit", [-1, 7])
+def test_the_limit_that_was_there_is_put_back(
+    database: Database, maintenance: Connection, limit: int
+) -> None:
+    shut(maintenance, database, limit)
+    before = door.connection_limit(maintenance, database.name)
+    assert before == limit
+    shut(maintenance, database)
+    assert door.connection_limit(maintenance, database.name) == 0
+    shut(maintenance, database, before)
+    assert door.connection_limit(maintenance, database.name) == limit
+    database.connect()
+
+
+def test_a_name_that_needs_quotes_is_quoted(maintenance: Connection) -> None:
+    statement = door.limit_statement(maintenance, 'a"b; DROP', 0)
+    assert statement == 'ALTER DATABASE "a""b; DROP" CONNECTION LIMIT 0'
+
+
+def test_strangers_are_all_but_the_kept_and_the_allowed(
+    database: Database, maintenance: Connection, guest: str
+) -> None:
+    kept = database.connect()
+    shop = database.connect(application_name="shop")
+    monitor = database.connect(application_name="monitor")
+    nameless = database.connect(application_name="")
+    with psycopg.connect(database.server.dsn(database.name, guest)) as other:
+        pids = {
+            name: c.info.backend_pid
+            for name, c in (
+                ("kept", kept),
+                ("shop", shop),
+                ("monitor", monitor),
+                ("nameless", nameless),
+                ("other", other),
+            )
+        }
+        found = door.strangers(
+            maintenance,
+            database.name,
+            keep={pids["kept"]},
+            applications=("monitor",),
+            users=(guest,),
+        )
+        assert {pid for pid, _, _ in found} == {pids["shop"], pids["nameless"]}
+        assert set(inside(maintenance, database)) == set(pids.values())
+        names = {pid: name for pid, name, _ in found}
+        assert names[pids["shop"]] == f"{pids['shop']} shop {database.owner}"
+        assert names[pids["nameless"]] == f"{pids['nameless']} - {database.owner}"
+
+
+def test_neighbours_and_server_processes_are_no_strangers(
+    database: Database, maintenance: Connection
+) -> None:
+    with psycopg.connect(database.server.dsn()):
+        assert inside(maintenance, database) == {}
+    assert door.strangers(maintenance, "no such database", keep=()) == ()
+
+
+def test_a_superusers_session_can_only_be_ended_by_a_superuser(
+    database: Database, maintenance: Connection, guest: str
+) -> None:
+    """The flag is compared with what the server then really allows."""
+    admin = database.connect(superuser=True)
+    other = psycopg.connect(database.server.dsn(database.name, guest))
+    own = database.connect()
+    with other, connect(database.server.dsn()) as mighty:
+        found = inside(maintenance, database)
+        assert found == {
+            admin.info.backend_pid: False,
+            other.info.backend_pid: True,
+            own.info.backend_pid: True,
+        }
+        assert all(inside(mighty, database).values())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            door.end_sessions(maintenance, [admin.info.backend_pid])
+        door.end_sessions(maintenance, [pid for pid, may in found.items() if may])
+        assert soon(lambda: set(inside(maintenance, database)) == {admin.info.backend_pid}, 5)
+        door.end_sessions(mighty, [admin.info.backend_pid])
+        assert soon(lambda: not inside(maintenance, database), 5)
+
+
+def test_a_role_that_may_not_look_still_finds_who_is_inside(
+    database: Database, maintenance: Connection, guest: str
+) -> None:
+    """The server hides the backend_type of other roles' sessions from it."""
+    application = database.connect(application_name="shop")
+    with connect(database.server.dsn("postgres", guest)) as plain:
+        assert not privileges(plain).read_all_stats
+        assert inside(plain, database) == {application.info.backend_pid: False}
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            door.end_sessions(plain, [application.info.backend_pid])
+        assert not door.backend_gone(plain, application.info.backend_pid)
+
+
+def test_a_session_that_is_gone_already_is_no_error(
+    database: Database, maintenance: Connection
+) -> None:
+    gone = database.connect()
+    pid = gone.info.backend_pid
+    assert not door.backend_gone(maintenance, pid)
+    gone.close()
+    assert soon(lambda: door.backend_gone(maintenance, pid), 5)
+    door.end_sessions(maintenance, [pid])
+    door.end_sessions(maintenance, [])
+
+
+def test_an_application_name_is_inert(database: Database, maintenance: Connection) -> None:
+    database.connect(application_name="a[31m b")
+    with psycopg.connect(database.dsn) as other:
+        other.execute("SET application_name = E'x\\u202e[/b]'")
+        names = [name for _, name, _ in door.strangers(maintenance, database.name, keep=())]
+    assert not [n for n in names if "\u202e" in n or "\x1b" in n]
+
+
+def test_the_rung_is_said_by_the_privileges_and_it_holds(
+    database: Database, maintenance: Connection, guest: str
+) -> None:
+    for dsn, expected in (
+        (database.dsn, "limit"),
+        (database.superuser_dsn, "limit"),
+        (database.server.dsn(database.name, guest), "terminate"),
+    ):
+        with connect(dsn) as connection:
+            assert door.rung(privileges(connection)) == expected
+            if expected == "limit":
+                shut(connection, database, 5)
+            else:
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    shut(connection, database, 5)
