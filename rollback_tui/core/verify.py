@@ -25,13 +25,12 @@ _LISTED = 40
 
 
 def gate(verifications: Iterable[Verification]) -> Literal["passed", "failed"]:
-    """Return whether the run may commit by itself: not when anything failed."""
-    return "failed" if any(v.verdict == "fail" for v in verifications) else "passed"
+    """Return whether the run may commit by itself: not when anything failed.
 
-
-def unknowns(verifications: Iterable[Verification]) -> tuple[Verification, ...]:
-    """Return what nobody knows: not a failure, and never to be shown as passed."""
-    return tuple(v for v in verifications if v.verdict == "unknown")
+    No verification at all proves nothing, and fails.
+    """
+    verdicts = {v.verdict for v in verifications}
+    return "failed" if "fail" in verdicts or not verdicts else "passed"
 
 
 # --- schema ---------------------------------------------------------------------------------------
@@ -286,27 +285,38 @@ def indexes_verification(before: Iterable[str] | None, after: Iterable[str] | No
     )
 
 
-def sequences_verification(behind: Sequence[str] | str | None) -> Verification:
+def sequences_verification(
+    before: Mapping[str, str] | None, after: Mapping[str, str] | None
+) -> Verification:
     """Judge whether a sequence would next give a number that its column already holds.
 
-    ``setval`` is not undone by ROLLBACK, and a column that comes back has a fresh sequence. Takes
-    one line for each such sequence; None or a reason (text) when they could not be read.
+    ``setval`` is not undone by ROLLBACK, and a column that comes back has a fresh sequence. Both
+    map the sequences that are behind to a line saying how; None: they could not be read. What
+    was behind before the run already is said, and does not fail.
     """
     name, title = "sequences", "Sequences ahead of their columns"
-    if behind is None or isinstance(behind, str):
+    if after is None:
         return Verification(
-            name=name,
-            title=title,
-            verdict="unknown",
-            summary="the sequences could not be compared",
-            evidence=(shorten(behind, 160),) if behind else (),
+            name=name, title=title, verdict="unknown", summary="the sequences could not be read"
         )
+    known = before or {}
+    new = {sequence: line for sequence, line in after.items() if sequence not in known}
+    evidence = [printable(line) for line in new.values()]
+    evidence += [
+        f"{printable(line)}, before the run already"
+        for sequence, line in after.items()
+        if sequence in known
+    ]
     return Verification(
         name=name,
         title=title,
-        verdict="fail" if behind else "pass",
-        summary=f"{_some(len(behind), 'sequence')} behind" if behind else "none is behind",
-        evidence=_limited([printable(line) for line in behind]),
+        verdict="fail" if new else "pass",
+        summary=(
+            f"{_some(len(new), 'sequence')} behind"
+            if new
+            else ("none fell behind" if after else "none is behind")
+        ),
+        evidence=_limited(evidence),
     )
 
 
@@ -362,17 +372,6 @@ def health_verification(
         summary=summary,
         evidence=tuple(t for t in (printable(url), shorten(detail, 200)) if t),
         seconds=seconds,
-    )
-
-
-def errored(name: str, title: str, error: Exception | str) -> Verification:
-    """Return *unknown* for a verification that could not be carried out."""
-    return Verification(
-        name=name,
-        title=title,
-        verdict="unknown",
-        summary="could not be verified",
-        evidence=(shorten(str(error), 200),),
     )
 
 

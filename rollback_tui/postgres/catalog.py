@@ -233,6 +233,13 @@ class SequenceBehind(Value, frozen=True, kw_only=True):
     highest: int
     """The lowest, for a sequence that counts down."""
 
+    def describe(self) -> str:
+        """Return it as words."""
+        return (
+            f"{self.sequence}: would next give {self.next_value:,}, "
+            f"{self.column} already holds {self.highest:,}"
+        )
+
 
 def sequences_behind(
     conn: psycopg.Connection[Any], seconds: float = 10

@@ -180,10 +180,15 @@ def test_indexes() -> None:
 
 
 def test_sequences() -> None:
-    assert verify.sequences_verification(()).verdict == "pass"
-    assert verify.sequences_verification(("s: next 2, column has 2",)).verdict == "fail"
-    assert verify.sequences_verification(None).verdict == "unknown"
-    assert verify.sequences_verification("timed out").evidence == ("timed out",)
+    behind = {"s": "s: would next give 2, t.a already holds 2"}
+    assert verify.sequences_verification({}, {}).verdict == "pass"
+    assert verify.sequences_verification(None, {}).verdict == "pass"
+    assert verify.sequences_verification({}, None).verdict == "unknown"
+    assert verify.sequences_verification({}, behind).verdict == "fail"
+    assert verify.sequences_verification({}, behind).evidence == (behind["s"],)
+    old = verify.sequences_verification(behind, behind)
+    assert old.verdict == "pass"
+    assert "before the run already" in old.evidence[0]
 
 
 def test_another_transaction_id_means_the_script_ended_it() -> None:
@@ -201,15 +206,11 @@ def test_health_without_a_url_is_unknown() -> None:
     assert bad.evidence == ("http://h", "HTTP 500␛[2J")
 
 
-def test_an_error_is_unknown() -> None:
-    assert verify.errored("rows", "Rows", ValueError("no")).verdict == "unknown"
-
-
-def test_the_gate_stops_at_a_failure_and_lists_what_is_unknown() -> None:
+def test_the_gate_stops_at_a_failure_and_not_at_an_unknown() -> None:
     good, bad, blind = (verification(v, v) for v in ("pass", "fail", "unknown"))
     assert verify.gate([good, blind]) == "passed"
     assert verify.gate([good, blind, bad]) == "failed"
-    assert verify.unknowns([good, blind, bad]) == (blind,)
+    assert verify.gate([]) == "failed"
 
 
 def test_evidence_of_a_thousand_differences_is_capped() -> None:

@@ -454,6 +454,9 @@ def test_a_sequence_behind_its_column_is_named(database: Database) -> None:
     connection.execute('INSERT INTO "I d" VALUES (-5)')
     found = {s.column: (s.next_value, s.highest) for s in catalog.sequences_behind(connection)}
     assert found == {"public.t.a": (2, 2), 'public."I d"."I"': (-1, -5)}
+    assert [s.describe() for s in catalog.sequences_behind(connection)][1] == (
+        "public.t_a_seq: would next give 2, public.t.a already holds 2"
+    )
 
 
 def test_version_tables_are_described(database: Database) -> None:
