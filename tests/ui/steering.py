@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from textual.events import Paste
 from textual.pilot import Pilot
 
 from rollback_tui.ui.app import RollbackApp
@@ -40,7 +41,10 @@ class Terminal:
         await self.pilot.pause()
 
     async def type(self, text: str) -> None:
-        await self.press(*("space" if character == " " else character for character in text))
+        """Put ``text`` into the focused field: the last character as a key, the rest pasted."""
+        assert self.app.focused is not None
+        self.app.focused.post_message(Paste(text[:-1]))
+        await self.press(text[-1])
 
     async def until(self, *texts: str, seconds: float = 8) -> str:
         """Wait until every text is on the screen, and return the screen."""
