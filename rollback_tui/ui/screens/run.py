@@ -64,7 +64,7 @@ class RunScreen(StepScreen):
             yield Bar(id="alarms")
             yield Bar(id="now")
             with Container(id="run-pair"):
-                with VerticalScroll(id="phases", can_focus=False):
+                with VerticalScroll(id="phases"):
                     yield Bar(id="phase-lines")
                 yield LiveTable(
                     (

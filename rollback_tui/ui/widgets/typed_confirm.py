@@ -34,7 +34,7 @@ class TypedConfirm(Vertical):
 
     def compose(self) -> ComposeResult:
         """Facts above, fields below, the harmless button first."""
-        with VerticalScroll(id="confirm-facts", can_focus=False):
+        with VerticalScroll(id="confirm-facts"):
             yield Static("", id="facts", markup=False)
         for name in FIELDS:
             with Horizontal(classes="field"):
