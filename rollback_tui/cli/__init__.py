@@ -39,6 +39,7 @@ for _command in (
     look.plan,
     look.check,
     rollback.run,
+    rollback.settle,
     terminal.attach,
     past.history,
     past.report,
@@ -51,6 +52,12 @@ for _command in (
     commands.add_command(_command)
 
 
+def _code(error: RollbackTuiError) -> int:
+    if isinstance(error, rollback.Unfinished):
+        return 5
+    return 1 if isinstance(error, RunRefused) else 2
+
+
 def main() -> None:
     """Run the command line; every known error is one line and a remedy."""
     try:
@@ -59,7 +66,7 @@ def main() -> None:
         click.echo(f"error: {printable(error.summary)}", err=True)
         if error.remedy:
             click.echo(f"  → {printable(error.remedy)}", err=True)
-        sys.exit(1 if isinstance(error, RunRefused) else 2)
+        sys.exit(_code(error))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -23,13 +24,13 @@ from rollback_tui.ui.operations import Choice
 @common
 def state(given: Common) -> None:
     """What the database is doing now."""
-    session = Session(given)
-    target, now, tables = session.target(), session.activity(), session.tables()
-    try:
-        applied = session.plan(Choice()).applied
-        problem = ""
-    except FrameworkError as error:
-        applied, problem = (), error.summary
+    with contextlib.closing(Session(given)) as session:
+        target, now, tables = session.target(), session.activity(), session.tables()
+        try:
+            applied = session.plan(Choice()).applied
+            problem = ""
+        except FrameworkError as error:
+            applied, problem = (), error.summary
     if given.as_json:
         print_json(
             {
@@ -87,7 +88,8 @@ def plan(given: Common, choice: Choice, script: Path | None, offline: bool) -> N
 
         print_json(split_file(script, offline=offline))
         return
-    made = Session(given).plan(choice)
+    with contextlib.closing(Session(given)) as session:
+        made = session.plan(choice)
     if given.as_json:
         print_json(plan_shape(made))
     else:
@@ -126,8 +128,8 @@ def _print_plan(made: Plan) -> None:
 @common
 def check(given: Common, choice: Choice) -> None:
     """The safety checks; exit 0 when it is safe to roll back, 1 when not."""
-    session = Session(given)
-    results = session.checks(session.plan(choice))
+    with contextlib.closing(Session(given)) as session:
+        results = session.checks(session.plan(choice))
     safe = may_roll_back(results, {})
     if given.as_json:
         print_json(check_shape(results, safe=safe))

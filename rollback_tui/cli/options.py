@@ -13,7 +13,7 @@ import msgspec
 
 from rollback_tui.config import FILE_NAME, Settings, load
 from rollback_tui.core.errors import ConfigurationError
-from rollback_tui.postgres.connect import Connection, connect, resolved
+from rollback_tui.postgres.connect import Connection, connect, resolved, with_database
 from rollback_tui.ui.operations import Choice
 
 Command = Callable[..., Any]
@@ -39,6 +39,14 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
     def used_dsn(self) -> str:
         """Return the connection string as it was really used, for a pipe to the worker."""
         with self.connect() as connection:
+            return resolved(connection)
+
+    def used_maintenance_dsn(self) -> str:
+        """Return that of the maintenance database, which is reached also when the door of the
+        target is closed."""
+        settings = self.settings.connection
+        dsn = with_database(self.dsn, settings.maintenance_database)
+        with connect(dsn, timeout=settings.connect_timeout) as connection:
             return resolved(connection)
 
 

@@ -62,7 +62,8 @@ def recorded_demo(keep: Path | None) -> Iterator[tuple[Demo, Common]]:
         settings = load(scene.config)
         given = Common(dsn=scene.dsn, settings=settings, project=scene.project, as_json=False)
         if recorded:
-            plan = Session(given).plan(Choice())
+            with contextlib.closing(Session(given)) as session:
+                plan = session.plan(Choice())
             save(
                 scene.project / settings.verify.baseline_directory,
                 msgspec.structs.replace(recorded[0], version=plan.goal or ""),
@@ -75,10 +76,10 @@ def _baseline(server_version: int, snapshot: SchemaSnapshot) -> Baseline:
 
 
 def _roll_back(given: Common) -> int:
-    session = Session(given)
-    session.target()
-    plan = session.plan(Choice())
-    folder = session.start(plan, {}, "practice run of the demo", attended=False)
+    with contextlib.closing(Session(given)) as session:
+        session.target()
+        plan = session.plan(Choice())
+        folder = session.start(plan, {}, "practice run of the demo", attended=False)
     finished = follow(folder, lambda record: click.echo(log_line(record), err=True))
     click.echo(session.report(folder))
     return EXIT[finished.outcome]

@@ -13,14 +13,19 @@ import msgspec
 
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.session import Session
-from rollback_tui.core.errors import ConfigurationError, RunRefused
+from rollback_tui.core.errors import ConfigurationError, RollbackTuiError, RunRefused
 from rollback_tui.core.events import Record, RunFinished
 from rollback_tui.core.model import Outcome, Plan
 from rollback_tui.core.report import log_line
+from rollback_tui.core.run_view import fold
 from rollback_tui.core.text import printable
+from rollback_tui.postgres.connect import with_database
+from rollback_tui.run import feed, journal
 from rollback_tui.run.control import ControlUnavailable
 from rollback_tui.run.feed import RunFeed
 from rollback_tui.run.journal import flat
+from rollback_tui.run.request import RunRequest, operator
+from rollback_tui.run.settle import settle as finish_interrupted
 from rollback_tui.ui.operations import Choice
 
 EXIT: dict[Outcome, int] = {
@@ -32,6 +37,10 @@ EXIT: dict[Outcome, int] = {
 }
 
 _POLL_SECONDS = 0.1
+
+
+class Unfinished(RollbackTuiError):
+    """A run without an outcome that nobody works on: the door may be closed (exit 5)."""
 
 
 @click.command()
@@ -51,18 +60,52 @@ def run(
 ) -> None:
     """Roll back now. Ctrl+C asks for an abort, which is obeyed until COMMIT."""
     overrides = _overrides(override)
-    session = Session(given)
-    target = session.target()
-    if confirm != target.database:
-        raise RunRefused(
-            f"--confirm says {confirm}, but this is {target.database}",
-            "Check --dsn; then type the name of the database you mean.",
-        )
-    plan = session.plan(choice)
-    if not yes:
-        _ask_for_version(plan)
-    folder = session.start(plan, overrides, reason, attended=False)
+    with contextlib.closing(Session(given)) as session:
+        target = session.target()
+        if confirm != target.database:
+            raise RunRefused(
+                f"--confirm says {confirm}, but this is {target.database}",
+                "Check --dsn; then type the name of the database you mean.",
+            )
+        plan = session.plan(choice)
+        if not yes:
+            _ask_for_version(plan)
+        folder = session.start(plan, overrides, reason, attended=False)
     sys.exit(EXIT[follow(folder, _printer(given.as_json)).outcome])
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", required=False)
+@common
+def settle(given: Common, run_id: str | None) -> None:
+    """Finish an interrupted run: open the door, and say what the database holds."""
+    folder = feed.find(given.run_directory(), run_id)
+    records = journal.read(folder / journal.FILE_NAME)
+    started = fold(records).started
+    if started is None:
+        raise ConfigurationError(f"{folder} holds no run", "See `rollback-tui history`.")
+    finished = finish_interrupted(
+        RunRequest(
+            run=started.run,
+            folder=str(folder),
+            project=str(given.project),
+            dsn=with_database(given.used_maintenance_dsn(), started.target.database),
+            settings=given.settings,
+            plan=started.plan,
+            fingerprint=started.target.fingerprint,
+            overrides={},
+            reason=started.reason,
+            operator=operator(),
+            attended=False,
+        )
+    )
+    if given.as_json:
+        click.echo(msgspec.json.encode(finished))
+    else:
+        click.echo(printable(f"{finished.outcome}: {finished.summary}"))
+        for command in finished.next_commands:
+            click.echo(f"  {printable(command)}")
+    sys.exit(EXIT[finished.outcome])
 
 
 def _overrides(texts: tuple[str, ...]) -> dict[str, str]:
@@ -97,23 +140,23 @@ def _printer(as_json: bool) -> Callable[[Record], None]:
 
 
 def follow(folder: Path, show: Callable[[Record], None]) -> RunFinished:
-    """Show a run's events until its outcome. Raises RunRefused when nobody works on it."""
-    feed = RunFeed(folder)
+    """Show a run's events until its outcome. Raises Unfinished when nobody works on it."""
+    run_feed = RunFeed(folder)
     silent = 0
     while True:
         try:
-            for record in feed.poll():
+            for record in run_feed.poll():
                 show(record)
                 if isinstance(record.event, RunFinished):
                     return record.event
             # The guardian needs a moment between a dead worker and its own socket.
-            silent = 0 if feed.alive() else silent + 1
+            silent = 0 if run_feed.alive() else silent + 1
             if silent > 100:
-                raise RunRefused(
+                raise Unfinished(
                     "the run's worker and guardian are gone, and it has no outcome",
-                    f"rollback-tui attach {folder.name[16:]}",
+                    f"rollback-tui settle {folder.name[16:]}",
                 )
             time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
             with contextlib.suppress(ControlUnavailable):
-                click.echo(f"abort: {feed.abort()}", err=True)
+                click.echo(f"abort: {run_feed.abort()}", err=True)

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import click
 
-from rollback_tui.cli.options import Common, common
+from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.run import feed
+from rollback_tui.ui.operations import Choice
 
 
 @click.command(hidden=True)
+@how_far
 @common
-def ui(given: Common) -> None:
+def ui(given: Common, choice: Choice) -> None:
     """Open the screens."""
-    sys.exit(open_screens(given))
+    sys.exit(open_screens(given, choice=choice))
 
 
 @click.command()
@@ -28,7 +30,7 @@ def attach(given: Common, run: str | None) -> None:
     sys.exit(open_screens(given, folder=folder))
 
 
-def open_screens(given: Common, *, folder: Path | None = None) -> int:
+def open_screens(given: Common, *, folder: Path | None = None, choice: Choice | None = None) -> int:
     """Run the screens and return the exit code.
 
     Without a folder the target is asked first, so that a wrong password is one clear line and
@@ -47,7 +49,7 @@ def open_screens(given: Common, *, folder: Path | None = None) -> int:
     try:
         if folder is None:
             session.target()
-        app = RollbackApp(session, folder=folder)
+        app = RollbackApp(session, folder=folder, choice=choice)
         code = app.run(mouse=False)
     finally:
         session.close()

@@ -35,11 +35,15 @@ class State:
         schema: SchemaSnapshot,
         rows: dict[str, int | None],
         invalid_indexes: tuple[str, ...] = (),
+        sequences_behind: dict[str, str] | None = None,
     ) -> None:
         self.schema = schema
         self.rows = rows
         """Exact rows by table; None where time did not allow to count."""
         self.invalid_indexes = invalid_indexes
+        self.sequences_behind = sequences_behind
+        """A line by sequence that would next give a number its column already holds; None when
+        that could not be read."""
 
 
 class Run:
@@ -69,6 +73,9 @@ class Run:
         """Of the backend that has the transaction."""
         self.committed = False
         """The server answered COMMIT. Known here even when it could not be journaled."""
+        self.escaped = False
+        """The script ended our transaction: part of it is committed, and only then is the
+        checkpoint brought back without asking."""
         self.cleaning_up = False
         """From here on nothing may stop the run from opening the door, not even a full disk."""
 

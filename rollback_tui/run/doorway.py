@@ -205,6 +205,8 @@ def clear_caches(run: Run) -> None:
             facts=run.facts(),
             dsn=run.request.dsn,
             project=run.project,
+            # Behind our own door nobody connects anew.
+            connection=run.target if run.view.door_closed is not None else None,
         )
         run.write(ran)
         if not ran.ok:

@@ -89,7 +89,16 @@ def look(run: Run, connection: Connection) -> State:
         schema=catalog.snapshot(connection),
         rows=counts.count_all(connection, run.settings.verify.count_seconds),
         invalid_indexes=catalog.invalid_indexes(connection),
+        sequences_behind=_sequences_behind(connection),
     )
+
+
+def _sequences_behind(connection: Connection) -> dict[str, str] | None:
+    try:
+        return {s.sequence: s.describe() for s in catalog.sequences_behind(connection)}
+    except psycopg.Error:
+        # The look-up undoes its own trace; a sequence we may not read is not known.
+        return None
 
 
 def _assert_timeouts(run: Run, connection: Connection) -> None:
@@ -136,6 +145,7 @@ def _take_back(run: Run, connection: Connection, migration: Migration) -> None:
         _count_loss(run, connection, statement)
         _send(run, connection, statement)
         if not in_transaction(connection):
+            run.escaped = True
             raise TransactionLost(
                 f"statement {statement.index} ended the transaction",
                 "What came before it may be committed: see the proof below.",
@@ -148,7 +158,8 @@ def _take_back(run: Run, connection: Connection, migration: Migration) -> None:
 
 def _count_loss(run: Run, connection: Connection, statement: Statement) -> None:
     """Count what goes, in the transaction that removes it: nobody can write in between."""
-    if not any(doomed.kind != "rows" for doomed in statement.effect.doomed):
+    named = any(doomed.kind != "rows" for doomed in statement.effect.doomed)
+    if not named and not statement.effect.cascade:
         return
     losses = counts.losses(connection, statement, _LOSS_SECONDS, in_run=True)
     if losses:

@@ -33,8 +33,6 @@ def guard(request: RunRequest) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, pass_on)
     worker.communicate(msgspec.json.encode(request))
-    path = Path(request.folder) / run_journal.FILE_NAME
-    if path.exists():
-        records = run_journal.read(path)
-        if records and fold(records).finished is None:
-            settle(request)
+    records = run_journal.read(Path(request.folder) / run_journal.FILE_NAME)
+    if records and fold(records).finished is None:
+        settle(request)

@@ -18,19 +18,27 @@ from rollback_tui.config import Hook
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.events import HookRan
 from rollback_tui.core.text import printable, shorten
-from rollback_tui.postgres.connect import connect
+from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.run import web
 
 _OUTPUT = 2000
 
 
 def call(
-    hook: Hook, name: str, *, on: bool, facts: Mapping[str, str], dsn: str, project: Path
+    hook: Hook,
+    name: str,
+    *,
+    on: bool,
+    facts: Mapping[str, str],
+    dsn: str,
+    project: Path,
+    connection: Connection | None = None,
 ) -> HookRan:
     """Call the hook and return how it went. Never raises.
 
     ``facts`` go to a command as environment variables (``ROLLBACK_…``) and to a URL as JSON.
-    ``on`` decides whether a flag file is created or removed.
+    ``on`` decides whether a flag file is created or removed. SQL goes over ``connection``, or
+    over a new one to ``dsn``.
     """
     began = time.monotonic()
     try:
@@ -39,7 +47,7 @@ def call(
         elif hook.url:
             ok, summary = _url(hook, name, facts)
         elif hook.sql:
-            ok, summary = _sql(hook, dsn)
+            ok, summary = _sql(hook, dsn, connection)
         else:
             ok, summary = _flag_file(hook, project, on=on)
     except OSError as error:
@@ -126,14 +134,20 @@ def _url(hook: Hook, name: str, facts: Mapping[str, str]) -> tuple[bool, str]:
     return 200 <= answer.status < 300, f"HTTP {answer.status}"
 
 
-def _sql(hook: Hook, dsn: str) -> tuple[bool, str]:
+def _sql(hook: Hook, dsn: str, connection: Connection | None) -> tuple[bool, str]:
+    limit = str(max(1, round(hook.timeout_seconds * 1000)))
     try:
-        with connect(dsn, timeout=hook.timeout_seconds) as connection:
-            connection.execute(
-                "SELECT set_config('statement_timeout', %s, false)",
-                [str(max(1, round(hook.timeout_seconds * 1000)))],
-            )
-            return True, connection.execute(hook.sql.encode()).statusmessage or "done"
+        with contextlib.ExitStack() as stack:
+            if connection is None:
+                connection = stack.enter_context(connect(dsn, timeout=hook.timeout_seconds))
+            else:
+                # A script's SET ROLE outlives its COMMIT, and RESET ALL does not undo it.
+                connection.execute("RESET ALL")
+                connection.execute("RESET ROLE")
+            connection.execute("SELECT set_config('statement_timeout', %s, false)", [limit])
+            said = connection.execute(hook.sql.encode()).statusmessage or "done"
+            connection.execute("RESET statement_timeout")
+            return True, said
     except (psycopg.Error, RollbackTuiError) as error:
         return False, str(error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from rollback_tui.run.request import RunRequest
 _START_SECONDS = 20.0
 
 
-def start(request: RunRequest) -> subprocess.Popen[bytes]:
+def start(request: RunRequest) -> None:
     """Start the run that ``request`` describes; its folder must exist.
 
     Returns when the first event is on disk. From then on the run needs neither this process
@@ -47,4 +48,5 @@ def start(request: RunRequest) -> subprocess.Popen[bytes]:
             last = printable(said.splitlines()[-1]) if said else "it said nothing"
             raise RunRefused(f"the worker could not begin: {last}", f"See {path}.")
         time.sleep(0.05)
-    return guardian
+    # It outlives us or not; while we live, its end is collected.
+    threading.Thread(target=guardian.wait, name="guardian's end", daemon=True).start()

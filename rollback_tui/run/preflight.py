@@ -145,14 +145,15 @@ def announce(run: Run) -> None:
     """Tell that it begins, and switch the application's maintenance mode on."""
     with run.phase("announce") as outcome:
         told = run.hook("notify started")
-        switched = run.hook("maintenance on")
-        if switched is not None:
+        if run.settings.maintenance.on.configured:
+            # Journaled first: whoever settles this run must know that it may be on.
             run.write(ev.MaintenanceChanged(on=True))
-            if not switched.ok:
-                raise RunRefused(
-                    f"maintenance mode could not be switched on: {switched.summary}",
-                    "Repair [maintenance.on] in rollback.toml, or take it out.",
-                )
+        switched = run.hook("maintenance on")
+        if switched is not None and not switched.ok:
+            raise RunRefused(
+                f"maintenance mode could not be switched on: {switched.summary}",
+                "Repair [maintenance.on] in rollback.toml, or take it out.",
+            )
         outcome.summary = "; ".join(
             text
             for text in (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import psycopg
 
 from rollback_tui.core import events as ev
@@ -25,15 +23,19 @@ from rollback_tui.run.verification import health
 from rollback_tui.run.worker import opened
 
 
-def settle(request: RunRequest) -> None:
-    """Finish an interrupted run. Idempotent: a run that has its outcome is left alone.
+def settle(request: RunRequest) -> ev.RunFinished:
+    """Finish an interrupted run and return its outcome. Idempotent: one that has its outcome is
+    left alone.
 
-    Raises RollbackTuiError when the server stays away; it can be called again.
+    Raises JournalInUse while its worker lives, and RollbackTuiError when the server stays away;
+    it can be called again.
     """
-    records = run_journal.read(Path(request.folder) / run_journal.FILE_NAME)
-    if fold(records).finished is not None:
-        return
     with opened(request) as run:
+        # Read when the journal is ours: the worker may have ended in the last moment.
+        records = run_journal.read(run.journal.path)
+        finished = fold(records).finished
+        if finished is not None:
+            return finished
         for record in records:
             run.view = advance(run.view, record)
             if isinstance(record.event, ev.TransactionStarted):
@@ -44,7 +46,7 @@ def settle(request: RunRequest) -> None:
         reopen(run, None)
         if outcome == "rolled_back" and health(run) is False:
             outcome, summary = "needs_operator", "Rolled back, but the application is not healthy."
-        finish(run, outcome, summary)
+        return finish(run, outcome, summary)
 
 
 def _judge(run: Run) -> tuple[Outcome, str]:

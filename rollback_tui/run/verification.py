@@ -40,6 +40,7 @@ def verify(run: Run) -> bool:
                 ("schema", "Schema restored", _schema),
                 ("foreign_keys", "Foreign keys intact", _foreign_keys),
                 ("indexes", "Indexes valid", _indexes),
+                ("sequences", "Sequences ahead of their columns", _sequences),
                 ("version", "Version table as expected", _version),
             )
         ]
@@ -92,7 +93,9 @@ def _isolated(
 
 
 def _transaction(run: Run, connection: Connection) -> Verification:
-    return judge.transaction_verification(run.xid, transaction_id(connection))
+    verification = judge.transaction_verification(run.xid, transaction_id(connection))
+    run.escaped = run.escaped or verification.verdict == "fail"
+    return verification
 
 
 def _constraints(_: Run, connection: Connection) -> Verification:
@@ -141,6 +144,12 @@ def _indexes(run: Run, connection: Connection) -> Verification:
     return judge.indexes_verification(
         _before(run).invalid_indexes, catalog.invalid_indexes(connection)
     )
+
+
+def _sequences(run: Run, connection: Connection) -> Verification:
+    """``setval`` is not undone by anything, and a column that comes back has a fresh sequence."""
+    behind = {s.sequence: s.describe() for s in catalog.sequences_behind(connection)}
+    return judge.sequences_verification(_before(run).sequences_behind, behind)
 
 
 def _version(run: Run, connection: Connection) -> Verification:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 
+from rollback_tui.core import events as ev
 from rollback_tui.core.events import Record
 from rollback_tui.core.report import log_line
 from rollback_tui.run import folder
@@ -50,33 +51,46 @@ def opened(request: RunRequest) -> Iterator[Run]:
 
         journal.listeners.append(write_log)
         run = Run(request, journal, control)
-        control.on_abort = lambda: _interrupt(run)
+        control.on_abort = lambda: _abort(run)
         control.status = lambda: run.view.phase.phase if run.view.phase else "between phases"
-        _abort_on_signals(control)
-        with contextlib.closing(run):
+        with contextlib.closing(run), _abort_on_signals(control):
             yield run
 
 
-def _interrupt(run: Run) -> None:
-    """Cancel the statement that is running, so that the engine sees the abort at once."""
+def _abort(run: Run) -> None:
+    """Journal that it was asked for, and cancel the statement that is running, so that the
+    engine sees it at once; never one of the proof that comes after."""
+    with contextlib.suppress(OSError):
+        run.write(ev.AbortAsked())
     connection = run.target
+    if run.cleaning_up:
+        return
     if connection is not None and not connection.closed:
         with contextlib.suppress(psycopg.Error):
             connection.cancel_safe(timeout=5)
 
 
-def _abort_on_signals(control: Control) -> None:
+@contextlib.contextmanager
+def _abort_on_signals(control: Control) -> Iterator[None]:
     """Turn signals into an abort. The C-level handler only writes a byte, at any moment; the
     abort itself happens in a thread, where taking a lock is safe."""
     reading, writing = socket.socketpair()
     writing.setblocking(False)
-    signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-    for number in _ABORTING:
-        signal.signal(number, lambda *_: None)
 
     def listen() -> None:
-        with reading, writing:
-            while reading.recv(1):
-                control.abort()
+        while reading.recv(1):
+            control.abort()
 
-    threading.Thread(target=listen, name="signals", daemon=True).start()
+    thread = threading.Thread(target=listen, name="signals", daemon=True)
+    thread.start()
+    wakeup = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    handlers = {number: signal.signal(number, lambda *_: None) for number in _ABORTING}
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        writing.close()
+        thread.join(timeout=5)
+        reading.close()

@@ -33,6 +33,7 @@ def save(directory: Path, baseline: Baseline) -> Path:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp")
+        temporary.touch(mode=0o600)
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(baseline), indent=1))
         temporary.replace(path)
     except OSError as error:

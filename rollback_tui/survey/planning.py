@@ -151,7 +151,7 @@ def with_losses(connection: Connection, plan: Plan) -> Plan:
     connection.execute("SET lock_timeout = '1s'")
 
     def counted(statement: Statement) -> Statement:
-        if not statement.effect.doomed:
+        if not statement.effect.doomed and not statement.effect.cascade:
             return statement
         left = max(0.1, deadline - time.monotonic())
         return msgspec.structs.replace(statement, loss=counts.losses(connection, statement, left))

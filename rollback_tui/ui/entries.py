@@ -79,6 +79,12 @@ def _short(loss: Loss) -> str:
     return number + (loss.kind[:-1] if loss.count == 1 else loss.kind)
 
 
+def objects_of(statement: Statement) -> str:
+    """Return what a statement is about: for a column or constraint that goes, its own name."""
+    parts = [name for kind, name in statement.effect.drops if kind in ("column", "constraint")]
+    return ", ".join(parts or statement.effect.objects)
+
+
 def short_kind(kind: str) -> str:
     """Return the part of a statement's kind that tells it apart in a narrow column.
 

@@ -261,6 +261,40 @@ def test_a_worker_killed_in_mid_run_is_settled_and_the_door_opens(project: Proje
     assert project.versions() == ["20240101000000", "20240202000000"]
 
 
+def test_worker_and_guardian_killed_then_settle_opens_the_door(project: Project) -> None:
+    project.two_migrations("DROP TABLE tokens;\nSELECT pg_sleep(60);")
+    project.configure(MAINTENANCE)
+    run = project.start(*project.run_arguments)
+    found = _wait_for(project, "statement_started", 2)
+    worker = only(found, "run_started")[0]["worker_pid"]
+    guardian = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(guardian, signal.SIGKILL)
+    os.kill(worker, signal.SIGKILL)
+    run.communicate(timeout=60)
+    assert run.returncode == 5
+    assert project.connection_limit() == 0
+    listed = json.loads(project.command("history", "--json").stdout)
+    assert listed[0]["outcome"] == "unfinished"
+
+    settled = project.command("settle")
+
+    assert settled.returncode == 3, settled.stdout + settled.stderr
+    assert settled.stdout.startswith("unchanged: ")
+    assert project.connection_limit() == -1
+    assert not (project.directory / "maintenance.flag").exists()
+    assert project.query("SELECT count(*) FROM tokens") == [(17,)]
+    assert project.command("settle").returncode == 3
+
+
+def test_a_run_that_goes_on_cannot_be_settled(project: Project) -> None:
+    project.two_migrations("SELECT pg_sleep(3);\nDROP TABLE tokens;")
+    run = project.start(*project.run_arguments)
+    _wait_for(project, "statement_started")
+    assert project.command("settle").returncode == 2
+    run.communicate(timeout=60)
+    assert run.returncode == 0
+
+
 def test_killing_the_terminal_does_not_touch_the_run(project: Project) -> None:
     project.two_migrations(
         "SELECT pg_sleep(2);\nDROP TABLE tokens;\nALTER TABLE users DROP COLUMN verified_at;"

@@ -50,6 +50,8 @@ def test_leaving_in_mid_run_and_attaching_again_shows_all_of_it() -> None:
             await confirm(t, _nothing)
             await t.until("The run asks", "Commit?", seconds=60)
             await t.press("ctrl+q")
+            await t.until("goes on")
+            await t.press("tab", "enter")
 
         app = drive(session, leave, size=(80, 24))
         assert app.running_folder is not None

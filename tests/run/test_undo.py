@@ -95,6 +95,7 @@ def test_what_a_script_committed_behind_our_back_is_brought_back_from_the_checkp
     run.before = look(run, connection)
     connection.execute("DROP TABLE tokens")
     connection.execute("COMMIT")
+    run.escaped = True
 
     outcome, summary = undo(run, keeper, StatementRefused("the script ended the transaction", ""))
     reopen(run, keeper)
@@ -107,6 +108,25 @@ def test_what_a_script_committed_behind_our_back_is_brought_back_from_the_checkp
     with psycopg.connect(project.database.server.dsn()) as admin:
         found = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [kept]).fetchall()
     assert found == [(1,)]
+
+
+def test_what_somebody_else_changed_is_never_restored_over(
+    run: Run,
+    project: Project,  # noqa: F811
+) -> None:
+    checkpoint(run)
+    keeper = close_door(run)
+    connection = run.live_target()
+    connection.execute("BEGIN")
+    run.xid, run.backend_pid = "1", connection.info.backend_pid
+    run.before = look(run, connection)
+    with psycopg.connect(project.database.superuser_dsn) as somebody:
+        somebody.execute("CREATE TABLE theirs (id int)")
+    outcome, _ = undo(run, keeper, StatementRefused("no", ""))
+    reopen(run, keeper)
+    assert outcome == "needs_operator"
+    assert run.view.recovery == ()
+    assert project.query("SELECT to_regclass('theirs') IS NOT NULL") == [(True,)]
 
 
 def test_without_a_checkpoint_the_operator_is_needed(run: Run) -> None:

@@ -13,7 +13,15 @@ from textual.content import Content
 from textual.widgets import DataTable, Static
 
 from rollback_tui.core.text import cells
-from rollback_tui.ui.entries import Entry, entries, lock_of, loss_of, losses_of, short_kind
+from rollback_tui.ui.entries import (
+    Entry,
+    entries,
+    lock_of,
+    loss_of,
+    losses_of,
+    objects_of,
+    short_kind,
+)
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import Tone, cell, line
 from rollback_tui.ui.walk import Walk, unreviewed
@@ -166,7 +174,7 @@ def _row(entry: Entry, walk: Walk) -> tuple[Text, ...]:
         cell(*mark),
         cell(statement.index, right=True),
         cell(short_kind(statement.effect.kind), "plain" if statement.dangerous else "dim"),
-        cell(", ".join(statement.effect.objects) or "–"),
+        cell(objects_of(statement) or "–"),
         cell(lock, "warn" if lock in ("AccessExclusive", "unknown") else "dim"),
         cell(loss_of(statement), "bad" if statement.dangerous else "dim"),
     )

@@ -102,7 +102,7 @@ def items(view: RunView) -> list[Item]:
         found.append(("failure", ("✗ failed", "bad"), "the statement that failed", _failure(view)))
     if view.unchanged is not None:
         proven = view.unchanged.proven
-        text = [line("Schema and rows were compared with those before the run.")]
+        text = [line("Compared with what was there before the run: ", view.unchanged.basis, ".")]
         text += [line(("· ", "dim"), item) for item in view.unchanged.differences]
         mark: tuple[str, Tone] = ("✓ proven", "good") if proven else ("✗ differs", "bad")
         found.append(("unchanged", mark, "nothing was changed", lines(text)))

@@ -19,7 +19,16 @@ from rollback_tui.ui.walk import REASON_LENGTH
 
 
 class QuietInput(Input):
-    """An input whose cursor does not blink: a blink is 2 kB a second over SSH."""
+    """An input whose cursor does not blink: a blink is 2 kB a second over SSH.
+
+    Tab has priority here: on a slow link text, tab and text arrive in one piece, and the focus
+    must have moved before the second text is handed out.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+    ]
 
     def __init__(self, *, id: str, placeholder: str = "") -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, placeholder=placeholder, compact=True)

@@ -9,6 +9,7 @@ from rollback_tui.core import events as ev
 from rollback_tui.core.model import Plan
 from rollback_tui.core.run_view import RunView, StatementView
 from rollback_tui.core.text import shorten
+from rollback_tui.ui.entries import objects_of
 from rollback_tui.ui.theme import OUTCOME, PROGRESS, Tone, cell, line, lines
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.wording import clock, took
@@ -51,9 +52,9 @@ def clocks(walk: Walk, now: float) -> Content:
         tail = (f"  {glyph} {words}", tone)
     return line(
         " elapsed ",
-        (clock(elapsed), "strong"),
+        (clock(elapsed) if finished is None else took(elapsed), "strong"),
         " · downtime ",
-        (clock(downtime), "warn" if closed else "strong"),
+        (clock(downtime) if finished is None else took(downtime), "warn" if closed else "strong"),
         door if closed or finished is None else "",
         maintenance if view.maintenance_on else "",
         tail,
@@ -69,9 +70,8 @@ def now_line(walk: Walk, now: float) -> Content:
                 line((" THE WORKER DOES NOT ANSWER and the run has not ended. ", "alarm")),
                 line(" Its guardian settles the run by itself: wait for the outcome here."),
                 line(
-                    " Nothing within a minute: the guardian is gone too. What was not committed"
-                    " is rolled back by the server; ",
-                    ("look at the door and at maintenance mode by hand.", "strong"),
+                    " Nothing within a minute: the guardian is gone too. Then type: ",
+                    ("rollback-tui settle", "strong"),
                 ),
             ]
         )
@@ -128,7 +128,7 @@ def statement_row(view: StatementView, plan: Plan) -> tuple[Text, ...]:
     """Return the cells of one statement: mark, number, what, rows, time."""
     glyph, tone = PROGRESS[view.status]
     statement = plan.statements[view.index - 1]
-    what = f"{statement.effect.kind} {', '.join(statement.effect.objects)}"
+    what = f"{statement.effect.kind} {objects_of(statement)}"
     if statement.effect.kind == "unknown":
         what = shorten(statement.sql, 80)
     time = view.status if view.status in ("running", "failed") else took(view.seconds)
