@@ -81,9 +81,8 @@ A hook is something of yours that is called. It has **one** of `command`, `url`,
 - `url` is POSTed `{"event": NAME, "run": …, "database": …, …}` with the same facts in lower case.
   It succeeds with a 2xx answer. Redirects are not followed, proxies of the environment are not
   used.
-- `sql` is sent in a session of its own. While the door is closed by a connection limit, a role that
-  is no superuser cannot open one: use it for `maintenance.on`, `maintenance.off` and
-  `notify.started`, which are called while the door is open, and not for `caches.clear`.
+- `sql` is sent in a session of its own; for `caches.clear`, which is called behind the closed door,
+  in the run's session, after COMMIT.
 - `flag_file` is created, and for `maintenance.off` removed.
 
 | hook | called | when it fails |

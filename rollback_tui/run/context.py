@@ -185,6 +185,12 @@ class Run:
         started = self.view.started
         return started.target.database if started else ""
 
+    @property
+    def shut(self) -> bool:
+        """Whether nobody else can write now. On the ``terminate`` rung they can, for moments."""
+        closed = self.view.door_closed
+        return closed is not None and closed.rung == "limit"
+
     def open_connections(self) -> None:
         """Connect to the target and to the maintenance database. Raises ConnectionFailed."""
         timeout = self.settings.connection.connect_timeout

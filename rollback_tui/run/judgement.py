@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import psycopg
 
+from rollback_tui.checkpoint import manifest as checkpoint
 from rollback_tui.core import events as ev
 from rollback_tui.core import schema
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
@@ -22,7 +24,7 @@ _SERVER_SECONDS = 60.0
 
 
 def reach(run: Run, keeper: Keeper | None) -> tuple[Connection, bool]:
-    """Return a connection to the target, and whether the door is still closed.
+    """Return a connection to the target, and whether it is still shut.
 
     A role that is no superuser cannot come in behind its own connection limit: then the door
     is opened first, which is better than not knowing what the database holds.
@@ -31,7 +33,7 @@ def reach(run: Run, keeper: Keeper | None) -> tuple[Connection, bool]:
     deadline = time.monotonic() + _SERVER_SECONDS
     while True:
         try:
-            return run.live_target(), run.view.door_closed is not None
+            return run.live_target(), run.shut
         except ConnectionFailed as error:
             if run.view.door_closed is not None and "too many connections" in error.summary:
                 if keeper is not None:
@@ -98,9 +100,9 @@ def prove_unchanged(run: Run, keeper: Keeper | None) -> ev.UnchangedProven:
     """
     deadline = time.monotonic() + _SERVER_SECONDS
     while True:
-        connection, closed = reach(run, keeper)
+        connection, shut = reach(run, keeper)
         try:
-            proof = _compare(run, connection, closed=closed)
+            proof = _compare(run, connection, shut=shut)
         except psycopg.OperationalError:
             if not connection.broken or time.monotonic() > deadline:
                 raise
@@ -111,7 +113,7 @@ def prove_unchanged(run: Run, keeper: Keeper | None) -> ev.UnchangedProven:
         return proof
 
 
-def _compare(run: Run, connection: Connection, *, closed: bool) -> ev.UnchangedProven:
+def _compare(run: Run, connection: Connection, *, shut: bool) -> ev.UnchangedProven:
     """Rows are compared only behind a closed door: elsewhere others may be writing."""
     differences: list[str] = []
     compared = ["version table"]
@@ -120,15 +122,22 @@ def _compare(run: Run, connection: Connection, *, closed: bool) -> ev.UnchangedP
     before = run.before
     if before is not None:
         compared.append("schema")
-        now = look(run, connection) if closed else State(catalog.snapshot(connection), {})
+        now = look(run, connection) if shut else State(catalog.snapshot(connection), {})
         differences += [d.describe() for d in schema.diff(before.schema, now.schema)]
-        if closed:
+        if shut:
             compared.append("rows")
             differences += [
                 f"{table}: {rows} rows before, {now.rows.get(table)} now"
                 for table, rows in before.rows.items()
                 if rows is not None and now.rows.get(table) != rows
             ]
+    elif run.view.checkpoint is not None:
+        # After a killed worker nobody remembers what was before; the manifest does.
+        manifest, _ = checkpoint.read(Path(run.view.checkpoint.path))
+        if manifest.schema_fingerprint:
+            compared.append("schema")
+            if catalog.snapshot(connection).fingerprint != manifest.schema_fingerprint:
+                differences.append("the schema is not the one of the checkpoint's manifest")
     return ev.UnchangedProven(
         proven=not differences,
         differences=tuple(printable(d) for d in differences[:50]),

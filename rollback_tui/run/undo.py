@@ -27,7 +27,7 @@ def undo(run: Run, keeper: Keeper | None, error: BaseException) -> tuple[Outcome
         proof = prove_unchanged(run, keeper)
         if proof.proven:
             return "unchanged", f"{why}. Nothing was changed (compared: {proof.basis})."
-        if not run.escaped or run.view.door_closed is None:
+        if not run.escaped or not run.shut:
             # Somebody else changed it, or others are writing: restoring would lose their work.
             return "needs_operator", f"{why}. The database is not as before; see the differences."
         if recover(run):
