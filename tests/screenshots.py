@@ -22,7 +22,6 @@ def camera(t: Terminal, size: tuple[int, int]) -> Look:
     """Return what takes a picture under a name."""
 
     def look(name: str) -> None:
-        t.app.clear_notifications()
         path = DIRECTORY / f"{name}-{size[0]}x{size[1]}.svg"
         svg = t.app.export_screenshot(title="rollback-tui")
         # Without it, librsvg drops the blanks at the edges of a text.

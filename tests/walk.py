@@ -97,6 +97,8 @@ async def to_report(t: Terminal, look: Look) -> None:
     await t.until("rolled back and verified", seconds=60)
     await t.press("n")
     await t.until("Schema restored", "Application healthy")
+    t.app.clear_notifications()
+    await t.pilot.pause()
     look("verify")
     await t.press("n")
     await t.until("Rollback of shop")

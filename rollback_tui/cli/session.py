@@ -44,21 +44,30 @@ class Line:
         self._lock = threading.Lock()
 
     def ask(self, question: Callable[[Connection], T]) -> T:
-        """Ask on this connection. Raises RollbackTuiError, also for the server's errors."""
+        """Ask on this connection. Raises RollbackTuiError, also for the server's errors.
+
+        One that was lost while nobody used it (a run's door ends it, too) is made again.
+        """
         with self._lock:
-            if self._connection is None or self._connection.closed or self._connection.broken:
-                self._connection = self._open()
-            try:
-                return question(self._connection)
-            except psycopg.OperationalError as error:
-                if self._connection.closed or self._connection.broken:
-                    raise ConnectionFailed(
-                        printable(" ".join(str(error).split())) or "the connection was lost",
-                        "It is made again by itself.",
-                    ) from None
-                raise _refused(error) from None
-            except psycopg.Error as error:
-                raise _refused(error) from None
+            if self._connection is not None:
+                try:
+                    return self._put(self._connection, question)
+                except ConnectionFailed:
+                    self._connection = None
+            self._connection = self._open()
+            return self._put(self._connection, question)
+
+    @staticmethod
+    def _put(connection: Connection, question: Callable[[Connection], T]) -> T:
+        try:
+            return question(connection)
+        except psycopg.Error as error:
+            if connection.closed or connection.broken:
+                raise ConnectionFailed(
+                    printable(" ".join(str(error).split())) or "the connection was lost",
+                    "It is made again by itself.",
+                ) from None
+            raise _refused(error) from None
 
     def close(self) -> None:
         """Close it; the next question opens it again."""

@@ -98,7 +98,7 @@ def _summary(view: RunView) -> list[str]:
         ("Duration", words.seconds(view.elapsed)),
         ("Downtime", words.downtime(view)),
     ]
-    return ["## Summary", "", *_table(("", ""), rows)]
+    return ["## Summary", "", *_table(("Fact", "Value"), rows)]
 
 
 def _failure(view: RunView) -> list[str]:
@@ -348,7 +348,7 @@ def _paths(view: RunView) -> list[str]:
     rows = [(title, _code(path)) for title, path in words.paths(view)]
     if not rows:
         return []
-    lines = ["## Files", "", *_table(("", ""), rows)]
+    lines = ["## Files", "", *_table(("Fact", "Value"), rows)]
     made = view.checkpoint
     if made:
         lines += [

@@ -141,6 +141,8 @@ class StepBar(Bar):
                 mark, tone = "·" if roomy else "", "dim"
             elif done(walk, number):
                 mark, tone = "✓", "good"
+                if number in (4, 5) and walk.view is not None and walk.view.outcome is not None:
+                    mark, _, tone = OUTCOME[walk.view.outcome]
             label = f" {number} {name}{' ' + mark if mark else ''} "
             if number == step:
                 whole = whole + Content.styled(
