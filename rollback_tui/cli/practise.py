@@ -12,10 +12,11 @@ import click
 import msgspec
 
 from rollback_tui.cli.options import Common
-from rollback_tui.cli.rollback import EXIT, follow
+from rollback_tui.cli.rollback import follow
 from rollback_tui.cli.session import Session
 from rollback_tui.cli.terminal import open_screens
 from rollback_tui.config import load
+from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.report import log_line
 from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.demo.scene import Demo, open_demo
@@ -82,4 +83,4 @@ def _roll_back(given: Common) -> int:
         folder = session.start(plan, {}, "practice run of the demo", attended=False)
     finished = follow(folder, lambda record: click.echo(log_line(record), err=True))
     click.echo(session.report(folder))
-    return EXIT[finished.outcome]
+    return EXIT_CODES[finished.outcome]

@@ -15,7 +15,7 @@ from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.session import Session
 from rollback_tui.core.errors import ConfigurationError, RollbackTuiError, RunRefused
 from rollback_tui.core.events import Record, RunFinished
-from rollback_tui.core.model import Outcome, Plan
+from rollback_tui.core.model import EXIT_CODES, Plan
 from rollback_tui.core.report import log_line
 from rollback_tui.core.run_view import fold
 from rollback_tui.core.text import printable
@@ -27,14 +27,6 @@ from rollback_tui.run.journal import flat
 from rollback_tui.run.request import RunRequest, operator
 from rollback_tui.run.settle import settle as finish_interrupted
 from rollback_tui.ui.operations import Choice
-
-EXIT: dict[Outcome, int] = {
-    "rolled_back": 0,
-    "refused": 1,
-    "unchanged": 3,
-    "recovered": 4,
-    "needs_operator": 5,
-}
 
 _POLL_SECONDS = 0.1
 
@@ -71,7 +63,7 @@ def run(
         if not yes:
             _ask_for_version(plan)
         folder = session.start(plan, overrides, reason, attended=False)
-    sys.exit(EXIT[follow(folder, _printer(given.as_json)).outcome])
+    sys.exit(EXIT_CODES[follow(folder, _printer(given.as_json)).outcome])
 
 
 @click.command()
@@ -105,7 +97,7 @@ def settle(given: Common, run_id: str | None) -> None:
         click.echo(printable(f"{finished.outcome}: {finished.summary}"))
         for command in finished.next_commands:
             click.echo(f"  {printable(command)}")
-    sys.exit(EXIT[finished.outcome])
+    sys.exit(EXIT_CODES[finished.outcome])
 
 
 def _overrides(texts: tuple[str, ...]) -> dict[str, str]:

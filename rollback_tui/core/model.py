@@ -12,6 +12,15 @@ CheckStatus = Literal["pass", "warn", "fail", "unknown"]
 Verdict = Literal["pass", "fail", "unknown"]
 Outcome = Literal["refused", "rolled_back", "unchanged", "recovered", "needs_operator"]
 
+EXIT_CODES: dict[Outcome, int] = {
+    "rolled_back": 0,
+    "refused": 1,
+    "unchanged": 3,
+    "recovered": 4,
+    "needs_operator": 5,
+}
+"""Exit codes by a run's outcome; 2 is for usage and configuration."""
+
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the values: immutable, compared by content, written as JSON."""

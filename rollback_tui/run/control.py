@@ -103,7 +103,7 @@ class Control:
         self.path.unlink(missing_ok=True)
         self._socket.bind(str(self.path))
         self.path.chmod(0o600)
-        self._socket.listen(8)
+        self._socket.listen(128)
         run_folder.write(folder / run_folder.SOCKET, f"{self.path}\n")
         threading.Thread(target=self._serve, name="control", daemon=True).start()
 
@@ -206,6 +206,19 @@ def _receive(connection: socket.socket) -> bytes:
     return data
 
 
+def _connect(connection: socket.socket, path: str) -> None:
+    """Connect, waiting for a place: a full backlog answers EAGAIN at once on a Unix socket."""
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        try:
+            connection.connect(path)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 class ControlClient:
     """The terminal's end."""
 
@@ -218,7 +231,7 @@ class ControlClient:
             path = (self.folder / run_folder.SOCKET).read_text("utf-8").strip()
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(_SECONDS)
-                connection.connect(path)
+                _connect(connection, path)
                 if not same_user(connection):
                     raise ControlUnavailable("the socket belongs to another user", "Do not use it.")
                 connection.sendall(msgspec.json.encode(Request(command, choice)) + b"\n")

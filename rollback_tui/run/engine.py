@@ -32,20 +32,34 @@ def carry_out(run: Run) -> ev.RunFinished:
         keeper = close_door(run)
     except Exception as error:  # noqa: BLE001 - whatever it was, what was closed must open again
         run.cleaning_up = True
-        prober.stop()
         reopen(run, None)
+        prober.stop()
         return finish(run, "refused", summary_of(error))
     outcome, summary = _transaction(run, keeper)
     run.cleaning_up = True
     reopen(run, keeper)
     prober.stop()
     measure_impact(run, prober)
-    if outcome == "rolled_back":
+    if run.committed:
         refresh_statistics(run)
-        if health(run) is False:
-            outcome = "needs_operator"
-            summary = "Rolled back, but the application is not healthy."
+        healthy = health(run)
+        if outcome == "rolled_back":
+            outcome, summary = judge_result(run, healthy=healthy)
     return finish(run, outcome, summary)
+
+
+def judge_result(run: Run, *, healthy: bool | None) -> tuple[Outcome, str]:
+    """Say what a committed run came to. Rolled back is only what nothing speaks against; what
+    nobody could verify is named."""
+    failed = [v.title for v in run.view.verifications if v.verdict == "fail"]
+    if healthy is False:
+        return "needs_operator", "Rolled back, but the application is not healthy."
+    if failed:
+        return "needs_operator", f"Committed as the operator chose, although: {', '.join(failed)}."
+    unknown = [v.title for v in run.view.verifications if v.verdict == "unknown"]
+    if unknown:
+        return "rolled_back", f"The migration is rolled back. Unknown: {', '.join(unknown)}."
+    return "rolled_back", "The migration is rolled back and verified."
 
 
 def _transaction(run: Run, keeper: Keeper | None) -> tuple[Outcome, str]:
@@ -54,12 +68,12 @@ def _transaction(run: Run, keeper: Keeper | None) -> tuple[Outcome, str]:
         passed = verify(run)
         gate(run, passed=passed)
         if commit(run, keeper):
-            return "rolled_back", "The migration is rolled back and verified."
+            return "rolled_back", ""
         raise StatementRefused("the server lost the COMMIT", "Nothing was committed.")
     except Exception as error:  # noqa: BLE001 - an unknown error must be undone like a known one
         run.cleaning_up = True
         if run.committed:
-            return "rolled_back", f"Rolled back and verified; then: {summary_of(error)}"
+            return "needs_operator", f"Rolled back; then: {summary_of(error)}"
         return undo(run, keeper, error)
 
 

@@ -12,6 +12,7 @@ from rollback_tui.run import journal as run_journal
 from rollback_tui.run.aftermath import finish
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import reopen
+from rollback_tui.run.engine import judge_result
 from rollback_tui.run.judgement import (
     prove_unchanged,
     reach,
@@ -44,8 +45,9 @@ def settle(request: RunRequest) -> ev.RunFinished:
         run.cleaning_up = True
         outcome, summary = _judge(run)
         reopen(run, None)
-        if outcome == "rolled_back" and health(run) is False:
-            outcome, summary = "needs_operator", "Rolled back, but the application is not healthy."
+        if outcome == "rolled_back":
+            outcome, told = judge_result(run, healthy=health(run))
+            summary = f"{summary} {told}"
         return finish(run, outcome, summary)
 
 

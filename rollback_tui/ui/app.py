@@ -18,7 +18,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 
-from rollback_tui.core.model import Outcome
+from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.text import printable
 from rollback_tui.ui.crash import record
 from rollback_tui.ui.guide import Guide, Severity
@@ -35,15 +35,6 @@ from rollback_tui.ui.screens.verify import VerifyScreen
 from rollback_tui.ui.theme import ANSI_DARK, ANSI_LIGHT, DARK, LIGHT, PLAIN, line
 from rollback_tui.ui.walk import Walk, blocked
 from rollback_tui.ui.widgets.dialogs import Ask, AskText, Read
-
-EXIT: dict[Outcome, int] = {
-    "rolled_back": 0,
-    "refused": 1,
-    "unchanged": 3,
-    "recovered": 4,
-    "needs_operator": 5,
-}
-"""Exit codes of a run's outcome; 2 is for usage and configuration."""
 
 TICK = 0.25
 """Seconds between two looks at what is due."""
@@ -141,7 +132,7 @@ class RollbackApp(App[int]):
         outcome = view.outcome if view else None
         # Closing may wait for a server that does not answer; leaving must not.
         threading.Thread(target=self.guide.operations.close, name="close", daemon=True).start()
-        self.exit(EXIT[outcome] if outcome else 0)
+        self.exit(EXIT_CODES[outcome] if outcome else 0)
 
     async def action_quit(self) -> None:
         """Leave; inside a question only cancel that; ask when something would be lost."""

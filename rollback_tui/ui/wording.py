@@ -7,6 +7,9 @@ from datetime import datetime
 import humanize
 
 from rollback_tui.core.model import Plan, Session, TableCount
+from rollback_tui.core.report.words import status
+from rollback_tui.core.run_view import RunView
+from rollback_tui.ui.theme import OUTCOME, Tone
 
 
 def clock(seconds: float) -> str:
@@ -81,6 +84,15 @@ def name_of(session: Session) -> str:
     """Return how a session is named in a sentence: ``pid 4711 (shop-web, shop)``."""
     who = ", ".join(part for part in (session.application, session.user) if part)
     return f"pid {session.pid} ({who})" if who else f"pid {session.pid}"
+
+
+def outcome_of(view: RunView) -> tuple[str, str, Tone]:
+    """Return glyph, words and tone of an ended run: green only when all of it is proven."""
+    glyph, _, tone = OUTCOME[view.outcome or "unfinished"]
+    words = status(view)
+    if view.outcome == "rolled_back" and any(v.verdict != "pass" for v in view.verifications):
+        glyph, tone = "!", "warn"
+    return glyph, words[0].lower() + words[1:], tone
 
 
 def goal_of(plan: Plan) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.cli.conftest import Project, events, only
+from tests.cli.conftest import DOWN_1, UP_1, UP_2, Project, events, only
 
 MAINTENANCE = """
 [maintenance]
@@ -352,3 +352,48 @@ def _journal(project: Project) -> list[dict]:  # type: ignore[type-arg]
         return []
     text = (project.run_folder() / "journal.jsonl").read_text()
     return [json.loads(line)["event"] for line in text.splitlines() if line.endswith("}")]
+
+
+def test_a_failed_verification_without_anybody_there_means_rollback(project: Project) -> None:
+    """The script does all it says and more: a table that the plan does not name loses rows."""
+    project.two_migrations(
+        "DROP TABLE tokens;\nALTER TABLE users DROP COLUMN verified_at;\n"
+        "DO $$ BEGIN DELETE FROM users WHERE id > 100; END $$;"
+    )
+    done = project.command(*project.run_arguments)
+    assert done.returncode == 3, done.stdout + done.stderr
+    found = events(done.stdout)
+    rows = next(
+        e["verification"]
+        for e in only(found, "verification_judged")
+        if e["verification"]["name"] == "rows"
+    )
+    assert rows["verdict"] == "fail"
+    assert any("users: 200 → 100" in line for line in rows["evidence"])
+    assert project.query("SELECT count(*) FROM users") == [(200,)]
+
+
+def test_what_nobody_verified_is_named_and_never_called_verified(project: Project) -> None:
+    project.two_migrations()
+    finished = events(project.command(*project.run_arguments).stdout)[-1]
+    assert finished["outcome"] == "rolled_back"
+    assert "Unknown: " in finished["summary"]
+    assert "verified." not in finished["summary"]
+
+
+def test_a_recorded_schema_is_compared(project: Project) -> None:
+    project.migration("20240101000000", "users", UP_1, DOWN_1)
+    project.configure()
+    assert project.command("baseline", "record").returncode == 0
+    project.migration("20240202000000", "verification", UP_2, "DROP TABLE tokens;")
+
+    done = project.command(*project.run_arguments)
+
+    assert done.returncode == 3, done.stdout
+    schema = next(
+        e["verification"]
+        for e in only(events(done.stdout), "verification_judged")
+        if e["verification"]["name"] == "schema"
+    )
+    assert schema["verdict"] == "fail"
+    assert any("verified_at" in line for line in schema["evidence"])

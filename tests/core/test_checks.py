@@ -105,7 +105,7 @@ CASES: list[tuple[str, str, Facts, str]] = [
     ("no_psql_commands", "fail", _problem("copy_from_stdin"), "line 7"),
     ("transactional", "pass", facts(), ""),
     ("transactional", "fail", _statement(transactional=False, kind="VACUUM"), "VACUUM"),
-    ("transactional", "unknown", _statement(transactional=None), ""),
+    ("transactional", "warn", _statement(transactional=None), "statement"),
     (
         "transactional",
         "fail",

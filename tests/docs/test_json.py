@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rollback_tui.cli.rollback import EXIT
 from rollback_tui.cli.shapes import check_shape, plan_shape
 from rollback_tui.core import events as ev
 from rollback_tui.core import model
 from rollback_tui.core.checks import plan, scripts, server, sessions, storage
 from rollback_tui.core.checks.verdicts import Question
+from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.report import report_json
 from rollback_tui.core.run_view import RunSummary, RunView
 from rollback_tui.run.journal import flat
@@ -85,9 +85,9 @@ def test_the_exit_codes_are_those_of_the_outcomes() -> None:
         outcome: int(cells[0])
         for cells in rows(section(PAGE, "## Exit codes"))
         for outcome in code(cells[1])
-        if outcome in EXIT
+        if outcome in EXIT_CODES
     }
-    assert documented == EXIT
+    assert documented == EXIT_CODES
 
 
 # --- documents -----------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class Terminal:
         self.app.focused.post_message(Paste(text[:-1]))
         await self.press(text[-1])
 
-    async def until(self, *texts: str, seconds: float = 8) -> str:
+    async def until(self, *texts: str, seconds: float = 30) -> str:
         """Wait until every text is on the screen, and return the screen."""
         for _ in range(int(seconds / 0.05)):
             shown = self.text

@@ -97,10 +97,10 @@ def transactional(facts: Facts) -> CheckResult:
         )
     unread = [s for s in facts.plan.statements if s.effect.transactional is None]
     if unread:
-        return TRANSACTIONAL.unknown(
-            facts,
-            "parser",
+        # Not a reason to stop: what cannot run in a transaction fails in it, cleanly.
+        return TRANSACTIONAL.warned(
             f"not known for {some(len(unread), 'statement')}: the server will judge",
+            [f"statement {s.index}, line {s.line}: {s.effect.kind}" for s in unread],
             "Read them in the preview. If one cannot, the run ends unchanged.",
         )
     return TRANSACTIONAL.passed("all of it runs in one transaction, or not at all")

@@ -12,13 +12,13 @@ from rollback_tui.core.model import RowChange
 from rollback_tui.core.run_view import RunView
 from rollback_tui.ui.messages import Answer
 from rollback_tui.ui.screens.step import StepScreen
-from rollback_tui.ui.theme import OUTCOME, STATUS, Tone, cell, line, lines
+from rollback_tui.ui.theme import STATUS, Tone, cell, line, lines
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.question_panel import QuestionPanel
 from rollback_tui.ui.widgets.run_lines import alarm_lines
 from rollback_tui.ui.widgets.status_bar import Bar
-from rollback_tui.ui.wording import count, took
+from rollback_tui.ui.wording import count, outcome_of, took
 
 Item = tuple[str, tuple[str, Tone], str, Content]
 """Key, mark, title, and the text beside it."""
@@ -87,7 +87,7 @@ def outcome_line(walk: Walk) -> Content:
     view = walk.view
     if view is None or view.finished is None:
         return line((" ▸ ", "accent"), "The run goes on; its proofs appear here.")
-    glyph, words, tone = OUTCOME[view.finished.outcome]
+    glyph, words, tone = outcome_of(view)
     return line((f" {glyph} {words}", tone), f"  {view.finished.summary}")
 
 

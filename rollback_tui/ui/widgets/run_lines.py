@@ -10,9 +10,9 @@ from rollback_tui.core.model import Plan
 from rollback_tui.core.run_view import RunView, StatementView
 from rollback_tui.core.text import shorten
 from rollback_tui.ui.entries import objects_of
-from rollback_tui.ui.theme import OUTCOME, PROGRESS, Tone, cell, line, lines
+from rollback_tui.ui.theme import PROGRESS, Tone, cell, line, lines
 from rollback_tui.ui.walk import Walk
-from rollback_tui.ui.wording import clock, took
+from rollback_tui.ui.wording import clock, outcome_of, took
 
 NAMES: dict[ev.Phase, str] = {
     "preflight": "preflight",
@@ -48,7 +48,7 @@ def clocks(walk: Walk, now: float) -> Content:
     elif finished is None:
         tail = ("  abort asked", "warn") if view.abort_asked else ("", "plain")
     else:
-        glyph, words, tone = OUTCOME[finished.outcome]
+        glyph, words, tone = outcome_of(view)
         tail = (f"  {glyph} {words}", tone)
     return line(
         " elapsed ",

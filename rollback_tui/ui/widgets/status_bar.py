@@ -9,9 +9,9 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from rollback_tui.core.text import cells, printable, shorten
-from rollback_tui.ui.theme import OUTCOME, Tone, line, piece
+from rollback_tui.ui.theme import Tone, line, piece
 from rollback_tui.ui.walk import STEPS, Walk, blocked, done, hint
-from rollback_tui.ui.wording import time_of, version
+from rollback_tui.ui.wording import outcome_of, time_of, version
 
 if TYPE_CHECKING:
     from rollback_tui.ui.screens.step import StepScreen
@@ -101,7 +101,7 @@ def run_state(walk: Walk) -> tuple[str, Tone]:
         return "no run", "dim"
     if walk.view is not None and walk.view.finished is not None:
         outcome = walk.view.finished.outcome
-        return f"run: {outcome}", OUTCOME[outcome][2]
+        return f"run: {outcome}", outcome_of(walk.view)[2]
     if walk.worker_gone:
         return "run: NO WORKER", "alarm"
     phase = walk.view.phase if walk.view else None
@@ -142,7 +142,7 @@ class StepBar(Bar):
             elif done(walk, number):
                 mark, tone = "✓", "good"
                 if number in (4, 5) and walk.view is not None and walk.view.outcome is not None:
-                    mark, _, tone = OUTCOME[walk.view.outcome]
+                    mark, _, tone = outcome_of(walk.view)
             label = f" {number} {name}{' ' + mark if mark else ''} "
             if number == step:
                 whole = whole + Content.styled(
