@@ -21,30 +21,38 @@ from typing import Literal, NamedTuple
 Kind = Literal["run", "string", "dollar", "identifier", "comment", "mark", "command", "open"]
 
 SPACE = " \\t\\n\\r\\f\\v"
-_NAME = r"[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*+"
+_NAME = r"[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*"
 
-# Everything that cannot change where a statement ends, in one go. The comment openers, quotes,
-# dollars that are no parameter, parentheses, semicolons and backslashes are left for below.
+# No possessive quantifiers and no atomic groups: in Python 3.11.0 to 3.11.3 they match wrongly
+# inside other groups. Each pattern is written so that it cannot come back to another answer.
+
+# Everything that cannot change where a statement ends, a thousand pieces in one go. The comment
+# openers, quotes, dollars that are no parameter, parentheses, semicolons and backslashes are left
+# for below.
 _RUN = re.compile(
-    rf"""(?:[{SPACE}]*+(?:
+    rf"""(?:[{SPACE}]*(?:
         (?![eE]'){_NAME}
-      | [0-9]++(?:{_NAME})?+
-      | \$[0-9]++(?:{_NAME})?+
+      | [0-9]+(?:{_NAME})?
+      | \$[0-9]+(?:{_NAME})?
       | -(?!-) | /(?!\*)
       | [^{SPACE}A-Za-z_\x80-\xff0-9$'"();\\/-]
-    ))++""",
+    )){{1,1000}}""",
     re.VERBOSE,
 )
-_BLANK = re.compile(rf"[{SPACE}]++")
-_LINE_COMMENT = re.compile(r"--[^\n\r]*+")
+_BLANK = re.compile(rf"[{SPACE}]+")
+_LINE_COMMENT = re.compile(r"--[^\n\r]*")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
-_STRING = re.compile(r"'[^']*+(?:''[^']*+)*+'")
-_IDENTIFIER = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
-_ESCAPED = re.compile(r"[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'", re.DOTALL)
-_CONTINUED = re.compile(rf"(?:[ \t\f\v]++|--[^\n\r]*+)*+[\n\r](?:[{SPACE}]++|--[^\n\r]*+[\n\r])*+'")
-_DOLLAR = re.compile(r"\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*+)?\$")
-_LINE = re.compile(r"[^\n\r]*+")
-_WORD = re.compile(rf"{_NAME}|[0-9]++(?:{_NAME})?+|[^{SPACE}]")
+# The quote that closes is not followed by another: without that, a string that never ends would
+# be taken to end at its last doubled quote.
+_STRING = re.compile(r"'[^']*(?:''[^']*)*'(?!')")
+_IDENTIFIER = re.compile(r'"[^"]*(?:""[^"]*)*"(?!")')
+_ESCAPED = re.compile(r"[^'\\]*(?:(?:\\.|'')[^'\\]*)*'(?!')", re.DOTALL)
+_CONTINUED = re.compile(
+    rf"[ \t\f\v]*(?:--[^\n\r]*)?[\n\r][{SPACE}]*(?:--[^\n\r]*[\n\r][{SPACE}]*)*'"
+)
+_DOLLAR = re.compile(r"\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$")
+_LINE = re.compile(r"[^\n\r]*")
+_WORD = re.compile(rf"{_NAME}|[0-9]+(?:{_NAME})?|[^{SPACE}]")
 
 
 class Token(NamedTuple):
