@@ -19,7 +19,7 @@ from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.model import Activity, CheckResult, Facts, Plan, TableCount, Target
 from rollback_tui.core.report import report_markdown
 from rollback_tui.core.run_view import RunSummary, fold
-from rollback_tui.core.text import printable
+from rollback_tui.core.text import printable, shorten
 from rollback_tui.postgres import activity, counts
 from rollback_tui.postgres.connect import Connection, resolved, target
 from rollback_tui.run import feed, folder, journal, launch
@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 _COUNT_SECONDS = 30.0
 _SIZE_EVERY = 30.0
+_LOG_TEXTS = 300
+_LOG_WIDTH = 400
 
 
 class Line:
@@ -77,6 +79,33 @@ class Line:
                 self._connection = None
 
 
+class SentLog:
+    """The SQL that was sent, each text once with how often and when last: what is refreshed each
+    second must not push out what was done once."""
+
+    def __init__(self) -> None:
+        self._sent: collections.OrderedDict[str, tuple[int, str]] = collections.OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, text: str) -> None:
+        """Take in one text; comments and line breaks are left out."""
+        lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
+        flat = shorten(" ".join(lines), _LOG_WIDTH)
+        with self._lock:
+            times, _ = self._sent.pop(flat, (0, ""))
+            self._sent[flat] = (times + 1, time.strftime("%H:%M:%S"))
+            if len(self._sent) > _LOG_TEXTS:
+                self._sent.popitem(last=False)
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the texts, the one sent last at the end."""
+        with self._lock:
+            return tuple(
+                f"{last} {f'×{times} ' if times > 1 else ''}{text}"
+                for text, (times, last) in self._sent.items()
+            )
+
+
 def _refused(error: psycopg.Error) -> RollbackTuiError:
     message = error.diag.message_primary or str(error)
     return RollbackTuiError(
@@ -93,7 +122,7 @@ class Session:
         self._common = common
         self.environment = common.settings.environment
         self.read_only = read_only
-        self._sent: collections.deque[str] = collections.deque(maxlen=500)
+        self._sent = SentLog()
         self._live = Line(self._connect)
         self._work = Line(self._connect)
         self._count = Line(self._connect)
@@ -101,7 +130,7 @@ class Session:
         self._fingerprint: str | None = None
 
     def _connect(self) -> Connection:
-        return self._common.connect(sent=lambda text: self._sent.append(printable(text[:2000])))
+        return self._common.connect(sent=self._sent.add)
 
     def target(self) -> Target:
         """Return the database we are connected to; remembered as the one that was looked at."""
@@ -213,7 +242,7 @@ class Session:
 
     def sql_log(self) -> tuple[str, ...]:
         """Return the last SQL texts this terminal sent."""
-        return tuple(self._sent)
+        return self._sent.lines()
 
     def close(self) -> None:
         """Close the connections."""
