@@ -63,6 +63,8 @@ class Run:
         """Where the script runs. Opened before the door closes: nobody can come in later."""
         self.maintenance: Connection | None = None
         """The other database, from which the door is worked and the lock is held."""
+        self.own_pids: set[int] = set()
+        """Backends of ours inside the target: the keeper of the door leaves them alone."""
         self.before: State | None = None
         """As the transaction found it, when it got that far."""
         self.dropping: frozenset[str] = frozenset()
@@ -195,6 +197,7 @@ class Run:
         """Connect to the target and to the maintenance database. Raises ConnectionFailed."""
         timeout = self.settings.connection.connect_timeout
         self.target = connect(self.request.dsn, timeout=timeout, application="rollback_tui run")
+        self.own_pids.add(self.target.info.backend_pid)
         self.maintenance = connect(
             self.maintenance_dsn, timeout=timeout, application="rollback_tui door"
         )
@@ -212,6 +215,7 @@ class Run:
                 timeout=self.settings.connection.connect_timeout,
                 application="rollback_tui run",
             )
+            self.own_pids.add(self.target.info.backend_pid)
         return self.target
 
     def live_maintenance(self) -> Connection:

@@ -25,9 +25,8 @@ class Keeper:
     everybody on the ``terminate`` rung). Has a connection of its own, so that a long statement
     of the run does not hold it up."""
 
-    def __init__(self, run: Run, keep: set[int]) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
-        self._keep = keep
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sweep_on, name="door keeper", daemon=True)
 
@@ -49,7 +48,7 @@ class Keeper:
                     connection = connect(
                         self._run.maintenance_dsn, timeout=5, application="rollback_tui keeper"
                     )
-                sweep(self._run, connection, self._keep)
+                sweep(self._run, connection)
             except (psycopg.Error, RollbackTuiError):
                 # The server is away: the run itself notices, and nobody can come in anyway.
                 connection = None
@@ -57,13 +56,13 @@ class Keeper:
             connection.close()
 
 
-def sweep(run: Run, connection: Connection, keep: set[int]) -> int:
+def sweep(run: Run, connection: Connection) -> int:
     """End whoever is inside and may be ended; return how many strangers there were."""
     settings = run.settings.door
     inside = door.strangers(
         connection,
         run.database,
-        keep=keep,
+        keep=frozenset(run.own_pids),
         applications=settings.allow_applications,
         users=settings.allow_users,
     )
@@ -88,9 +87,8 @@ def close_door(run: Run) -> Keeper | None:
         run.write(ev.DoorClosed(rung=rung, connection_limit=limit))
         if rung == "limit":
             run.sql(maintenance, door.limit_statement(maintenance, run.database, 0))
-        keep = {target.info.backend_pid}
-        _empty(run, maintenance, keep)
-        keeper = Keeper(run, keep)
+        _empty(run, maintenance)
+        keeper = Keeper(run)
         keeper.start()
         outcome.summary = (
             "applications cannot enter (superusers are ended)"
@@ -103,10 +101,10 @@ def close_door(run: Run) -> Keeper | None:
         return keeper
 
 
-def _empty(run: Run, maintenance: Connection, keep: set[int]) -> None:
+def _empty(run: Run, maintenance: Connection) -> None:
     """Sweep until nobody is inside. A backend needs a moment to obey."""
     deadline = time.monotonic() + _EMPTY_SECONDS
-    while inside := sweep(run, maintenance, keep):
+    while inside := sweep(run, maintenance):
         left = deadline - time.monotonic()
         if left <= 0:
             raise RunRefused(

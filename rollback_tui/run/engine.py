@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from rollback_tui.core import events as ev
+from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Outcome
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection
@@ -16,6 +17,10 @@ from rollback_tui.run.judgement import reach, version_says_committed, wait_until
 from rollback_tui.run.preflight import announce, checkpoint, drain, preflight
 from rollback_tui.run.undo import undo
 from rollback_tui.run.verification import Prober, health, verify
+
+
+class NotApproved(RollbackTuiError):
+    """The gate stayed shut: a verification failed, or the operator chose ROLLBACK."""
 
 
 def carry_out(run: Run) -> ev.RunFinished:
@@ -100,7 +105,7 @@ def gate(run: Run, *, passed: bool) -> None:
         )
         outcome.summary = choice
         if choice != "commit":
-            raise TransactionLost(
+            raise NotApproved(
                 "verification failed" if not passed else "not approved", "Nothing was committed."
             )
 

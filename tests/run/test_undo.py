@@ -39,7 +39,7 @@ def run(project: Project) -> Iterator[Run]:  # noqa: F811
     made.journal.close()
 
 
-def _run(project: Project, plan: Plan) -> Run:  # noqa: F811
+def _run(project: Project, plan: Plan, dsn: str = "") -> Run:  # noqa: F811
     identity = str(uuid.uuid4())
     path = folder.create(project.directory / "rollback_runs", identity)
     with connect(project.database.dsn) as connection:
@@ -48,7 +48,7 @@ def _run(project: Project, plan: Plan) -> Run:  # noqa: F811
         run=identity,
         folder=str(path),
         project=str(project.directory),
-        dsn=project.database.dsn,
+        dsn=dsn or project.database.dsn,
         settings=Settings(),
         plan=plan,
         fingerprint=fingerprint,
@@ -197,6 +197,33 @@ def test_the_server_crashes_in_mid_run(run: Run, project: Project) -> None:  # n
     assert outcome == "unchanged", summary
     assert project.query("SELECT count(*) FROM tokens") == [(17,)]
     assert project.connection_limit() == -1
+
+
+def test_a_superuser_that_comes_back_is_not_ended_by_our_own_door(
+    project: Project,  # noqa: F811
+) -> None:
+    """A connection limit does not stop a superuser; the door's keeper must know its own."""
+    project.two_migrations()
+    with connect(project.database.dsn) as connection:
+        plan = make_plan(connection, Settings(), project.directory)
+    run = _run(project, plan, project.database.superuser_dsn)
+    try:
+        keeper = close_door(run)
+        working = run.live_target()
+        working.execute("BEGIN")
+        run.xid, run.backend_pid = "1", working.info.backend_pid
+        run.before = look(run, working)
+        with psycopg.connect(project.database.server.dsn(), autocommit=True) as admin:
+            admin.execute("SELECT pg_terminate_backend(%s)", [run.backend_pid])
+        outcome, summary = undo(run, keeper, StatementRefused("the connection was lost", ""))
+        reopen(run, keeper)
+    finally:
+        run.close()
+        run.control.close()
+        run.journal.close()
+    assert outcome == "unchanged", summary
+    assert run.view.unchanged is not None
+    assert "rows" in run.view.unchanged.basis
 
 
 def _crash(project: Project) -> None:  # noqa: F811

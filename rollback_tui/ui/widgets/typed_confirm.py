@@ -24,6 +24,14 @@ from rollback_tui.ui.wording import count, goal_of
 FIELDS = ("database", "version", "reason")
 
 
+class FactsPane(VerticalScroll):
+    """What will happen. On the way of the tab key only when there is more than it shows."""
+
+    def allow_focus(self) -> bool:
+        """Return whether there is anything to scroll."""
+        return self.max_scroll_y > 0
+
+
 class TypedConfirm(Vertical):
     """What will happen, the three fields, Cancel and Start."""
 
@@ -34,7 +42,7 @@ class TypedConfirm(Vertical):
 
     def compose(self) -> ComposeResult:
         """Facts above, fields below, the harmless button first."""
-        with VerticalScroll(id="confirm-facts"):
+        with FactsPane(id="confirm-facts"):
             yield Static("", id="facts", markup=False)
         for name in FIELDS:
             with Horizontal(classes="field"):
