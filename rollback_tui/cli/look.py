@@ -26,6 +26,7 @@ def state(given: Common) -> None:
     """What the database is doing now."""
     with contextlib.closing(Session(given)) as session:
         target, now, tables = session.target(), session.activity(), session.tables()
+        schema = session.schema_fingerprint()
         try:
             applied = session.plan(Choice()).applied
             problem = ""
@@ -37,6 +38,7 @@ def state(given: Common) -> None:
                 "target": msgspec.to_builtins(target) | {"fingerprint": target.fingerprint},
                 "activity": msgspec.to_builtins(now),
                 "tables": msgspec.to_builtins(tables),
+                "schema_fingerprint": schema,
                 "applied": msgspec.to_builtins(applied),
                 "problem": problem,
             }
@@ -63,6 +65,7 @@ def state(given: Common) -> None:
             f"  {'' if age is None else f'{age:.1f} s':>9}"
             f"  {'writing' if session_row.writing else '':<8} {shorten(session_row.query, 60)}"
         )
+    click.echo(f"schema {schema[:12]}")
     click.echo("tables (~ is an estimate):")
     for table in tables:
         rows = "unknown" if table.estimate is None else f"~{table.estimate:,}"

@@ -20,7 +20,7 @@ from rollback_tui.core.model import Activity, CheckResult, Facts, Plan, TableCou
 from rollback_tui.core.report import report_markdown
 from rollback_tui.core.run_view import RunSummary, fold
 from rollback_tui.core.text import printable, shorten
-from rollback_tui.postgres import activity, counts
+from rollback_tui.postgres import activity, catalog, counts
 from rollback_tui.postgres.connect import Connection, resolved, target
 from rollback_tui.run import feed, folder, journal, launch
 from rollback_tui.run.request import RunRequest, operator
@@ -163,6 +163,10 @@ class Session:
             return msgspec.structs.replace(known, exact=exact)
 
         return self._count.ask(question)
+
+    def schema_fingerprint(self) -> str:
+        """Return the SHA-256 of the schema as it is now; equal schemas have equal ones."""
+        return self._work.ask(lambda c: catalog.snapshot(c).fingerprint)
 
     def plan(self, choice: Choice) -> Plan:
         """Return the plan for ``choice``."""
