@@ -85,6 +85,18 @@ def timeouts(lock: float, statement: float) -> bytes:
     ).encode()
 
 
+def session_timeouts(connection: Connection, lock: float, statement: float) -> None:
+    """Set both timeouts for the session; seconds, at least a millisecond.
+
+    Raises psycopg.Error.
+    """
+    connection.execute(
+        "SELECT pg_catalog.set_config('lock_timeout', %s, false),"
+        " pg_catalog.set_config('statement_timeout', %s, false)",
+        [str(max(1, round(seconds * 1000))) for seconds in (lock, statement)],
+    )
+
+
 def syntax_errors(
     connection: Connection, statements: Sequence[Statement]
 ) -> tuple[ParserAnswer, ...]:
@@ -94,6 +106,7 @@ def syntax_errors(
     because the statements before have not run.
     """
     bad: list[ParserAnswer] = []
+    row = connection.execute("SHOW lock_timeout").fetchone()
     connection.execute("SET lock_timeout = 1000")
     try:
         for statement in statements:
@@ -118,5 +131,8 @@ def syntax_errors(
                     )
                 )
     finally:
-        connection.execute("RESET lock_timeout")
+        # Not RESET: the run's own limit is the session's, not the server's.
+        connection.execute(
+            "SELECT pg_catalog.set_config('lock_timeout', %s, false)", [row[0] if row else "0"]
+        )
     return tuple(bad)

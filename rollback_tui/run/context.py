@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import psycopg
+
 from rollback_tui.core import events as ev
-from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.run_view import RunView, advance
 from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection, connect, with_database
+from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.run import hooks
 from rollback_tui.run.control import Control
 from rollback_tui.run.journal import Journal
 from rollback_tui.run.request import RunRequest
+
+_CANCEL_SECONDS = 6.0
+"""A little more than a cancel may take."""
 
 
 class Aborted(RollbackTuiError):
@@ -73,6 +80,8 @@ class Run:
         """Of the transaction that is under way; empty before there is one."""
         self.backend_pid = 0
         """Of the backend that has the transaction."""
+        self.backend_start = 0
+        """When the server started that backend: a pid alone may be somebody else's by now."""
         self.committed = False
         """The server answered COMMIT. Known here even when it could not be journaled."""
         self.escaped = False
@@ -80,9 +89,18 @@ class Run:
         checkpoint brought back without asking."""
         self.cleaning_up = False
         """From here on nothing may stop the run from opening the door, not even a full disk."""
+        self.cancelling = threading.Lock()
+        """Held while an abort cancels the statement that is running."""
 
     def _advance(self, record: ev.Record) -> None:
         self.view = advance(self.view, record)
+
+    def begin_cleaning_up(self) -> None:
+        """From here on nothing stops the run. A cancel that is under way is let through first:
+        later it would hit the proof that nothing was changed."""
+        self.cleaning_up = True
+        if self.cancelling.acquire(timeout=_CANCEL_SECONDS):
+            self.cancelling.release()
 
     def write(self, event: ev.AnyEvent) -> None:
         """Journal one event. Raises OSError, except while cleaning up."""
@@ -198,9 +216,21 @@ class Run:
         timeout = self.settings.connection.connect_timeout
         self.target = connect(self.request.dsn, timeout=timeout, application="rollback_tui run")
         self.own_pids.add(self.target.info.backend_pid)
+        self._limit(self.target)
         self.maintenance = connect(
             self.maintenance_dsn, timeout=timeout, application="rollback_tui door"
         )
+        self._limit(self.maintenance)
+
+    def _limit(self, connection: Connection) -> None:
+        """Outside the one transaction, too, nobody's lock is waited for for ever."""
+        limits = self.settings.run
+        try:
+            session_timeouts(
+                connection, limits.lock_timeout_seconds, limits.statement_timeout_seconds
+            )
+        except psycopg.Error as error:
+            raise ConnectionFailed(summary_of(error), "Try again.") from None
 
     @property
     def maintenance_dsn(self) -> str:
@@ -216,6 +246,7 @@ class Run:
                 application="rollback_tui run",
             )
             self.own_pids.add(self.target.info.backend_pid)
+            self._limit(self.target)
         return self.target
 
     def live_maintenance(self) -> Connection:
@@ -226,6 +257,7 @@ class Run:
                 timeout=self.settings.connection.connect_timeout,
                 application="rollback_tui door",
             )
+            self._limit(self.maintenance)
         return self.maintenance
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 
 from rollback_tui.core import events as ev
+from rollback_tui.core.errors import RunRefused
 from rollback_tui.core.events import Record
 from rollback_tui.core.report import log_line
 from rollback_tui.run import folder
@@ -23,12 +24,15 @@ from rollback_tui.run.engine import carry_out
 from rollback_tui.run.preflight import started
 from rollback_tui.run.request import RunRequest
 
+_CANCEL_SECONDS = 5
 _ABORTING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def work(request: RunRequest) -> None:
     """Carry ``request`` out. Raises RollbackTuiError or OSError only before the first event."""
     with opened(request) as run:
+        if run_journal.read(run.journal.path):
+            raise RunRefused("this run has begun already", "A folder is one run: start a new one.")
         run.write(started(run))
         carry_out(run)
 
@@ -62,12 +66,12 @@ def _abort(run: Run) -> None:
     engine sees it at once; never one of the proof that comes after."""
     with contextlib.suppress(OSError):
         run.write(ev.AbortAsked())
-    connection = run.target
-    if run.cleaning_up:
-        return
-    if connection is not None and not connection.closed:
+    with run.cancelling:
+        connection = run.target
+        if run.cleaning_up or connection is None or connection.closed:
+            return
         with contextlib.suppress(psycopg.Error):
-            connection.cancel_safe(timeout=5)
+            connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
 
 @contextlib.contextmanager
