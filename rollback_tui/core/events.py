@@ -178,6 +178,8 @@ class TransactionStarted(Event, frozen=True, kw_only=True, tag="transaction_star
     xid: str
     backend_pid: int
     attempt: int
+    backend_start: int = 0
+    """Microseconds since 1970, by the server's clock: with the pid it is one backend only."""
 
 
 class LossCounted(Event, frozen=True, kw_only=True, tag="loss_counted"):

@@ -99,7 +99,34 @@ def end_sessions(connection: Connection, pids: Sequence[int]) -> None:
         connection.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", [pids])
 
 
-def backend_gone(connection: Connection, pid: int) -> bool:
-    """Return whether no backend has this pid any more."""
-    row = connection.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone()
+def backend_start(connection: Connection) -> int:
+    """Return when the server started our own backend, in microseconds since 1970."""
+    row = connection.execute(
+        "SELECT (extract(epoch FROM backend_start) * 1000000)::bigint"
+        " FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+    ).fetchone()
+    return int(row[0]) if row and row[0] else 0
+
+
+def backend_gone(connection: Connection, pid: int, start: int = 0) -> bool:
+    """Return whether the backend with this pid and start (0: not known) is gone.
+
+    The system gives a pid again, at the latest after a restart: then it is somebody else's. One
+    whose start we may not see counts as ours.
+    """
+    row = connection.execute(
+        "SELECT 1 FROM pg_stat_activity WHERE pid = %(pid)s AND (%(start)s = 0"
+        " OR backend_start IS NULL"
+        " OR (extract(epoch FROM backend_start) * 1000000)::bigint = %(start)s)",
+        {"pid": pid, "start": start},
+    ).fetchone()
     return row is None
+
+
+def end_backend(connection: Connection, pid: int, start: int = 0) -> None:
+    """Terminate just this backend; never another one that has its pid by now."""
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %(pid)s AND"
+        " (%(start)s = 0 OR (extract(epoch FROM backend_start) * 1000000)::bigint = %(start)s)",
+        {"pid": pid, "start": start},
+    )

@@ -13,10 +13,12 @@ from rollback_tui.core.model import Migration, Statement
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import catalog, counts
 from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.door import backend_start
 from rollback_tui.postgres.execute import execute as send
 from rollback_tui.postgres.execute import in_transaction, timeouts, transaction_id
 from rollback_tui.run.context import Run, State
 from rollback_tui.run.expectation import dropped_tables
+from rollback_tui.survey.planning import detected, history
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOSS_SECONDS = 30.0
@@ -75,12 +77,41 @@ def _attempt(run: Run, connection: Connection, number: int) -> None:
     _assert_timeouts(run, connection)
     run.xid = transaction_id(connection)
     run.backend_pid = connection.info.backend_pid
-    run.write(ev.TransactionStarted(xid=run.xid, backend_pid=run.backend_pid, attempt=number))
+    run.backend_start = backend_start(connection)
+    run.write(
+        ev.TransactionStarted(
+            xid=run.xid,
+            backend_pid=run.backend_pid,
+            attempt=number,
+            backend_start=run.backend_start,
+        )
+    )
     _lock_relations(run, connection)
+    _still_applied(run, connection)
     run.before = look(run, connection)
     run.dropping = dropped_tables(connection, run.plan)
     for migration in run.plan.migrations:
         _take_back(run, connection, migration)
+
+
+def _still_applied(run: Run, connection: Connection) -> None:
+    """The checkpoint may have taken an hour since preflight: what somebody rolled back or applied
+    meanwhile must be seen before the first statement. Nobody changes it while we hold the lock."""
+    connection.execute("SAVEPOINT rollback_tui")
+    try:
+        text = f"LOCK TABLE {run.plan.version_table} IN SHARE ROW EXCLUSIVE MODE"
+        connection.execute(text.encode())
+    except errors.InsufficientPrivilege:
+        connection.execute("ROLLBACK TO SAVEPOINT rollback_tui")
+    connection.execute("RELEASE SAVEPOINT rollback_tui")
+    detection = detected(connection, run.settings, run.project)
+    applied = [m.version for m in history(connection, detection).applied]
+    if applied != [m.version for m in run.plan.applied]:
+        raise StatementRefused(
+            "the applied migrations have changed since the run began:"
+            f" now {printable(applied[0]) if applied else 'none'}",
+            "Look at the state again; somebody migrated in the meantime.",
+        )
 
 
 def look(run: Run, connection: Connection) -> State:

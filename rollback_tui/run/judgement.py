@@ -35,12 +35,12 @@ def reach(run: Run, keeper: Keeper | None) -> tuple[Connection, bool]:
         try:
             return run.live_target(), run.shut
         except ConnectionFailed as error:
+            if time.monotonic() > deadline:
+                raise
             if run.view.door_closed is not None and "too many connections" in error.summary:
                 if keeper is not None:
                     keeper.stop()
                 open_door(run)
-            elif time.monotonic() > deadline:
-                raise
             else:
                 time.sleep(0.5)
 
@@ -52,9 +52,9 @@ def wait_until_gone(run: Run, pid: int) -> None:
     while True:
         try:
             maintenance = run.live_maintenance()
-            if door.backend_gone(maintenance, pid):
+            if door.backend_gone(maintenance, pid, run.backend_start):
                 return
-            door.end_sessions(maintenance, [pid])
+            door.end_backend(maintenance, pid, run.backend_start)
         except (psycopg.Error, ConnectionFailed):
             run.maintenance = None
         if time.monotonic() > deadline:
