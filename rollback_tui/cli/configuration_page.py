@@ -91,7 +91,7 @@ A hook is something of yours that is called. It has **one** of `command`, `url`,
 | `maintenance.on` | next | the run is refused; `maintenance.off` is called |
 | `caches.clear` | after COMMIT, before the door opens | the next one is called; `needs_operator` |
 | `maintenance.off` | at the end of every path, when `maintenance.on` was called; 3 attempts | an \
-alarm with what to do; a run that rolled back ends as `needs_operator` |
+alarm with what to do; the run ends as `needs_operator` |
 
 `impact.command` is no hook: it prints one JSON object and nothing else (its error output counts as
 output), and gets `RUN_STARTED` and `RUN_FINISHED` beside the variables above.

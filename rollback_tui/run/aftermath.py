@@ -11,6 +11,7 @@ from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Outcome
 from rollback_tui.core.report import report_json, report_markdown
 from rollback_tui.core.run_view import advance
+from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.run import folder, hooks
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.verification import Prober
@@ -39,6 +40,9 @@ def refresh_statistics(run: Run) -> None:
     try:
         connection = run.live_target()
         connection.execute("RESET ROLE")
+        # The transaction's limits ended with it, and a script may have set others.
+        limits = run.settings.run
+        session_timeouts(connection, limits.lock_timeout_seconds, limits.statement_timeout_seconds)
         for schema, table in connection.execute(_TOUCHED, [wanted]).fetchall():
             text = sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table))
             run.sql(connection, text.as_string(connection))
@@ -67,7 +71,7 @@ def measure_impact(run: Run, prober: Prober) -> None:
             if code == 0:
                 felt = msgspec.json.decode(text, type=_Felt)
                 source.append(configured.command[0])
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
             run.write(
                 ev.Progress(phase="aftercare", summary=f"impact command: {summary_of(error)}")
             )
@@ -87,7 +91,7 @@ def finish(run: Run, outcome: Outcome, summary: str) -> ev.RunFinished:
     """Write the report and journal the outcome: nothing comes after it."""
     with run.phase("aftercare") as phase:
         phase.summary = str(run.folder / folder.REPORT)
-    if run.view.alarms and outcome == "rolled_back":
+    if run.view.alarms and outcome != "needs_operator":
         outcome, summary = "needs_operator", f"{summary} {run.view.alarms[0].summary}."
     finished = ev.RunFinished(
         outcome=outcome,

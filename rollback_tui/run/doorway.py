@@ -49,8 +49,8 @@ class Keeper:
                         self._run.maintenance_dsn, timeout=5, application="rollback_tui keeper"
                     )
                 sweep(self._run, connection)
-            except (psycopg.Error, RollbackTuiError):
-                # The server is away: the run itself notices, and nobody can come in anyway.
+            except (psycopg.Error, RollbackTuiError, OSError):
+                # The server is away, or the journal's disk is full: the run itself notices.
                 connection = None
         if connection is not None:
             connection.close()
@@ -78,27 +78,35 @@ def close_door(run: Run) -> Keeper | None:
     if run.settings.door.mode == "open":
         run.skip("close_door", "online rollback: the door stays open")
         return None
-    with run.phase("close_door") as outcome:
-        target = run.live_target()
-        maintenance = run.live_maintenance()
-        rung = door.rung(privileges(target))
-        limit = door.connection_limit(maintenance, run.database)
-        # Journaled first: whoever settles this run must know what to put back.
-        run.write(ev.DoorClosed(rung=rung, connection_limit=limit))
-        if rung == "limit":
-            run.sql(maintenance, door.limit_statement(maintenance, run.database, 0))
-        _empty(run, maintenance)
-        keeper = Keeper(run)
-        keeper.start()
-        outcome.summary = (
-            "applications cannot enter (superusers are ended)"
-            if rung == "limit"
-            else "sessions are ended as they come"
-        )
-        if run.control.aborted.is_set():
-            keeper.stop()
-        run.check_abort()
-        return keeper
+    keeper = Keeper(run)
+    try:
+        with run.phase("close_door") as outcome:
+            outcome.summary = _shut(run)
+            keeper.start()
+            run.check_abort()
+    except BaseException:
+        # It must not go on ending sessions behind a door that is opened again.
+        keeper.stop()
+        raise
+    return keeper
+
+
+def _shut(run: Run) -> str:
+    """Close it and end who is inside; return what that keeps out."""
+    target = run.live_target()
+    maintenance = run.live_maintenance()
+    rung = door.rung(privileges(target))
+    limit = door.connection_limit(maintenance, run.database)
+    # Journaled first: whoever settles this run must know what to put back.
+    run.write(ev.DoorClosed(rung=rung, connection_limit=limit))
+    if rung == "limit":
+        run.sql(maintenance, door.limit_statement(maintenance, run.database, 0))
+    _empty(run, maintenance)
+    return (
+        "applications cannot enter (superusers are ended)"
+        if rung == "limit"
+        else "sessions are ended as they come"
+    )
 
 
 def _empty(run: Run, maintenance: Connection) -> None:

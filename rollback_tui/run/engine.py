@@ -36,12 +36,12 @@ def carry_out(run: Run) -> ev.RunFinished:
         prober.start()
         keeper = close_door(run)
     except Exception as error:  # noqa: BLE001 - whatever it was, what was closed must open again
-        run.cleaning_up = True
+        run.begin_cleaning_up()
         reopen(run, None)
         prober.stop()
         return finish(run, "refused", summary_of(error))
     outcome, summary = _transaction(run, keeper)
-    run.cleaning_up = True
+    run.begin_cleaning_up()
     reopen(run, keeper)
     prober.stop()
     measure_impact(run, prober)
@@ -76,8 +76,10 @@ def _transaction(run: Run, keeper: Keeper | None) -> tuple[Outcome, str]:
             return "rolled_back", ""
         raise StatementRefused("the server lost the COMMIT", "Nothing was committed.")
     except Exception as error:  # noqa: BLE001 - an unknown error must be undone like a known one
-        run.cleaning_up = True
+        run.begin_cleaning_up()
         if run.committed:
+            if not run.view.committed:  # it was the journal that failed
+                run.write(ev.Committed(xid=run.xid))
             return "needs_operator", f"Rolled back; then: {summary_of(error)}"
         return undo(run, keeper, error)
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import psycopg
-
 from rollback_tui.core import events as ev
-from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Outcome
 from rollback_tui.core.run_view import advance, fold
 from rollback_tui.run import journal as run_journal
@@ -42,7 +39,8 @@ def settle(request: RunRequest) -> ev.RunFinished:
             if isinstance(record.event, ev.TransactionStarted):
                 run.xid = record.event.xid
                 run.backend_pid = record.event.backend_pid
-        run.cleaning_up = True
+                run.backend_start = record.event.backend_start
+        run.begin_cleaning_up()
         outcome, summary = _judge(run)
         reopen(run, None)
         if outcome == "rolled_back":
@@ -68,5 +66,5 @@ def _judge(run: Run) -> tuple[Outcome, str]:
         if proof.proven:
             return "unchanged", f"The worker died. Nothing was changed ({proof.basis} compared)."
         return "needs_operator", "The worker died, and the database is not as before."
-    except (RollbackTuiError, psycopg.Error) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it was, the door must still open
         return "needs_operator", f"The worker died. Then: {summary_of(error)}"
