@@ -3,6 +3,7 @@ did change, bring it back from the checkpoint."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,9 @@ from rollback_tui.checkpoint import restore, swap
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Outcome
-from rollback_tui.postgres.connect import with_database
+from rollback_tui.core.text import printable
+from rollback_tui.postgres import counts
+from rollback_tui.postgres.connect import connect, with_database
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import Keeper
 from rollback_tui.run.judgement import prove_unchanged, wait_until_gone
@@ -40,22 +43,26 @@ def undo(run: Run, keeper: Keeper | None, error: BaseException) -> tuple[Outcome
 def roll_back(run: Run, why: str) -> None:
     """End the transaction; when the connection is lost, wait until its backend is gone."""
     connection = run.target
-    if connection is None or not run.xid:
+    if connection is None:
         return
     try:
+        # Also before its id is known: an abort may come right behind BEGIN.
         connection.execute("ROLLBACK")
     except psycopg.Error:
         connection.close()
-        wait_until_gone(run, run.backend_pid)
+        if run.xid:
+            wait_until_gone(run, run.backend_pid)
+    if not run.xid:
+        return
     run.write(ev.TransactionRolledBack(reason=why))
 
 
 def recover(run: Run) -> bool:
     """Restore the checkpoint into a new database beside, compare it, and swap it in.
 
-    Behind the closed door nobody has written since the checkpoint's transaction began to be
-    compared; writes between the dump and the door are what the comparison shows. Returns False
-    when a step failed; the database is then as the failed run left it.
+    The application served until the door closed, after the dump: rows that came or went in
+    between are in what the transaction found, and are never restored away without being asked.
+    Returns False when a step failed; the database is then as the failed run left it.
     """
     made = run.view.checkpoint
     if made is None:
@@ -89,7 +96,12 @@ def recover(run: Run) -> bool:
             if found:
                 listed = "; ".join(difference.summary for difference in found[:3])
                 raise RollbackTuiError(f"not as the manifest says: {listed}", "")
-            return "as the manifest says"
+            lost = _written_since(run, with_database(run.request.dsn, beside))
+            if lost:
+                raise RollbackTuiError(
+                    f"written since the checkpoint was made: {'; '.join(lost[:3])}", ""
+                )
+            return "as the manifest says, and as it was when the run began"
 
         def swap_in() -> str:
             run.close()
@@ -105,6 +117,20 @@ def recover(run: Run) -> bool:
                 outcome.status = "failed"
                 return False
         return True
+
+
+def _written_since(run: Run, dsn: str) -> list[str]:
+    """Compare the rows of the restored database with those that the transaction found; a table
+    that was not counted then, or is not now, proves nothing and is named too."""
+    if run.before is None:
+        return ["nobody knows what was there before the run"]
+    with contextlib.closing(connect(dsn)) as connection:
+        restored = counts.count_all(connection, run.settings.verify.count_seconds)
+    return [
+        f"{printable(table)}: {restored.get(table)} rows restored, {rows} before the run"
+        for table, rows in run.before.rows.items()
+        if rows is None or restored.get(table) != rows
+    ]
 
 
 def _step(run: Run, name: str, step: Callable[[], str]) -> bool:
