@@ -132,7 +132,8 @@ def _printer(as_json: bool) -> Callable[[Record], None]:
 
 
 def follow(folder: Path, show: Callable[[Record], None]) -> RunFinished:
-    """Show a run's events until its outcome. Raises Unfinished when nobody works on it."""
+    """Show a run's events until its outcome. Raises Unfinished when nobody works on it, or when
+    the operator leaves."""
     run_feed = RunFeed(folder)
     silent = 0
     while True:
@@ -150,5 +151,17 @@ def follow(folder: Path, show: Callable[[Record], None]) -> RunFinished:
                 )
             time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
-            with contextlib.suppress(ControlUnavailable):
-                click.echo(f"abort: {run_feed.abort()}", err=True)
+            _ask_for_abort(run_feed)
+
+
+def _ask_for_abort(run_feed: RunFeed) -> None:
+    """Ask for an abort. A second Ctrl+C while nobody answers leaves, and does not call it
+    refused: raises Unfinished."""
+    try:
+        with contextlib.suppress(ControlUnavailable):
+            click.echo(f"abort: {run_feed.abort()}", err=True)
+    except KeyboardInterrupt:
+        raise Unfinished(
+            "the run goes on without this terminal",
+            f"rollback-tui attach {run_feed.folder.name[16:]}",
+        ) from None

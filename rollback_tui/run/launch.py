@@ -41,12 +41,25 @@ def start(request: RunRequest) -> None:
     if guardian.stdin is not None:
         guardian.stdin.write(msgspec.json.encode(request))
         guardian.stdin.close()
-    deadline = time.monotonic() + _START_SECONDS
-    while not journal.Follower(path / journal.FILE_NAME).poll():
-        if guardian.poll() is not None or time.monotonic() > deadline:
-            said = (path / folder.WORKER_LOG).read_text("utf-8", errors="replace").strip()
-            last = printable(said.splitlines()[-1]) if said else "it said nothing"
-            raise RunRefused(f"the worker could not begin: {last}", f"See {path}.")
-        time.sleep(0.05)
     # It outlives us or not; while we live, its end is collected.
     threading.Thread(target=guardian.wait, name="guardian's end", daemon=True).start()
+    _wait_until_begun(guardian, path)
+
+
+def _wait_until_begun(guardian: subprocess.Popen[bytes], path: Path) -> None:
+    """Return when the first event is on disk. Ctrl+C is an abort already now, and what is given
+    up here is told to end: it must not go on unseen. Raises RunRefused."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            if journal.Follower(path / journal.FILE_NAME).poll():
+                return
+            if guardian.poll() is not None or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        except KeyboardInterrupt:
+            guardian.terminate()
+    guardian.terminate()
+    said = (path / folder.WORKER_LOG).read_text("utf-8", errors="replace").strip()
+    last = printable(said.splitlines()[-1]) if said else "it said nothing"
+    raise RunRefused(f"the worker could not begin: {last}", f"See {path}.")
