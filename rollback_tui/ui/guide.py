@@ -197,7 +197,7 @@ class Guide:
 
     def complain(self, failure: Failure) -> None:
         """Say a failure that has no place of its own on a screen."""
-        self.say(f"{failure.summary} {failure.remedy}".strip(), "error")
+        self.say(f"{failure.summary.rstrip('.')}. {failure.remedy}".strip(), "error")
 
     # --- plan and checks ----------------------------------------------------------------------
 
@@ -208,7 +208,8 @@ class Guide:
             return
         if self.walk.finished and not self.walk.attached:
             self._following.close()
-            self.replace(folder=None, view=None, armed=False)
+            # A reason to set a check aside was good for that run only.
+            self.replace(folder=None, view=None, armed=False, overrides=())
         self.read_plan(choice)
 
     def read_plan(self, choice: Choice) -> None:

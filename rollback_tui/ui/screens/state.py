@@ -13,10 +13,11 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import DataTable, Input
 
-from rollback_tui.core.model import Activity, Session
+from rollback_tui.core.model import Session
 from rollback_tui.core.text import printable, shorten
 from rollback_tui.ui.operations import Choice
 from rollback_tui.ui.screens.step import StepScreen
+from rollback_tui.ui.server_line import summary
 from rollback_tui.ui.theme import Tone, cell, line, lines
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.dialogs import Ask, QuietInput, Read
@@ -30,7 +31,6 @@ from rollback_tui.ui.wording import (
     size,
     state_of,
     took,
-    writers_of,
 )
 
 _Order = Callable[[Session], tuple[object, ...]]
@@ -118,7 +118,7 @@ class StateScreen(StepScreen):
 
     def show_step(self, walk: Walk) -> None:
         """Show the three tables and the summary."""
-        self.query_one("#summary", Bar).say(_summary(walk))
+        self.query_one("#summary", Bar).say(summary(walk))
         self._show_sessions(walk)
         self._show_tables(walk)
         self._show_migrations(walk)
@@ -130,7 +130,12 @@ class StateScreen(StepScreen):
             (s for s in every if not s.ours and _matches(s, self._filter)),
             key=ORDERS[self._order][1],
         )
+        # A cursor at the top stays there: new trouble must not come above what is visible. Once
+        # the keys that end a session work, it stays on its session instead.
+        top = table.cursor_row == 0 and not walk.armed
         table.show_rows([(str(s.pid), _session_row(s)) for s in shown])
+        if top and shown:
+            table.move_cursor(row=0, animate=False)
         title = f"sessions {len(shown):,} · {ORDERS[self._order][0]}"
         if self._filter:
             title += f" · filter “{self._filter}”"
@@ -167,6 +172,11 @@ class StateScreen(StepScreen):
         table = self.query_one("#migrations", LiveTable)
         plan = walk.plan
         goes = {m.version for m in plan.migrations} if plan else set()
+        word, ended = "↩ goes", walk.finished and not walk.attached
+        if ended and walk.view is not None:
+            word = {"rolled_back": "↩ gone", "needs_operator": "? see 6"}.get(
+                walk.view.outcome or "", word
+            )
         rows = []
         for migration in plan.applied if plan else ():
             back = migration.version in goes
@@ -175,7 +185,7 @@ class StateScreen(StepScreen):
                 (
                     migration.version,
                     (
-                        cell("↩ goes" if back else "stays", tone if back else "dim"),
+                        cell(word if back else "stays", tone if back else "dim"),
                         cell(migration.version, tone),
                         cell(migration.name, tone if back else "dim"),
                     ),
@@ -186,6 +196,8 @@ class StateScreen(StepScreen):
             title = walk.plan_failure.summary
         elif walk.planning:
             title = "migrations · reading"
+        elif ended:
+            title = "as before the run · enter chooses"
         else:
             title = f"back: {count(len(goes), 'migration')} · enter chooses"
         table.border_title = Content(shorten(title, 70))
@@ -244,7 +256,9 @@ class StateScreen(StepScreen):
         if self.walk_value.running:
             self.rollback_app.say("A run goes on; nothing is read until it ends.", "warning")
             return
-        self.guide.read_plan(self.walk_value.choice)
+        if not self.walk_value.finished:
+            # The plan of a run that ended stays beside its proof; enter begins another one.
+            self.guide.read_plan(self.walk_value.choice)
         self.guide.read_tables()
 
     def _session(self) -> Session | None:
@@ -300,45 +314,11 @@ class StateScreen(StepScreen):
         plan = self.walk_value.plan
         versions = [m.version for m in plan.applied] if plan else []
         if event.row_key.value in versions:
-            self.guide.choose(Choice(steps=versions.index(event.row_key.value) + 1))
-
-
-def _summary(walk: Walk) -> Content:
-    activity = walk.activity
-    if activity is None:
-        return line((" waiting for the first look at the server …", "dim"))
-    writers = len(writers_of(activity.sessions))
-    longest = max((s.transaction_age or 0 for s in activity.sessions if not s.ours), default=0)
-    full = activity.connections >= 0.9 * activity.max_connections
-    rate = walk.transactions_per_second
-    return line(
-        " ",
-        (f"{activity.connections}/{activity.max_connections}", "bad" if full else "strong"),
-        " connections",
-        (", nearly full" if full else "", "bad"),
-        " · ",
-        (count(writers, "writer"), "warn" if writers else "good"),
-        " · longest tx ",
-        (clock(longest), "warn" if longest > 60 else "strong"),
-        f" · {'–' if rate is None else f'{rate:.0f}'} tx/s · {size(activity.database_bytes)}",
-        f" · {_replication(activity)}",
-    )
-
-
-def _replication(activity: Activity) -> str:
-    replication = activity.replication
-    parts = []
-    if replication.standbys:
-        lag = replication.replay_lag
-        behind = "lag unknown" if lag is None else f"{took(lag)} behind"
-        parts.append(f"{count(replication.standbys, 'standby', 'standbys')}, {behind}")
-    if replication.logical_slots:
-        parts.append(count(len(replication.logical_slots), "logical slot"))
-    if replication.subscriptions:
-        parts.append(count(replication.subscriptions, "subscription"))
-    if activity.prepared:
-        parts.append(count(len(activity.prepared), "prepared tx", "prepared tx"))
-    return ", ".join(parts) or "no replication"
+            place = versions.index(event.row_key.value) + 1
+            # By the version that stays: what is applied may not be what this list shows, after
+            # a run for one, and a number of steps would then take back more than was chosen.
+            stays = versions[place] if place < len(versions) else None
+            self.guide.choose(Choice(steps=place, version=stays))
 
 
 def _matches(session: Session, text: str) -> bool:
