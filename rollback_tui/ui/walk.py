@@ -131,12 +131,12 @@ def not_ready(walk: Walk) -> str:
     if walk.judging:
         return "the safety checks are being judged"
     if walk.checks is None:
-        return "the safety checks have not been judged (2)"
+        return "the safety checks have not been judged (press 2)"
     if standing := obstacles(walk):
         verb = "stands" if len(standing) == 1 else "stand"
-        return f"{count(len(standing), 'check')} {verb} in the way (2)"
+        return f"{count(len(standing), 'check')} {verb} in the way (press 2)"
     if missing := unreviewed(walk):
-        return f"{count(len(missing), 'destructive statement')} not reviewed (3)"
+        return f"{count(len(missing), 'destructive statement')} not reviewed (press 3)"
     return ""
 
 
@@ -179,12 +179,15 @@ def hint(walk: Walk, step: int) -> tuple[str, bool]:
     """Return one sentence that says what the next key is, and whether the way is blocked."""
     if step <= 3 and walk.running:
         return "A run goes on: press 4 to watch it.", False
+    if step <= 3 and walk.finished:
+        # What was planned and judged before the run says nothing about the database now.
+        return "The run has ended: 6 shows its report. In 1, enter begins another.", False
     if step == 4:
         return _hint_run(walk), bool(walk.folder is None and not_ready(walk))
     if step == 5:
         return _hint_verify(walk), False
     if step == 6:
-        return "Enter shows the report of a run, c copies its path, q leaves.", False
+        return "↑ ↓ scroll. Tab goes to the runs, where enter shows one. q leaves.", False
     if reason := blocked(walk, step + 1):
         return f"{_doing(walk, step)} Blocked: {reason}.", True
     return f"{_doing(walk, step)} Then n: {_purpose(step + 1)}", False
@@ -204,6 +207,8 @@ def _purpose(step: int) -> str:
 
 
 def _hint_run(walk: Walk) -> str:
+    if walk.starting:
+        return "The worker is being started."
     if walk.folder is None:
         if reason := not_ready(walk):
             return f"Blocked: {reason}."
@@ -214,8 +219,12 @@ def _hint_run(walk: Walk) -> str:
         return "The run has ended: n shows the proof, 6 the report."
     if walk.view and walk.view.question:
         return "The run asks you something: tab chooses, enter presses."
-    if walk.view and walk.view.may_abort:
+    if walk.view is None:
+        return "The run goes on without this terminal too."
+    if walk.view.may_abort:
         return "The run goes on without this terminal too. x aborts it until COMMIT."
+    if walk.view.abort_asked and not walk.view.committed:
+        return "The abort was asked for: the run stops at the next safe point."
     return "The run goes on without this terminal too. It can no longer be aborted."
 
 

@@ -200,7 +200,11 @@ class RunScreen(StepScreen):
                 return "no run goes on"
             if self.walk_value.read_only:
                 return "this terminal was started read-only"
-            if view is None or not view.may_abort:
+            if self.walk_value.finished:
+                return "the run has ended"
+            if view is None:
+                return "the run has not said anything yet"
+            if not view.may_abort:
                 return "it is too late: the run is past the gate, or an abort was asked already"
         return super().unavailable(action)
 
@@ -210,7 +214,8 @@ class RunScreen(StepScreen):
             return
 
         def answered(yes: bool | None) -> None:
-            if yes:
+            # It may have ended while the question was open.
+            if yes and self.allowed("abort"):
                 self.guide.abort()
 
         ask = Ask(

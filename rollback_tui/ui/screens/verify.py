@@ -78,7 +78,9 @@ class VerifyScreen(StepScreen):
         key = self.query_one("#proofs", LiveTable).current_key
         view = self.walk_value.view or RunView()
         found = next((text for item, _, _, text in items(view) if item == key), None)
-        empty = line(("Nothing has been verified yet.", "dim"))
+        ended = self.walk_value.finished
+        words = "Nothing was verified before the run ended." if ended else "Nothing yet."
+        empty = line((words, "dim"))
         self.query_one("#evidence-text", Static).update(found if found is not None else empty)
 
 
@@ -99,7 +101,7 @@ def items(view: RunView) -> list[Item]:
         text += [line(("  $ ", "dim"), command) for command in view.finished.next_commands]
         found.append(("next", ("→ next", "accent"), "what to do next", lines(text)))
     if view.failure is not None:
-        found.append(("failure", ("✗ failed", "bad"), "the statement that failed", _failure(view)))
+        found.append(("failure", ("✗ failed", "bad"), "the failed statement", _failure(view)))
     if view.unchanged is not None:
         proven = view.unchanged.proven
         text = [line("Compared with what was there before the run: ", view.unchanged.basis, ".")]
@@ -146,7 +148,9 @@ def _failure(view: RunView) -> Content:
         line((f"statement {failure.index}, line {failure.line}", "strong")),
         line((f"{failure.sqlstate} ", "bad"), (failure.message, "bad")),
     ]
-    rows += [line(text) for text in (failure.detail, failure.hint) if text]
+    rows += [line(failure.detail)] if failure.detail else []
+    # The server may say CASCADE here: it must be plain that this is not our advice.
+    rows += [line(("the server's hint: ", "dim"), failure.hint)] if failure.hint else []
     if failure.position is not None:
         rows.append(line((f"at character {failure.position}", "dim")))
     return lines([*rows, line(""), line(failure.sql)])

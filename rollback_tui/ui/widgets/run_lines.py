@@ -115,6 +115,9 @@ def phase_lines(walk: Walk, now: float) -> Content:
         if phase.status == "running" and phase.started is not None:
             time = clock(walk.elapsed(now) - phase.started)
         word = "skipped" if phase.status == "skipped" else time
+        if phase.status == "running" and view.finished is not None:
+            # Its worker died in it: nothing moves there any more.
+            (glyph, tone), word = PROGRESS["failed"], "stopped"
         name: Tone = "strong" if phase.status == "running" else "plain"
         if phase.status in ("waiting", "skipped"):
             name = "dim"
