@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -38,6 +39,8 @@ from rollback_tui.ui.widgets.dialogs import Ask, AskText, Read
 
 TICK = 0.25
 """Seconds between two looks at what is due."""
+MESSAGE = 6.0
+"""Seconds that a message in the corner stays."""
 
 
 class RollbackApp(App[int]):
@@ -69,6 +72,7 @@ class RollbackApp(App[int]):
         # Every animated scroll is some kilobytes over SSH, and none of them helps.
         self.animation_level = "none"
         self._inert = Inert()
+        self._said: dict[str, float] = {}
         start = Walk(
             environment=operations.environment,
             read_only=operations.read_only,
@@ -180,8 +184,12 @@ class RollbackApp(App[int]):
                 return
 
     def say(self, text: str, severity: Severity = "information") -> None:
-        """Show a short message in the corner."""
-        self.notify(printable(text), severity=severity, timeout=6, markup=False)
+        """Show a short message in the corner; not again while the same one is still there."""
+        now = time.monotonic()
+        self._said = {said: until for said, until in self._said.items() if until > now}
+        if text not in self._said:
+            self._said[text] = now + MESSAGE
+            self.notify(printable(text), severity=severity, timeout=MESSAGE, markup=False)
 
     def go_to_step(self, step: int) -> None:
         """Open a step, or say why it is not open."""

@@ -120,14 +120,22 @@ class PreviewScreen(StepScreen):
         self.action_review()
 
     def action_review(self) -> None:
-        """Mark the statement under the cursor, and go to the next one."""
+        """Mark the statement under the cursor, and go to the next one.
+
+        After the last one comes the first that still has to be read.
+        """
         entry = self._entry()
         if entry is None or not self.allowed("review"):
             return
         if entry.statement is not None:
             self.guide.review(frozenset({entry.statement.index}))
         table = self.query_one("#entries", LiveTable)
-        table.move_cursor(row=min(table.cursor_row + 1, table.row_count - 1), animate=False)
+        missing = unreviewed(self.walk_value)
+        if table.cursor_row + 1 < table.row_count:
+            table.move_cursor(row=table.cursor_row + 1, animate=False)
+        elif missing:
+            left = (e for e in self._entries if e.statement and e.statement.index == missing[0])
+            table.go_to(next(left).key)
 
     def action_unreview(self) -> None:
         """Take the mark off."""

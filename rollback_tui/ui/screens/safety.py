@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import ClassVar
 
 from textual import on
@@ -15,7 +16,7 @@ from textual.widgets import DataTable, Static
 from rollback_tui.core.model import CheckResult
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import STATUS, cell, line, lines
-from rollback_tui.ui.walk import REASON_LENGTH, Walk, verdict
+from rollback_tui.ui.walk import REASON_LENGTH, Walk, obstacles, verdict
 from rollback_tui.ui.widgets.dialogs import AskText
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.status_bar import Bar
@@ -37,6 +38,10 @@ class SafetyScreen(StepScreen):
         Binding("w", "wait", "wait for writers", tooltip="Wait until nobody writes; again: stop"),
         Binding("o", "override", "set aside", tooltip="Set a failed check aside, or take it back"),
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._judged_at: datetime | None = None
 
     def compose_body(self) -> ComposeResult:
         """Verdict, checklist, evidence."""
@@ -72,7 +77,18 @@ class SafetyScreen(StepScreen):
             mark, word, colour = STATUS["overridden" if check.name in aside else check.status]
             rows.append((check.name, (cell(f"{mark} {word}", colour), cell(check.title))))
         table.show_rows(rows)
+        if walk.checks and walk.judged_at != self._judged_at:
+            self._judged_at = walk.judged_at
+            self._go_to_trouble(walk)
         self._show_evidence()
+
+    def _go_to_trouble(self, walk: Walk) -> None:
+        """Put the cursor on what stands in the way, unless it is on such a check already."""
+        table = self.query_one("#checks", LiveTable)
+        worst = [c.name for c in obstacles(walk)]
+        worst = worst or [c.name for c in walk.checks or () if c.status == "warn"]
+        if worst and table.current_key not in worst:
+            table.go_to(worst[0])
 
     def _show_waiting(self, walk: Walk) -> None:
         bar = self.query_one("#waiting", Bar)

@@ -157,7 +157,10 @@ class StepScreen(Screen[None]):
                 shown[binding.action][0].append(keys)
             else:
                 usable = not self.unavailable(binding.action)
-                shown[binding.action] = ([keys], binding.description, usable)
+                label = binding.description
+                if binding.action == "arm" and self.walk_value.armed:
+                    label = "disarm"
+                shown[binding.action] = ([keys], label, usable)
         for keys_of, label, usable in shown.values():
             yield "/".join(keys_of), label, usable
 

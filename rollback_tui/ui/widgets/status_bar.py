@@ -9,12 +9,16 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from rollback_tui.core.text import cells, printable, shorten
-from rollback_tui.ui.theme import Tone, line, piece
+from rollback_tui.ui.theme import STATUS, Tone, line, piece
 from rollback_tui.ui.walk import STEPS, Walk, blocked, done, hint
 from rollback_tui.ui.wording import outcome_of, time_of, version
 
 if TYPE_CHECKING:
     from rollback_tui.ui.screens.step import StepScreen
+
+
+ALWAYS = 4
+"""The last keys of the key line, which are never left out: help, back, next, leave."""
 
 
 class Bar(Static):
@@ -141,9 +145,14 @@ class StepBar(Bar):
                 mark, tone = "·" if roomy else "", "dim"
             elif done(walk, number):
                 mark, tone = "✓", "good"
+                if number == 2 and walk.overrides:
+                    # Settled by a word, not by a proof.
+                    mark, _, tone = STATUS["overridden"]
                 if number in (4, 5) and walk.view is not None and walk.view.outcome is not None:
                     mark, _, tone = outcome_of(walk.view)
             label = f" {number} {name}{' ' + mark if mark else ''} "
+            if not roomy:
+                label = f" {number} {name}{mark}"
             if number == step:
                 whole = whole + Content.styled(
                     label, "bold $block-cursor-foreground on $primary-muted"
@@ -166,7 +175,10 @@ class HintLine(Bar):
 
 
 class KeyBar(Bar):
-    """The keys of this screen, in at most two lines; greyed where they do nothing now."""
+    """The keys of this screen, in at most two lines; greyed where they do nothing now.
+
+    Where not all have room, those that lead on and out stay, and ``?`` names the others.
+    """
 
     def on_mount(self) -> None:
         """Follow the screen's bindings."""
@@ -178,14 +190,25 @@ class KeyBar(Bar):
     def show_keys(self) -> None:
         """Show the keys that count now."""
         screen: StepScreen = self.screen  # type: ignore[assignment]
-        whole, used, row, width = Content(" "), 1, 1, self.app.size.width
-        for keys, label, usable in screen.keys_shown():
-            length = cells(keys) + cells(label) + 3
-            if used + length > width:
-                if row == 2:
-                    break
-                whole, used, row = whole + Content("\n "), 1, 2
-            tone: Tone = "accent" if usable else "dim"
-            whole = whole + piece(keys, tone) + piece(f" {label}  ", "plain" if usable else "dim")
-            used += length
-        self.say(whole)
+        shown = list(screen.keys_shown())
+        rows = _key_rows(shown, self.app.size.width)
+        while len(rows) > 2 and len(shown) > ALWAYS:
+            del shown[-ALWAYS - 1]
+            rows = _key_rows(shown, self.app.size.width)
+        whole = Content("\n ").join(rows[:2])
+        self.say(Content(" ") + whole)
+
+
+def _key_rows(shown: list[tuple[str, str, bool]], width: int) -> list[Content]:
+    """Return the keys in as many lines as ``width`` needs."""
+    rows, used = [Content("")], 1
+    for keys, label, usable in shown:
+        length = cells(keys) + cells(label) + 3
+        if used + length > width and used > 1:
+            rows.append(Content(""))
+            used = 1
+        tone: Tone = "accent" if usable else "dim"
+        key = piece(keys, tone) + piece(f" {label}  ", "plain" if usable else "dim")
+        rows[-1] = rows[-1] + key
+        used += length
+    return rows
