@@ -289,6 +289,7 @@ class World:
         self.threads: set[str] = set()
         self.report_text = "# Rollback report\n\nRolled back and *verified*.\n"
         self.make_plan = plan
+        self.choices: list[Choice] = []
         self.closed = False
         self._commits = 1000
 
@@ -317,6 +318,7 @@ class World:
 
     def plan(self, choice: Choice) -> Plan:
         self._asked()
+        self.choices.append(choice)
         return self.make_plan(choice.steps)
 
     def checks(self, plan: Plan) -> tuple[CheckResult, ...]:  # noqa: ARG002

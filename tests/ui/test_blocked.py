@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from rollback_tui.ui.operations import Choice
 from tests.ui.fake import CHECKS, World, check, plan
 from tests.ui.steering import Terminal, drive
 from tests.ui.test_guided_path import set_aside, to_confirmation
@@ -15,7 +16,7 @@ def test_run_is_blocked_by_checks_then_by_statements(world: World) -> None:
     async def script(t: Terminal) -> None:
         await t.until("1 State ✓")
         await t.press("4")
-        await t.until("Step 4 is blocked: 2 checks stand in the way (2).")
+        await t.until("Step 4 is blocked: 2 checks stand in the way (press 2).")
         await t.press("2")
         await t.until("We may not roll back")
         await set_aside(t, "no_writers")
@@ -24,8 +25,10 @@ def test_run_is_blocked_by_checks_then_by_statements(world: World) -> None:
         await t.until("Step 4 is blocked: 3 destructive statements")
         await t.press("3")
         await t.until("Blocked: 3 destructive statements not reviewed")
-        await t.press("n")
-        await t.until("Not now: 3 destructive statements not reviewed (3).")
+        await t.press("n", "n", "n")
+        shown = await t.until("Not now: 3 destructive statements not reviewed (press 3).")
+        assert "b back  n next  q leave" in shown, "a message hides the keys"
+        assert shown.count("Not now: 3") == 1, "the same message stands there twice"
         await t.press("5")
         await t.until("Step 5 is blocked: no run has been started.")
 
@@ -39,6 +42,9 @@ def test_harmless_statements_are_marked_together_and_others_never(world: World) 
         await t.press("3", "m")
         await t.until("3 destructive, 3 to review")
         assert t.app.guide.walk.reviewed == {1, 5}
+        # From the last row the key goes on to what is left, not nowhere.
+        await t.press("end", "space")
+        await t.until("2 of 5", "not reviewed yet")
 
     drive(world, script)
 
@@ -65,7 +71,8 @@ def test_a_reason_needs_ten_characters(world: World) -> None:
         await t.until("1 State ✓")
         await t.press("2")
         await t.until("We may not roll back")
-        await t.press("down", "down", "o")
+        # The cursor is on what stands in the way: nobody has to look for it.
+        await t.press("o")
         await t.until("Set aside: Nobody writes")
         await t.type("too short")
         await t.until("1 more characters")
@@ -129,6 +136,7 @@ def test_rolling_everything_back_is_confirmed_with_the_word_none(world: World) -
         await t.focus("#migrations")
         await t.press("end", "enter")
         await t.until("back: 3 migrations", "1 State ✓")
+        assert world.choices[-1] == Choice(steps=3, version=None)
         await t.press("3", "m", "down", "space", "space", "space")
         await t.until("back to none", "all reviewed")
         await t.press("n")
@@ -137,12 +145,25 @@ def test_rolling_everything_back_is_confirmed_with_the_word_none(world: World) -
     drive(world, script)
 
 
+def test_how_far_back_is_said_by_the_version_that_stays(world: World) -> None:
+    async def script(t: Terminal) -> None:
+        await t.until("1 State ✓")
+        await t.select("#migrations", "20240110090000")
+        await t.press("enter")
+        await t.until("back: 2 migrations")
+
+    drive(world, script)
+    # A number alone would take back more when something else was applied or taken back since.
+    assert world.choices[-1] == Choice(steps=2, version="20240101120000")
+
+
 def test_a_disarmed_terminal_ends_no_session(world: World) -> None:
     async def script(t: Terminal) -> None:
         await t.until("sessions 4")
         await t.press("K")
         await t.until("Not now: this terminal is READ-ONLY")
         await t.arm()
+        await t.until("a disarm")
         await t.press("K")
         await t.until("End this session?", "pid 4713 (shop-worker, shop)")
         await t.press("enter")

@@ -44,6 +44,9 @@ def test_other_sizes_do_not_fail(world: World, size: tuple[int, int]) -> None:
         for step in "23456":
             await t.press(step)
             await t.pilot.pause(0.1)
+        if size[0] >= 60:
+            for key in ("? help", "b back", "n next", "q leave"):
+                assert key in t.text, "the keys that lead on must have room"
         await t.press("question_mark", "escape", "L", "escape")
 
     drive(world, script, size=size)
@@ -210,6 +213,9 @@ def test_the_worker_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> No
         world.happen(ev.RunFinished(outcome="unchanged", summary="settled", report=""))
         await t.until("run: unchanged")
         assert "DOES NOT ANSWER" not in t.text
+        await t.until("✗ checkpoint     stopped")
+        await t.press("n")
+        await t.until("Nothing was verified before the run ended.")
 
     drive(world, script, folder=FOLDER)
 
@@ -242,6 +248,30 @@ def test_abort_asks_first_and_is_too_late_after_commit(world: World) -> None:
         await t.until("abort asked")
         await t.press("x")
         await t.until("Not now: it is too late")
+
+    drive(world, script, folder=FOLDER)
+
+
+def test_an_abort_answered_after_the_end_frightens_nobody(world: World) -> None:
+    world.begin(plan(), "a reason")
+
+    async def script(t: Terminal) -> None:
+        await t.until("run: checkpoint")
+        await t.press("x")
+        await t.until("Abort this run?")
+        world.happen(ev.RunFinished(outcome="unchanged", summary="settled", report=""))
+        await t.until("run: unchanged")
+        await t.press("tab", "enter")
+        await t.until("Not now: the run has ended.")
+        assert not any(isinstance(r.event, ev.AbortAsked) for r in world.records)
+
+    drive(world, script, folder=FOLDER)
+
+
+def test_a_run_without_an_event_is_not_called_too_late(world: World) -> None:
+    async def script(t: Terminal) -> None:
+        shown = await t.until("Waiting for the first event", "The run goes on without this")
+        assert "no longer be aborted" not in shown
 
     drive(world, script, folder=FOLDER)
 
