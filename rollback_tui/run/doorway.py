@@ -56,8 +56,8 @@ class Keeper:
             connection.close()
 
 
-def sweep(run: Run, connection: Connection) -> int:
-    """End whoever is inside and may be ended; return how many strangers there were."""
+def sweep(run: Run, connection: Connection) -> dict[int, bool]:
+    """End whoever is inside and may be ended; return the strangers' pids, and which may be."""
     settings = run.settings.door
     inside = door.strangers(
         connection,
@@ -70,7 +70,7 @@ def sweep(run: Run, connection: Connection) -> int:
     if ending:
         door.end_sessions(connection, [pid for pid, _ in ending])
         run.write(ev.SessionsEnded(sessions=tuple(name for _, name in ending)))
-    return len(inside)
+    return {pid: may for pid, _, may in inside}
 
 
 def close_door(run: Run) -> Keeper | None:
@@ -110,9 +110,11 @@ def _shut(run: Run) -> str:
 
 
 def _empty(run: Run, maintenance: Connection) -> None:
-    """Sweep until nobody is inside. A backend needs a moment to obey."""
+    """Sweep until nobody is inside of those that were. A backend needs a moment to obey; who
+    comes back where the limit does not hold (see the door's rungs) is the keeper's."""
     deadline = time.monotonic() + _EMPTY_SECONDS
-    while inside := sweep(run, maintenance):
+    first = found = sweep(run, maintenance)
+    while inside := sum(pid in first or not may for pid, may in found.items()):
         left = deadline - time.monotonic()
         if left <= 0:
             raise RunRefused(
@@ -126,6 +128,7 @@ def _empty(run: Run, maintenance: Connection) -> None:
             )
         )
         time.sleep(0.05)
+        found = sweep(run, maintenance)
 
 
 def reopen(run: Run, keeper: Keeper | None) -> None:

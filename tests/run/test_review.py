@@ -304,6 +304,40 @@ def test_a_door_that_could_not_be_closed_has_no_keeper(run: Run) -> None:
     assert not [t for t in threading.enumerate() if t.name == "door keeper"]
 
 
+def test_applications_that_come_back_at_once_do_not_stop_the_door(
+    run: Run,
+    project: Project,  # noqa: F811
+) -> None:
+    """On the lowest rung: they are ended as they come, again and again."""
+    with psycopg.connect(project.database.server.dsn(), autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {project.database.name} OWNER TO postgres")
+    stop = threading.Event()
+
+    def client() -> None:
+        while not stop.is_set():
+            try:
+                with psycopg.connect(project.database.dsn) as connection:
+                    while not stop.wait(0.01):
+                        connection.execute("SELECT 1")
+            except psycopg.Error:
+                stop.wait(0.01)
+
+    clients = [threading.Thread(target=client) for _ in range(4)]
+    for thread in clients:
+        thread.start()
+    time.sleep(0.5)
+    try:
+        keeper = close_door(run)
+        assert keeper is not None
+        keeper.stop()
+    finally:
+        stop.set()
+        for thread in clients:
+            thread.join()
+    assert run.view.door == "terminate"
+    assert run.view.sessions_ended >= 4
+
+
 def test_a_cancel_of_the_abort_never_hits_the_proof(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
