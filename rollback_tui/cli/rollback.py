@@ -89,7 +89,8 @@ def settle(given: Common, run_id: str | None) -> None:
             reason=started.reason,
             operator=operator(),
             attended=False,
-        )
+        ),
+        alone=True,
     )
     if given.as_json:
         click.echo(msgspec.json.encode(finished))

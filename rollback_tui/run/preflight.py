@@ -32,7 +32,7 @@ def preflight(run: Run) -> None:
     """Refuse unless all is as it was confirmed. Raises RunRefused or ConnectionFailed."""
     with run.phase("preflight") as outcome:
         run.open_connections()
-        _one_run_a_target(run)
+        one_run_a_target(run)
         _same_scripts(run)
         _same_history(run)
         facts = gather(
@@ -56,7 +56,7 @@ def preflight(run: Run) -> None:
         run.check_abort()
 
 
-def _one_run_a_target(run: Run) -> None:
+def one_run_a_target(run: Run) -> None:
     """Take an advisory lock in the maintenance database: they are per database, and the target
     may be renamed or copied."""
     key = zlib.crc32(run.database.encode()) - 2**31

@@ -16,17 +16,19 @@ from rollback_tui.run.judgement import (
     version_says_committed,
     wait_until_gone,
 )
+from rollback_tui.run.preflight import one_run_a_target
 from rollback_tui.run.request import RunRequest
 from rollback_tui.run.verification import health
 from rollback_tui.run.worker import opened
 
 
-def settle(request: RunRequest) -> ev.RunFinished:
+def settle(request: RunRequest, *, alone: bool = False) -> ev.RunFinished:
     """Finish an interrupted run and return its outcome. Idempotent: one that has its outcome is
     left alone.
 
-    Raises JournalInUse while its worker lives, and RollbackTuiError when the server stays away;
-    it can be called again.
+    ``alone``: refuse while another run has the target, for it may be long after; the door that
+    would be opened is that run's. Raises JournalInUse while its worker lives, RunRefused, and
+    RollbackTuiError when the server stays away; it can be called again.
     """
     with opened(request) as run:
         # Read when the journal is ours: the worker may have ended in the last moment.
@@ -40,6 +42,8 @@ def settle(request: RunRequest) -> ev.RunFinished:
                 run.xid = record.event.xid
                 run.backend_pid = record.event.backend_pid
                 run.backend_start = record.event.backend_start
+        if alone:
+            one_run_a_target(run)
         run.begin_cleaning_up()
         outcome, summary = _judge(run)
         reopen(run, None)

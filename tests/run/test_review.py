@@ -25,7 +25,7 @@ from rollback_tui.run.doorway import close_door, reopen
 from rollback_tui.run.engine import _transaction as transaction
 from rollback_tui.run.execution import StatementRefused, look
 from rollback_tui.run.preflight import _same_history as same_history
-from rollback_tui.run.preflight import checkpoint
+from rollback_tui.run.preflight import checkpoint, one_run_a_target
 from rollback_tui.run.request import RunRequest, operator
 from rollback_tui.run.undo import undo
 from rollback_tui.survey.planning import make_plan
@@ -278,6 +278,29 @@ def test_settling_opens_the_door_whatever_went_wrong(
     monkeypatch.setattr(settling, "version_says_committed", broken)
     finished = settling.settle(run.request)
     assert finished.outcome == "needs_operator"
+    assert project.connection_limit() == -1
+    # The fixture closes these once more.
+    run.journal = journal.Journal(project.directory / "spare.jsonl")
+
+
+def test_an_old_run_is_not_settled_into_another_runs_door(
+    run: Run,
+    project: Project,  # noqa: F811
+) -> None:
+    keeper = close_door(run)
+    assert keeper is not None
+    keeper.stop()
+    run.write(ev.TransactionStarted(xid="1", backend_pid=1, attempt=1))
+    one_run_a_target(run)  # the lock of a run that goes on, by another worker
+    run.control.close()
+    run.journal.close()
+    try:
+        with pytest.raises(RunRefused, match="another run"):
+            settling.settle(run.request, alone=True)
+        assert project.connection_limit() == 0
+    finally:
+        run.close()
+    assert settling.settle(run.request, alone=True).outcome == "unchanged"
     assert project.connection_limit() == -1
     # The fixture closes these once more.
     run.journal = journal.Journal(project.directory / "spare.jsonl")
