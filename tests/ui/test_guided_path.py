@@ -73,6 +73,9 @@ def test_whole_path(world: World, size: tuple[int, int]) -> None:
         await t.press("1", "r")
         # What was planned before the run is not offered as if it were still to come.
         await t.until("↩ gone  20240115103000", "as before the run", "In 1, enter begins another.")
+        await t.focus("#migrations")
+        await t.press("home", "enter")
+        await t.until("It is rolled back already.")
         assert len(world.choices) == 1
         await t.press("q")
 

@@ -85,6 +85,7 @@ class StateScreen(StepScreen):
         super().__init__()
         self._filter = ""
         self._order = 0
+        self._chosen = False
 
     def compose_body(self) -> ComposeResult:
         """Summary, sessions with their filter, tables beside migrations."""
@@ -258,7 +259,9 @@ class StateScreen(StepScreen):
             return
         if not self.walk_value.finished:
             # The plan of a run that ended stays beside its proof; enter begins another one.
-            self.guide.read_plan(self.walk_value.choice)
+            # What was chosen in the list may be gone since; the list must come back then.
+            lost = self._chosen and self.walk_value.plan_failure is not None
+            self.guide.read_plan(Choice() if lost else self.walk_value.choice)
         self.guide.read_tables()
 
     def _session(self) -> Session | None:
@@ -313,7 +316,14 @@ class StateScreen(StepScreen):
     def _choose(self, event: DataTable.RowSelected) -> None:
         plan = self.walk_value.plan
         versions = [m.version for m in plan.applied] if plan else []
+        view = self.walk_value.view
+        back = plan is not None and view is not None and view.outcome == "rolled_back"
+        gone = {m.version for m in plan.migrations} if plan and back else set()
+        if event.row_key.value in gone:
+            self.rollback_app.say("It is rolled back already. Choose one that stays.")
+            return
         if event.row_key.value in versions:
+            self._chosen = True
             place = versions.index(event.row_key.value) + 1
             # By the version that stays: what is applied may not be what this list shows, after
             # a run for one, and a number of steps would then take back more than was chosen.
@@ -339,7 +349,7 @@ def _session_row(session: Session) -> tuple[Text, ...]:
     if session.state.startswith("idle in transaction"):
         state = "warn"
     elif session.state == "active":
-        state = "good"
+        state = "accent"
     elif session.state == "idle":
         state = "dim"
     return (
