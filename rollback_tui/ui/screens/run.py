@@ -196,6 +196,8 @@ class RunScreen(StepScreen):
         """Return why an abort is not possible."""
         if action == "abort":
             view = self.walk_value.view
+            if self.walk_value.starting:
+                return "the worker is being started"
             if self.walk_value.folder is None:
                 return "no run goes on"
             if self.walk_value.read_only:
