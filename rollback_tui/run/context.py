@@ -279,4 +279,9 @@ def summary_of(error: BaseException) -> str:
     """Return one printable line that says what went wrong."""
     if isinstance(error, RollbackTuiError):
         return printable(error.summary)
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return (
+            "another session holds a lock on a table of this database"
+            " (State shows who, and who waits behind)"
+        )
     return printable(" ".join(str(error).split()) or type(error).__name__)

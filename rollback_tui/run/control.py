@@ -50,15 +50,18 @@ class Reply(msgspec.Struct, frozen=True):
 
 def _private_directory(name: str) -> Path:
     """Return a directory that only we can enter, and in which a socket ``name`` has a path
-    that is short enough. Raises ControlUnavailable."""
-    bases = [os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir(), tempfile.gettempdir()]
-    for base in map(Path, (*bases, "/tmp")):  # noqa: S108 - what is made there is checked below
+    that is short enough. Raises ControlUnavailable.
+
+    Not XDG_RUNTIME_DIR: it is removed when the user's last session ends, and a run must be
+    reachable after a lost SSH connection.
+    """
+    for base in map(Path, (tempfile.gettempdir(), "/tmp")):  # noqa: S108 - what is made there is checked below
         directory = base / f"rollback_tui-{os.geteuid()}"
         if os.access(base, os.W_OK) and len(os.fsencode(directory / name)) <= _PATH_BYTES:
             break
     else:
         raise ControlUnavailable(
-            "no directory for the control socket", "Set XDG_RUNTIME_DIR to a short path."
+            "no directory for the control socket", "Set TMPDIR to a short path."
         )
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)
@@ -66,7 +69,7 @@ def _private_directory(name: str) -> Path:
     mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
     if not mine or found.st_mode & 0o077:
         raise ControlUnavailable(
-            f"{directory} is not private to this user", "Remove it, or set XDG_RUNTIME_DIR."
+            f"{directory} is not private to this user", "Remove it, or set TMPDIR."
         )
     return directory
 

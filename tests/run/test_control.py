@@ -23,7 +23,7 @@ RUN = "12345678-1234-4000-8000-000000000000"
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="rbt"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory))
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
     yield directory
     shutil.rmtree(directory)
 
@@ -300,13 +300,27 @@ def test_a_long_runtime_directory_is_passed_over(
 ) -> None:
     long = tmp_path / ("x" * 120)
     long.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
     monkeypatch.setattr(tempfile, "tempdir", str(long))
     control = Control(RUN, tmp_path)
     try:
         assert len(os.fsencode(control.path)) <= 100
         assert control.path.stat().st_mode & 0o777 == 0o600
         assert ControlClient(tmp_path).ask("status").ok
+    finally:
+        control.close()
+
+
+def test_the_socket_outlives_the_login_session(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """systemd removes XDG_RUNTIME_DIR when the last session of the user ends."""
+    login = tmp_path / "login"
+    login.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(login))
+    control = Control(RUN, tmp_path)
+    try:
+        assert login not in control.path.parents
+        assert runtime in control.path.parents
     finally:
         control.close()
 
