@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -76,9 +77,20 @@ class Program:
                 if ended:
                     break
                 time.sleep(0.02)
-            if until is not None and until in self.output:
+            if until is not None and until in self.shown:
                 break
         return self.output
+
+    @property
+    def shown(self) -> bytes:
+        """The output without escape sequences: a text may be drawn in two pieces."""
+        return re.sub(rb"\x1b\[[0-9;?>]*[A-Za-z]", b"", self.output)
+
+    def __del__(self) -> None:
+        """Leave nothing running, also when the test has failed before the end."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
     def end(self) -> int:
         """Wait for the end and return the exit code."""
@@ -105,7 +117,7 @@ def test_a_signal_restores_the_screen(tmp_path: Path, number: signal.Signals) ->
 def test_a_crash_shows_the_place_and_no_value(tmp_path: Path) -> None:
     program = Program(tmp_path, CRASH)
     assert program.end() == 1
-    shown = program.output.decode(errors="replace")
+    shown = program.shown.decode(errors="replace")
     assert "hunter2" not in shown
     assert "ValueError" in shown
     assert "Details without values are in" in shown
@@ -135,10 +147,10 @@ def test_a_fault_in_a_question_does_not_end_the_terminal(tmp_path: Path) -> None
         """,
     )
     program.read(b"unexpected KeyError")
-    assert b"unexpected KeyError" in program.output
+    assert b"unexpected KeyError" in program.shown
     program.process.send_signal(signal.SIGTERM)
     assert program.end() == 0
-    assert b"hunter2" not in program.output
+    assert b"hunter2" not in program.shown
     [path] = tmp_path.glob("rollback-tui-crash-*.txt")
     assert "hunter2" not in path.read_text()
 
