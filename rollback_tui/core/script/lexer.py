@@ -23,7 +23,7 @@ Kind = Literal["run", "string", "dollar", "identifier", "comment", "mark", "comm
 SPACE = " \\t\\n\\r\\f\\v"
 _NAME = r"[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*"
 
-# No possessive quantifiers and no atomic groups: in Python 3.11.0 to 3.11.3 they match wrongly
+# No possessive quantifiers and no atomic groups: Python 3.11.2 (Debian 12) matches them wrongly
 # inside other groups. Each pattern is written so that it cannot come back to another answer.
 
 # Everything that cannot change where a statement ends, a thousand pieces in one go. The comment
