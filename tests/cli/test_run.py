@@ -222,15 +222,16 @@ def test_an_application_that_is_not_healthy_afterwards_needs_the_operator(
 
 
 def test_a_second_run_of_the_same_target_is_refused(project: Project) -> None:
-    project.two_migrations("SELECT pg_sleep(8);\nDROP TABLE tokens;")
+    project.two_migrations("SELECT pg_sleep(60);\nDROP TABLE tokens;")
     first = project.start(*project.run_arguments)
     _wait_for(project, "statement_started")
     other = project.database.server.dsn(project.database.name)
     second = project.command(*project.run_arguments, "--dsn", other)
     assert second.returncode == 1, second.stdout + second.stderr
     assert "another run" in events(second.stdout)[-1]["summary"]
+    first.send_signal(signal.SIGINT)
     first.communicate(timeout=60)
-    assert first.returncode == 0
+    assert first.returncode == 3
 
 
 def test_ctrl_c_aborts_before_commit(project: Project) -> None:
@@ -287,12 +288,14 @@ def test_worker_and_guardian_killed_then_settle_opens_the_door(project: Project)
 
 
 def test_a_run_that_goes_on_cannot_be_settled(project: Project) -> None:
-    project.two_migrations("SELECT pg_sleep(3);\nDROP TABLE tokens;")
+    project.two_migrations("SELECT pg_sleep(60);\nDROP TABLE tokens;")
     run = project.start(*project.run_arguments)
     _wait_for(project, "statement_started")
-    assert project.command("settle").returncode == 2
+    settled = project.command("settle")
+    run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
-    assert run.returncode == 0
+    assert settled.returncode == 2
+    assert run.returncode == 3
 
 
 def test_killing_the_terminal_does_not_touch_the_run(project: Project) -> None:
@@ -310,7 +313,7 @@ def test_killing_the_terminal_does_not_touch_the_run(project: Project) -> None:
 
 
 def test_applications_are_kept_out_while_it_runs_and_come_back(project: Project) -> None:
-    project.two_migrations("SELECT pg_sleep(2);\nDROP TABLE tokens;")
+    project.two_migrations("SELECT pg_sleep(8);\nDROP TABLE tokens;")
     inside = project.database.connect(application_name="shop")
     run = project.start(*project.run_arguments)
     found = _wait_for(project, "statement_started")
