@@ -23,7 +23,7 @@ from rollback_tui.run.aftermath import refresh_statistics
 from rollback_tui.run.context import Aborted, Run
 from rollback_tui.run.doorway import close_door, reopen
 from rollback_tui.run.engine import _transaction as transaction
-from rollback_tui.run.execution import StatementRefused, look
+from rollback_tui.run.execution import StatementRefused
 from rollback_tui.run.preflight import _same_history as same_history
 from rollback_tui.run.preflight import checkpoint, one_run_a_target
 from rollback_tui.run.request import RunRequest, operator
@@ -31,6 +31,7 @@ from rollback_tui.run.undo import undo
 from rollback_tui.survey.planning import make_plan
 from tests.cli.conftest import Project, events, project  # noqa: F401 - the fixture
 from tests.run.test_undo import _run as opened_run
+from tests.run.test_undo import begun
 
 SETTINGS = Settings()
 IMPATIENT = msgspec.structs.replace(
@@ -405,10 +406,7 @@ def test_what_was_written_since_the_checkpoint_is_not_restored_away(
     checkpoint(run)
     project.query("INSERT INTO users VALUES (9999, 'late@example.org') RETURNING 1")
     keeper = close_door(run)
-    connection = run.live_target()
-    connection.execute("BEGIN")
-    run.xid, run.backend_pid = "1", connection.info.backend_pid
-    run.before = look(run, connection)
+    connection = begun(run)
     connection.execute("DROP TABLE tokens")
     connection.execute("COMMIT")
     run.escaped = True

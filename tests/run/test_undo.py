@@ -11,7 +11,7 @@ import pytest
 
 from rollback_tui.config import Settings
 from rollback_tui.core.model import Plan
-from rollback_tui.postgres.connect import connect, target
+from rollback_tui.postgres.connect import Connection, connect, target
 from rollback_tui.run import folder
 from rollback_tui.run.context import Run
 from rollback_tui.run.control import Control
@@ -63,15 +63,21 @@ def _run(project: Project, plan: Plan, dsn: str = "") -> Run:  # noqa: F811
     return made
 
 
+def begun(run: Run) -> Connection:
+    """Bring the run to where its transaction is open and has seen what is there."""
+    connection = run.live_target()
+    connection.execute("BEGIN")
+    run.xid, run.backend_pid = "1", connection.info.backend_pid
+    run.before = look(run, connection)
+    return connection
+
+
 def test_a_transaction_that_failed_is_rolled_back_and_nothing_is_restored(
     run: Run,
     project: Project,  # noqa: F811
 ) -> None:
     checkpoint(run)
-    connection = run.live_target()
-    connection.execute("BEGIN")
-    run.xid, run.backend_pid = "1", connection.info.backend_pid
-    run.before = look(run, connection)
+    connection = begun(run)
     connection.execute("DROP TABLE tokens")
 
     outcome, _ = undo(run, None, StatementRefused("no", ""))
@@ -89,10 +95,7 @@ def test_what_a_script_committed_behind_our_back_is_brought_back_from_the_checkp
 ) -> None:
     checkpoint(run)
     keeper = close_door(run)
-    connection = run.live_target()
-    connection.execute("BEGIN")
-    run.xid, run.backend_pid = "1", connection.info.backend_pid
-    run.before = look(run, connection)
+    connection = begun(run)
     connection.execute("DROP TABLE tokens")
     connection.execute("COMMIT")
     run.escaped = True
@@ -116,10 +119,7 @@ def test_what_somebody_else_changed_is_never_restored_over(
 ) -> None:
     checkpoint(run)
     keeper = close_door(run)
-    connection = run.live_target()
-    connection.execute("BEGIN")
-    run.xid, run.backend_pid = "1", connection.info.backend_pid
-    run.before = look(run, connection)
+    begun(run)
     with psycopg.connect(project.database.superuser_dsn) as somebody:
         somebody.execute("CREATE TABLE theirs (id int)")
     outcome, _ = undo(run, keeper, StatementRefused("no", ""))
@@ -130,10 +130,7 @@ def test_what_somebody_else_changed_is_never_restored_over(
 
 
 def test_without_a_checkpoint_the_operator_is_needed(run: Run) -> None:
-    connection = run.live_target()
-    connection.execute("BEGIN")
-    run.xid, run.backend_pid = "1", connection.info.backend_pid
-    run.before = look(run, connection)
+    connection = begun(run)
     connection.execute("DROP TABLE tokens")
     connection.execute("COMMIT")
     outcome, _ = undo(run, None, StatementRefused("no", ""))
@@ -184,10 +181,7 @@ def test_the_server_crashes_in_mid_run(run: Run, project: Project) -> None:  # n
     """Every backend is gone at once; the server recovers by itself, and so do we."""
     checkpoint(run)
     keeper = close_door(run)
-    connection = run.live_target()
-    connection.execute("BEGIN")
-    run.xid, run.backend_pid = "1", connection.info.backend_pid
-    run.before = look(run, connection)
+    connection = begun(run)
     connection.execute("DROP TABLE tokens")
     _crash(project)
 
