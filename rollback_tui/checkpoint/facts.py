@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 from rollback_tui.config import CheckpointSettings
-from rollback_tui.core.model import CheckpointFacts, Target
+from rollback_tui.core.facts import CheckpointFacts
+from rollback_tui.core.model import Target
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.server_tools import Tool, find_tool, suits, tools
 

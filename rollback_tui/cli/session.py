@@ -16,7 +16,8 @@ import psycopg
 from rollback_tui.cli.options import Common
 from rollback_tui.core.checks import judge
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
-from rollback_tui.core.model import Activity, CheckResult, Facts, Plan, TableCount, Target
+from rollback_tui.core.facts import Facts
+from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
 from rollback_tui.core.report import report_markdown
 from rollback_tui.core.run_view import RunSummary, fold
 from rollback_tui.core.text import printable, shorten

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import TupleRow
 
-from rollback_tui.core.model import Dependent, Doomed, Statement
+from rollback_tui.core.facts import Dependent
+from rollback_tui.core.model import Doomed, Statement
 from rollback_tui.postgres.aside import aside, canonical_from_here, query
 
 Cursor = psycopg.Cursor[TupleRow]

@@ -17,7 +17,7 @@ from typing import Literal
 
 from psycopg import sql
 
-from rollback_tui.core.model import Privileges
+from rollback_tui.core.facts import Privileges
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import pq
 
-from rollback_tui.core.model import ParserAnswer, Statement, Value
+from rollback_tui.core.facts import ParserAnswer
+from rollback_tui.core.model import Statement, Value
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection
 

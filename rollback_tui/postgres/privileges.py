@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollback_tui.core.model import Privileges
+from rollback_tui.core.facts import Privileges
 from rollback_tui.postgres.connect import Connection
 
 _QUERY = """

@@ -11,7 +11,8 @@ import psycopg
 from rollback_tui.checkpoint.facts import plan_checkpoint
 from rollback_tui.config import Settings
 from rollback_tui.core.errors import RollbackTuiError
-from rollback_tui.core.model import Activity, Facts, Plan, Privileges
+from rollback_tui.core.facts import Facts, Privileges
+from rollback_tui.core.model import Activity, Plan
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import activity, dependents, door, execute
 from rollback_tui.postgres.connect import Connection, target, through_pooler

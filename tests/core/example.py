@@ -8,20 +8,18 @@ from typing import Any
 import msgspec
 
 from rollback_tui.core import events as ev
+from rollback_tui.core.facts import CheckpointFacts, Facts, Privileges
 from rollback_tui.core.model import (
     Activity,
     AppliedMigration,
     Checkpoint,
-    CheckpointFacts,
     CheckResult,
     Doomed,
     Effect,
-    Facts,
     Loss,
     Migration,
     Operator,
     Plan,
-    Privileges,
     Replication,
     RowChange,
     Script,

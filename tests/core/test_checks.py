@@ -8,15 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from rollback_tui.core.checks import CHECKS, judge, may_roll_back, obstacles
-from rollback_tui.core.model import (
-    CheckResult,
-    Dependent,
-    Facts,
-    Loss,
-    ParserAnswer,
-    PreparedTransaction,
-    Problem,
-)
+from rollback_tui.core.facts import Dependent, Facts, ParserAnswer
+from rollback_tui.core.model import CheckResult, Loss, PreparedTransaction, Problem
 from tests.core import example
 from tests.core.example import RIGHTS, STORAGE, TARGET, activity, facts, migration, plan, script
 

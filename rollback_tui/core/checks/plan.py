@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rollback_tui.core.checks.verdicts import Question, some
-from rollback_tui.core.model import CheckResult, Facts, Migration
+from rollback_tui.core.facts import Facts
+from rollback_tui.core.model import CheckResult, Migration
 
 PLAN_NOT_EMPTY = Question("plan_not_empty", "Something to roll back", fixed=True)
 DOWN_MIGRATION = Question("down_migration", "Down migration exists", fixed=True)

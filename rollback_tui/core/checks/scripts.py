@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from rollback_tui.core.checks.verdicts import Question, some
-from rollback_tui.core.model import CheckResult, Facts, Problem
+from rollback_tui.core.facts import Facts
+from rollback_tui.core.model import CheckResult, Problem
 
 SCRIPT_READABLE = Question("script_readable", "Script is readable", fixed=True)
 TRANSACTION_CONTROL = Question("no_transaction_control", "No transaction control", fixed=True)

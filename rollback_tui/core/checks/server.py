@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rollback_tui.core.checks.verdicts import Question, some
-from rollback_tui.core.model import CheckResult, Facts
+from rollback_tui.core.facts import Facts
+from rollback_tui.core.model import CheckResult
 
 FINGERPRINT = Question("target_fingerprint", "The confirmed database", fixed=True)
 STANDBY = Question("not_standby", "Not a standby", fixed=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rollback_tui.core.checks.verdicts import Question, some
-from rollback_tui.core.model import Activity, CheckResult, Facts, Session
+from rollback_tui.core.facts import Facts
+from rollback_tui.core.model import Activity, CheckResult, Session
 from rollback_tui.core.text import shorten
 
 ACTIVE = Question("no_active_transactions", "No long transactions")

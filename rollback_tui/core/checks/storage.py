@@ -5,7 +5,8 @@ from __future__ import annotations
 import humanize
 
 from rollback_tui.core.checks.verdicts import Question
-from rollback_tui.core.model import CheckpointFacts, CheckResult, Facts
+from rollback_tui.core.facts import CheckpointFacts, Facts
+from rollback_tui.core.model import CheckResult
 
 CHECKPOINT = Question("checkpoint", "Checkpoint")
 # What is missing cannot be conjured up by a typed reason: the dump would fail all the same.

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from rollback_tui.core.model import CheckResult, CheckStatus, Facts
+from rollback_tui.core.facts import Facts
+from rollback_tui.core.model import CheckResult, CheckStatus
 from rollback_tui.core.text import shorten
 
 _LISTED = 20
