@@ -62,6 +62,17 @@ class CheckpointSettings(Table, frozen=True, kw_only=True):
         "rollback_checkpoints"
     )
     jobs: Annotated[int, Meta(ge=1, le=64, description="Tables dumped at the same time.")] = 2
+    clone: Annotated[
+        Literal["off", "wanted", "required"],
+        Meta(
+            description="Copy the database on its server, behind the closed door, so that it can"
+            " be brought back in less than a second. ``wanted``: go on without when it cannot."
+        ),
+    ] = "off"
+    clone_seconds: Annotated[
+        float,
+        Meta(gt=0, description="Longest that the copy may keep the door closed."),
+    ] = 120
     env_files: Annotated[
         tuple[str, ...], Meta(description="Files copied beside the dump (0600).")
     ] = (".env",)
@@ -87,6 +98,20 @@ class RunSettings(Table, frozen=True, kw_only=True):
     statement_timeout_seconds: Annotated[
         float, Meta(gt=0, description="A single statement may take this long.")
     ] = 900
+    commit_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="COMMIT without an answer for so long is decided over another connection.",
+        ),
+    ] = 20
+    run_row: Annotated[
+        bool,
+        Meta(
+            description="Write the run's own row to schema rollback_tui of the target: it decides"
+            " whether an unanswered COMMIT happened. Otherwise the version table does."
+        ),
+    ] = True
     drain_seconds: Annotated[
         float, Meta(ge=0, description="Grace for writers before the door closes.")
     ] = 20
@@ -112,12 +137,23 @@ class Door(Table, frozen=True, kw_only=True):
         Literal["closed", "open"],
         Meta(description="``open``: an online rollback, sessions are not ended."),
     ] = "closed"
+    rung: Annotated[
+        Literal["best", "limit", "terminate"],
+        Meta(
+            description="How it is closed. ``best``: by renaming the database, and where that"
+            " cannot be, the best that can. ``limit``: connection limit 0. ``terminate``: sessions"
+            " are only ended."
+        ),
+    ] = "best"
     allow_applications: Annotated[
         tuple[str, ...],
-        Meta(description="application_name of sessions that are never ended."),
+        Meta(
+            description="application_name of sessions that are never ended. With these the"
+            " database cannot be renamed."
+        ),
     ] = ()
     allow_users: Annotated[
-        tuple[str, ...], Meta(description="Roles whose sessions are never ended.")
+        tuple[str, ...], Meta(description="Roles whose sessions are never ended; likewise.")
     ] = ()
 
 

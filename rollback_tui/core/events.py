@@ -15,6 +15,7 @@ from rollback_tui.core.model import (
     Outcome,
     Plan,
     RowChange,
+    Rung,
     Target,
     Verification,
 )
@@ -25,13 +26,14 @@ Phase = Literal[
     "announce",
     "drain",
     "close_door",
+    "clone",
     "execute",
     "verify",
     "gate",
     "commit",
+    "recover",
     "open_door",
     "health",
-    "recover",
     "aftercare",
 ]
 
@@ -49,7 +51,9 @@ PHASES: tuple[Phase, ...] = (
     "health",
     "aftercare",
 )
-"""The phases of a run in which nothing goes wrong, in order. ``recover`` comes only if needed."""
+"""The phases of every run, in order. ``clone`` comes only if chosen, ``recover`` if needed."""
+
+QuestionName = Literal["gate", "drain", "health", "recover"]
 
 PhaseStatus = Literal["done", "failed", "skipped"]
 
@@ -152,12 +156,23 @@ class SessionsEnded(Event, frozen=True, kw_only=True, tag="sessions_ended"):
     """``pid application user`` of each."""
 
 
-class DoorClosed(Event, frozen=True, kw_only=True, tag="door_closed"):
-    """Applications are out. Carries what opening needs."""
+class DoorPrepared(Event, frozen=True, kw_only=True, tag="door_prepared"):
+    """A placeholder database is about to be created: whoever settles this run drops it."""
 
-    rung: Literal["limit", "terminate"]
+    placeholder: str
+
+
+class DoorClosed(Event, frozen=True, kw_only=True, tag="door_closed"):
+    """Applications are about to be shut out. Carries what opening needs, and is therefore
+    written first."""
+
+    rung: Rung
     connection_limit: int
     """``datconnlimit`` before it was closed."""
+    renamed_to: str = ""
+    """The target's name while the door is closed; only on the rung ``rename``."""
+    placeholder: str = ""
+    """The placeholder's name while the door is open; only on the rung ``rename``."""
 
 
 class DoorOpened(Event, frozen=True, kw_only=True, tag="door_opened"):
@@ -180,6 +195,72 @@ class TransactionStarted(Event, frozen=True, kw_only=True, tag="transaction_star
     attempt: int
     backend_start: int = 0
     """Microseconds since 1970, by the server's clock: with the pid it is one backend only."""
+
+
+class RunRowInserted(Event, frozen=True, kw_only=True, tag="run_row_inserted"):
+    """What will decide whether an unanswered COMMIT happened. Written once a transaction."""
+
+    judge: Literal["run row", "version table"]
+    """``run row``: the row of ``rollback_tui.runs`` is in the transaction."""
+    head: str = ""
+    """``<seq>:<sha256>`` of the journal's last line then; it is in the row as well."""
+    why: str = ""
+    """Why it is only the version table."""
+
+
+class StateCaptured(Event, frozen=True, kw_only=True, tag="state_captured"):
+    """What the run found behind the door, before its first statement."""
+
+    schema_sha256: str
+    rows: tuple[RowChange, ...]
+    """``before`` of each table; None where it was not counted."""
+
+
+class StatementSkipped(Event, frozen=True, kw_only=True, tag="statement_skipped"):
+    """A statement that an interrupted run had done already."""
+
+    index: int
+    why: str
+
+
+class CloneStarted(Event, frozen=True, kw_only=True, tag="clone_started"):
+    """A template copy is about to be made: whoever settles this run may find half of it."""
+
+    database: str
+    estimated_seconds: float | None
+    strategy: str
+
+
+class CloneMade(Event, frozen=True, kw_only=True, tag="clone_made"):
+    """The template copy stands; applications were out while it was made."""
+
+    database: str
+    oid: int
+    seconds: float
+    bytes: int
+
+
+class CloneDropped(Event, frozen=True, kw_only=True, tag="clone_dropped"):
+    """The copy is not needed any more."""
+
+    database: str
+
+
+class SwapStarted(Event, frozen=True, kw_only=True, tag="swap_started"):
+    """The target is about to be replaced: the catalog says whether it was."""
+
+    new: str
+    """Name of the database that takes its place."""
+    new_oid: int
+    kept: str
+    """Name that the failed database gets."""
+
+
+class Swapped(Event, frozen=True, kw_only=True, tag="swapped"):
+    """The target's name now belongs to another database; the failed one is kept."""
+
+    new_oid: int
+    kept: str
 
 
 class LossCounted(Event, frozen=True, kw_only=True, tag="loss_counted"):
@@ -241,7 +322,7 @@ class RowsCompared(Event, frozen=True, kw_only=True, tag="rows_compared"):
 class Question(Event, frozen=True, kw_only=True, tag="question"):
     """The run needs an answer: through ``approve`` with one of the choices, or the deadline."""
 
-    name: Literal["gate", "drain", "health"]
+    name: QuestionName
     text: str
     choices: tuple[str, ...]
     default: str
@@ -252,7 +333,7 @@ class Question(Event, frozen=True, kw_only=True, tag="question"):
 class Answered(Event, frozen=True, kw_only=True, tag="answered"):
     """The question was answered."""
 
-    name: Literal["gate", "drain", "health"]
+    name: QuestionName
     choice: str
     by: Literal["operator", "deadline", "configuration"]
 
@@ -332,11 +413,20 @@ AnyEvent = (
     | HookRan
     | CheckpointMade
     | SessionsEnded
+    | DoorPrepared
     | DoorClosed
     | DoorOpened
     | MaintenanceChanged
     | TransactionStarted
+    | RunRowInserted
+    | StateCaptured
+    | CloneStarted
+    | CloneMade
+    | CloneDropped
+    | SwapStarted
+    | Swapped
     | LossCounted
+    | StatementSkipped
     | StatementStarted
     | StatementFinished
     | StatementFailed

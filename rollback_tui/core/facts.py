@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rollback_tui.core.model import Activity, Plan, Target, Value
+from rollback_tui.core.model import Activity, Plan, Rung, Target, Value
 
 
 class Privileges(Value, frozen=True, kw_only=True):
@@ -60,6 +60,34 @@ class CheckpointFacts(Value, frozen=True, kw_only=True):
     """What was tried when pg_dump or the directory is not usable."""
 
 
+class CloneFacts(Value, frozen=True, kw_only=True):
+    """Whether a template copy can be made behind the door, and what it would cost."""
+
+    wanted: Literal["off", "wanted", "required"]
+    database_bytes: int
+    estimated_seconds: float | None
+    """How long the copy may keep the door closed; None: nobody can say."""
+    limit_seconds: float
+    """``[checkpoint] clone_seconds``: what the operator allows."""
+    free_bytes: int | None
+    """Free on the server's data disk; None when it cannot be seen from here."""
+    strategy: Literal["wal_log", "file_copy"] = "file_copy"
+    obstacle: str = ""
+    """Why no clone can be made; empty when one can."""
+
+
+class Leftover(Value, frozen=True, kw_only=True):
+    """A database that an earlier run left on the server."""
+
+    database: str
+    kind: Literal["closed", "placeholder", "clone", "restored", "failed", "half made"]
+    """``closed``: the target itself, under the name of a run that never ended. ``half made``:
+    half-created or half-dropped, good for nothing."""
+    run: str
+    """First eight characters of that run's id; empty when nobody knows."""
+    bytes: int | None = None
+
+
 class Facts(Value, frozen=True, kw_only=True):
     """Everything the checks look at. ``None`` means that it could not be found out."""
 
@@ -77,9 +105,18 @@ class Facts(Value, frozen=True, kw_only=True):
     checkpoint: CheckpointFacts | None
     run_directory_problem: str | None
     """Why the journal cannot be written; None when it can."""
-    door: Literal["limit", "terminate", "none"]
-    """The rung of the door that our privileges allow, or ``none`` when so configured."""
+    door: Rung | Literal["none"]
+    """The rung of the door that will be used, or ``none`` when so configured."""
+    door_why: tuple[str, ...] = ()
+    """Why it is not a better one."""
     unendable: tuple[int, ...] = ()
     """Pids of sessions our role may not end."""
+    run_row_problem: str | None = ""
+    """Why the run's own row cannot be written to the target; empty: it can. None: not known."""
+    clone: CloneFacts | None = None
+    leftovers: tuple[Leftover, ...] | None = ()
+    """What earlier runs left on the server, of this target."""
+    unfinished: tuple[str, ...] = ()
+    """Runs of this target (other than the one that asks) that never got an outcome."""
     unreadable: tuple[str, ...] = ()
     """Facts that could not be read, with the reason."""

@@ -314,6 +314,10 @@ class Plan(Value, frozen=True, kw_only=True):
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
+Rung = Literal["rename", "limit", "terminate"]
+"""How the door is closed, best first: see :mod:`rollback_tui.postgres.door`."""
+
+
 # --- safety ------------------------------------------------------------------------------------
 
 

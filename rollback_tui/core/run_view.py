@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -15,6 +15,7 @@ from rollback_tui.core.model import (
     Loss,
     Outcome,
     RowChange,
+    Rung,
     Verification,
 )
 
@@ -34,7 +35,7 @@ class StatementView(msgspec.Struct, frozen=True):
     """One statement of the plan as far as it has come."""
 
     index: int
-    status: Literal["waiting", "running", "done", "failed", "rolled back"] = "waiting"
+    status: Literal["waiting", "running", "done", "failed", "rolled back", "skipped"] = "waiting"
     seconds: float | None = None
     command_tag: str = ""
     rows: int | None = None
@@ -71,11 +72,23 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds the door was closed, as far as it has been opened again."""
     door_closed: ev.DoorClosed | None = None
     """What opening needs; None while the door is open."""
-    door: Literal["limit", "terminate"] | None = None
+    placeholder: str = ""
+    """The placeholder database that may exist; empty when there is none to drop."""
+    door: Rung | None = None
     """The rung that was used; None when the door was never closed."""
     maintenance_on: bool = False
     sessions_ended: int = 0
     failure: ev.StatementFailed | None = None
+    judge: ev.RunRowInserted | None = None
+    """What decides an unanswered COMMIT of the transaction under way."""
+    captured: ev.StateCaptured | None = None
+    """What was there before the first statement."""
+    clone_started: ev.CloneStarted | None = None
+    """A copy that may exist, whole or half; None when there is none."""
+    clone: ev.CloneMade | None = None
+    """The copy that stands; None when there is none (any more)."""
+    swap_started: ev.SwapStarted | None = None
+    swapped: ev.Swapped | None = None
     committed: bool = False
     unchanged: ev.UnchangedProven | None = None
     recovery: tuple[ev.RecoveryStep, ...] = ()
@@ -154,15 +167,17 @@ def _changes(view: RunView, record: ev.Record) -> dict[str, object]:
             }
         case ev.PhaseStarted() | ev.PhaseFinished() as phase:
             return _phase(view, phase, record.elapsed)
-        case ev.StatementStarted() | ev.StatementFinished() | ev.StatementFailed() as statement:
+        case (
+            ev.StatementStarted()
+            | ev.StatementFinished()
+            | ev.StatementFailed()
+            | ev.StatementSkipped()
+        ) as statement:
             return _statement(view, statement)
         case ev.TransactionStarted() | ev.TransactionRolledBack() as transaction:
             return _transaction(view, transaction)
-        case ev.DoorClosed() as door:
-            return {"door_closed_at": record.elapsed, "door": door.rung, "door_closed": door}
-        case ev.DoorOpened():
-            downtime = view.downtime_at(record.elapsed)
-            return {"downtime": downtime, "door_closed_at": None, "door_closed": None}
+        case ev.DoorPrepared() | ev.DoorClosed() | ev.DoorOpened() as door:
+            return _door(view, door, record.elapsed)
         case ev.Question() as question:
             return {"question": question, "question_asked": record.elapsed, "waiting": None}
         case ev.Answered() as answered:
@@ -210,7 +225,42 @@ def _facts(view: RunView, event: ev.AnyEvent) -> dict[str, object]:
         case ev.AbortAsked():
             return {"abort_asked": True}
         case _:
+            return _safety_net(event)
+
+
+def _safety_net(event: ev.AnyEvent) -> dict[str, object]:
+    """What an interrupted run is settled by, and a failed one recovered from."""
+    match event:
+        case ev.RunRowInserted():
+            return {"judge": event}
+        case ev.StateCaptured():
+            return {"captured": event}
+        case ev.CloneStarted():
+            return {"clone_started": event}
+        case ev.CloneMade():
+            return {"clone": event}
+        case ev.CloneDropped():
+            return {"clone": None, "clone_started": None}
+        case ev.SwapStarted():
+            return {"swap_started": event}
+        case ev.Swapped():
+            # What was put in place is the target now; it is no copy to be dropped any more.
+            return {"swapped": event, "clone": None, "clone_started": None}
+        case _:
             return {}
+
+
+def _door(
+    view: RunView, event: ev.DoorPrepared | ev.DoorClosed | ev.DoorOpened, elapsed: float
+) -> dict[str, object]:
+    if isinstance(event, ev.DoorPrepared):
+        return {"placeholder": event.placeholder}
+    if isinstance(event, ev.DoorClosed):
+        return {"door_closed_at": elapsed, "door": event.rung, "door_closed": event}
+    return {"downtime": view.downtime_at(elapsed), "door_closed_at": None, "door_closed": None}
+
+
+_ORDER: dict[ev.Phase, int] = {phase: place for place, phase in enumerate(get_args(ev.Phase))}
 
 
 def _phase(
@@ -218,8 +268,8 @@ def _phase(
 ) -> dict[str, object]:
     phases = view.phases
     if all(p.phase != event.phase for p in phases):
-        # ``recover`` is not one of the phases every run has: it comes before aftercare.
-        phases = (*phases[:-1], PhaseView(event.phase), phases[-1])
+        # ``clone`` and ``recover`` are not phases that every run has.
+        phases = tuple(sorted((*phases, PhaseView(event.phase)), key=lambda p: _ORDER[p.phase]))
     if isinstance(event, ev.PhaseStarted):
         new = PhaseView(event.phase, "running", elapsed, None, event.summary)
     else:
@@ -233,12 +283,15 @@ def _phase(
 
 
 def _statement(
-    view: RunView, event: ev.StatementStarted | ev.StatementFinished | ev.StatementFailed
+    view: RunView,
+    event: ev.StatementStarted | ev.StatementFinished | ev.StatementFailed | ev.StatementSkipped,
 ) -> dict[str, object]:
     changes: dict[str, object] = {"waiting": None}
     index = event.index
     if isinstance(event, ev.StatementStarted):
         new = StatementView(index, "running")
+    elif isinstance(event, ev.StatementSkipped):
+        new = StatementView(index, "skipped")
     elif isinstance(event, ev.StatementFinished):
         new = StatementView(
             index, "done", event.seconds, event.command_tag, event.rows, event.notices
@@ -261,6 +314,7 @@ def _transaction(
             "losses": (),
             "counted": (),
             "failure": None,
+            "judge": None,
             "waiting": None,
         }
     undone = tuple(

@@ -16,6 +16,7 @@ from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.run_view import RunView, advance
 from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.core.text import printable
+from rollback_tui.postgres import rename
 from rollback_tui.postgres.connect import Connection, connect, with_database
 from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.run import hooks
@@ -70,6 +71,8 @@ class Run:
         """Where the script runs. Opened before the door closes: nobody can come in later."""
         self.maintenance: Connection | None = None
         """The other database, from which the door is worked and the lock is held."""
+        self.framework_lock = ""
+        """The framework's own lock, taken by each connection that the script may run on."""
         self.own_pids: set[int] = set()
         """Backends of ours inside the target: the keeper of the door leaves them alone."""
         self.before: State | None = None
@@ -209,12 +212,12 @@ class Run:
     def shut(self) -> bool:
         """Whether nobody else can write now. On the ``terminate`` rung they can, for moments."""
         closed = self.view.door_closed
-        return closed is not None and closed.rung == "limit"
+        return closed is not None and closed.rung != "terminate"
 
     def open_connections(self) -> None:
         """Connect to the target and to the maintenance database. Raises ConnectionFailed."""
         timeout = self.settings.connection.connect_timeout
-        self.target = connect(self.request.dsn, timeout=timeout, application="rollback_tui run")
+        self.target = connect(self.target_dsn, timeout=timeout, application="rollback_tui run")
         self.own_pids.add(self.target.info.backend_pid)
         self._limit(self.target)
         self.maintenance = connect(
@@ -237,17 +240,52 @@ class Run:
         """Where the door is worked from."""
         return with_database(self.request.dsn, self.settings.connection.maintenance_database)
 
+    @property
+    def target_oid(self) -> int:
+        """The number of the database that is the target now: a recovery may have put another
+        one in its place. Its name may change; this is how it is found in the catalog."""
+        started, swapped = self.view.started, self.view.swapped
+        if swapped is not None:
+            return swapped.new_oid
+        return started.target.database_oid if started else 0
+
+    @property
+    def target_dsn(self) -> str:
+        """Where the target is now, whatever it is called behind a door closed by renaming.
+
+        Raises ConnectionFailed when the server cannot be asked.
+        """
+        if self.view.door != "rename":
+            return self.request.dsn
+        place = rename.place(self.live_maintenance(), self.target_oid)
+        return with_database(self.request.dsn, place.name) if place else self.request.dsn
+
     def live_target(self) -> Connection:
         """Return the connection to the target, made again when it was lost."""
         if self.target is None or self.target.closed or self.target.broken:
             self.target = connect(
-                self.request.dsn,
+                self.target_dsn,
                 timeout=self.settings.connection.connect_timeout,
                 application="rollback_tui run",
             )
             self.own_pids.add(self.target.info.backend_pid)
             self._limit(self.target)
+            self.lock_framework()
         return self.target
+
+    def lock_framework(self) -> bool:
+        """Take the framework's own lock on the connection to the target, where it has one; held
+        until that connection ends. Returns False when somebody else has it."""
+        if not self.framework_lock or self.target is None:
+            return True
+        row = self.target.execute(self.framework_lock.encode()).fetchone()
+        return bool(row and row[0])
+
+    def close_target(self) -> None:
+        """Close the connection to the target: nobody may be inside while it is renamed or
+        copied. The next use of it makes a new one."""
+        if self.target is not None:
+            self.target.close()
 
     def live_maintenance(self) -> Connection:
         """Return the connection to the maintenance database, made again when it was lost."""

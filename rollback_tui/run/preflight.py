@@ -104,9 +104,9 @@ def _same_history(run: Run) -> None:
         )
     lock = FRAMEWORKS[detection.framework].lock_sql(run.database, detection.table)
     if lock is not None:
-        # Held by this session until the run ends: a deploy that starts meanwhile waits or fails.
-        row = connection.execute(lock.encode()).fetchone()
-        if not row or not row[0]:
+        # Held by our session until the run ends: a deploy that starts meanwhile waits or fails.
+        run.framework_lock = lock
+        if not run.lock_framework():
             raise RunRefused(
                 f"{detection.framework} itself is migrating {run.database} now",
                 "Wait until that deploy has ended.",
