@@ -123,11 +123,19 @@ def test_a_check_or_verification_judged_again_replaces_the_first() -> None:
     assert [v.verdict for v in found.verifications] == ["pass"]
 
 
-def test_recover_takes_its_place_before_aftercare() -> None:
-    found = view(started(), ev.PhaseStarted(phase="recover"))
-    assert [p.phase for p in found.phases][-2:] == ["recover", "aftercare"]
+@pytest.mark.parametrize(
+    ("phase", "before", "after"),
+    [("recover", "commit", "open_door"), ("clone", "close_door", "execute")],
+)
+def test_a_phase_that_not_every_run_has_takes_its_place(
+    phase: ev.Phase, before: str, after: str
+) -> None:
+    found = view(started(), ev.PhaseStarted(phase=phase))
+    names = [p.phase for p in found.phases]
+    place = names.index(phase)
+    assert (names[place - 1], names[place + 1]) == (before, after)
     assert found.phase is not None
-    assert found.phase.phase == "recover"
+    assert found.phase.phase == phase
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""Checkpoints, and how a database was brought back from one."""
+
+from __future__ import annotations
+
+from rollback_tui.core.events.base import Event
+from rollback_tui.core.model import Checkpoint
+
+
+class CheckpointMade(Event, frozen=True, kw_only=True, tag="checkpoint_made"):
+    """The checkpoint is on disk under its final name, and verified."""
+
+    checkpoint: Checkpoint
+
+
+class CloneStarted(Event, frozen=True, kw_only=True, tag="clone_started"):
+    """A template copy is about to be made: whoever settles this run may find half of it."""
+
+    database: str
+    estimated_seconds: float | None
+    strategy: str
+
+
+class CloneMade(Event, frozen=True, kw_only=True, tag="clone_made"):
+    """The template copy stands; applications were out while it was made."""
+
+    database: str
+    oid: int
+    seconds: float
+    bytes: int
+
+
+class CloneDropped(Event, frozen=True, kw_only=True, tag="clone_dropped"):
+    """The copy is not needed any more."""
+
+    database: str
+
+
+class SwapStarted(Event, frozen=True, kw_only=True, tag="swap_started"):
+    """The target is about to be replaced: the catalog says whether it was."""
+
+    new: str
+    """Name of the database that takes its place."""
+    new_oid: int
+    kept: str
+    """Name that the failed database gets."""
+
+
+class Swapped(Event, frozen=True, kw_only=True, tag="swapped"):
+    """The target's name now belongs to another database; the failed one is kept."""
+
+    new_oid: int
+    kept: str
+
+
+class RecoveryStep(Event, frozen=True, kw_only=True, tag="recovery_step"):
+    """A step of the recovery ended."""
+
+    name: str
+    ok: bool
+    seconds: float
+    summary: str
