@@ -16,7 +16,7 @@ from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.run_view import RunView, advance
 from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import rename
+from rollback_tui.postgres import rename, target_lock
 from rollback_tui.postgres.connect import Connection, connect, with_database
 from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.run import hooks
@@ -26,6 +26,13 @@ from rollback_tui.run.request import RunRequest
 
 _CANCEL_SECONDS = 6.0
 """A little more than a cancel may take."""
+
+
+_LOCK_SECONDS = 5.0
+"""A backend whose client is gone needs a moment to notice, and to give up its lock."""
+
+_ON_THE_WAY = 10.0
+"""Seconds for an answer to travel, on a link as bad as they get."""
 
 
 class Aborted(RollbackTuiError):
@@ -71,6 +78,11 @@ class Run:
         """Where the script runs. Opened before the door closes: nobody can come in later."""
         self.maintenance: Connection | None = None
         """The other database, from which the door is worked and the lock is held."""
+        self.holding = False
+        """This run has the lock that only one run of a target can have."""
+        self.timeline: int | None = None
+        """The server's timeline when the run began: another one later is another server, that
+        was promoted; None when the role may not see it."""
         self.framework_lock = ""
         """The framework's own lock, taken by each connection that the script may run on."""
         self.own_pids: set[int] = set()
@@ -202,6 +214,12 @@ class Run:
             "started": started.isoformat() if started else "",
         }
 
+    def patience(self, seconds: float = 0.0) -> float:
+        """How long an answer of the server may take, in seconds: its own limit for a statement
+        (or ``seconds``, if that is more) and a little. Longer, and the answer was lost on its
+        way, for the server itself would have given up."""
+        return max(seconds, self.settings.run.statement_timeout_seconds) + _ON_THE_WAY
+
     @property
     def database(self) -> str:
         """The target's name."""
@@ -221,7 +239,7 @@ class Run:
         self.own_pids.add(self.target.info.backend_pid)
         self._limit(self.target)
         self.maintenance = connect(
-            self.maintenance_dsn, timeout=timeout, application="rollback_tui door"
+            self.maintenance_dsn, timeout=timeout, application=self.door_application
         )
         self._limit(self.maintenance)
 
@@ -234,6 +252,11 @@ class Run:
             )
         except psycopg.Error as error:
             raise ConnectionFailed(summary_of(error), "Try again.") from None
+
+    @property
+    def door_application(self) -> str:
+        """What the connection to the maintenance database calls itself; names the run."""
+        return f"rollback_tui door {self.request.run[:8]}"
 
     @property
     def maintenance_dsn(self) -> str:
@@ -293,10 +316,26 @@ class Run:
             self.maintenance = connect(
                 self.maintenance_dsn,
                 timeout=self.settings.connection.connect_timeout,
-                application="rollback_tui door",
+                application=self.door_application,
             )
             self._limit(self.maintenance)
+            if self.holding and not target_lock.take(
+                self.maintenance, self.database, _LOCK_SECONDS
+            ):
+                self.holding = False
+                self.write(
+                    ev.Alarm(
+                        summary="another run took this target while the server was away",
+                        remedy="Compare both runs: rollback-tui history",
+                    )
+                )
         return self.maintenance
+
+    def hold_target(self, seconds: float = 0.0) -> bool:
+        """Take the lock that only one run of a target can have; tried for ``seconds``. It is
+        taken again with a connection that has to be made anew."""
+        self.holding = target_lock.take(self.live_maintenance(), self.database, seconds)
+        return self.holding
 
     def close(self) -> None:
         """Close the connections."""

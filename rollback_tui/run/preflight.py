@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-import zlib
 from pathlib import Path
 
 from rollback_tui import __version__
@@ -16,15 +15,14 @@ from rollback_tui.core.errors import RunRefused
 from rollback_tui.core.model import Session
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.detect import FRAMEWORKS
-from rollback_tui.postgres import activity, catalog, counts
+from rollback_tui.postgres import activity, catalog, counts, target_lock
 from rollback_tui.postgres.connect import connect, target
+from rollback_tui.postgres.peers import who_holds
 from rollback_tui.run import folder
 from rollback_tui.run.context import Run
 from rollback_tui.survey.facts import gather
 from rollback_tui.survey.planning import detected, history
 
-# The first key of our advisory locks; the second is the target's name.
-_LOCK_SPACE = 0x726F6C6C
 _SHORT_TRANSACTION = 1.0
 
 
@@ -56,18 +54,13 @@ def preflight(run: Run) -> None:
         run.check_abort()
 
 
-def one_run_a_target(run: Run) -> None:
-    """Take an advisory lock in the maintenance database: they are per database, and the target
-    may be renamed or copied."""
-    key = zlib.crc32(run.database.encode()) - 2**31
-    row = (
-        run.live_maintenance()
-        .execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK_SPACE, key])
-        .fetchone()
-    )
-    if not row or not row[0]:
+def one_run_a_target(run: Run, seconds: float = 0.0) -> None:
+    """Take the lock that only one run of a target can have; tried for ``seconds``. Raises
+    RunRefused, and says who has it."""
+    if not run.hold_target(seconds):
+        holder = who_holds(run.live_maintenance(), *target_lock.keys(run.database))
         raise RunRefused(
-            f"another run has {run.database} now",
+            f"another run has {run.database} now" + (f": {holder}" if holder else ""),
             "See it with `rollback-tui attach`, or wait until it has ended.",
         )
 
