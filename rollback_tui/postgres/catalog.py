@@ -17,6 +17,7 @@ from rollback_tui.core.model import Value
 from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.postgres.aside import aside, query
 from rollback_tui.postgres.dependents import dependents, not_owned, row_security_tables
+from rollback_tui.postgres.run_row import SCHEMA as OUR_SCHEMA
 
 __all__ = [
     "ForeignKey",
@@ -31,8 +32,6 @@ __all__ = [
     "snapshot",
     "version_table_shapes",
 ]
-
-OUR_SCHEMA = "rollback_tui"
 
 _SNAPSHOT = (
     "schema_namespaces",
