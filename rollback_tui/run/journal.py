@@ -19,6 +19,8 @@ from rollback_tui.core.events import AnyEvent, Record
 
 FILE_NAME = "journal.jsonl"
 
+_LOOK_SECONDS = 0.5
+
 _REMEDY = "Do not trust this journal; ask the database itself (rollback-tui state)."
 
 _decoder = msgspec.json.Decoder(Record)
@@ -54,14 +56,12 @@ class Journal:
 
     def _take(self, path: Path) -> None:
         """Become the one writer, and go on where the last one ended."""
-        try:
-            # Held until the file is closed or the process dies, however it dies.
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        # Held until the file is closed or the process dies, however it dies.
+        if not _locked(self._file):
             raise JournalInUse(
                 f"{path} is being written by another process",
                 "The run is still going on: `rollback-tui attach` shows it.",
-            ) from None
+            )
         follower = Follower(path)
         earlier = follower.poll()
         # The hash is of the bytes that are there, not of what we would write for them now.
@@ -80,6 +80,12 @@ class Journal:
     def elapsed(self) -> float:
         """Seconds of the monotonic clock since the run began."""
         return time.monotonic() - self._began
+
+    @property
+    def head(self) -> str:
+        """``<seq>:<sha256>`` of the last line: whoever keeps it can tell later whether the
+        journal up to there is the one that was written."""
+        return f"{self._seq}:{self._prev}"
 
     def anticipate(self, event: AnyEvent) -> Record:
         """Return the record that ``event`` would become now, without writing it."""
@@ -127,6 +133,20 @@ class Journal:
     def close(self) -> None:
         """Close the file; what was written stays."""
         os.close(self._file)
+
+
+def _locked(file: int) -> bool:
+    """Take the journal's lock. Who only looks whether it is held has it for an instant: that is
+    no reason to leave a dead run unsettled."""
+    deadline = time.monotonic() + _LOOK_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
 
 
 def _line(record: Record) -> bytes:
