@@ -44,6 +44,9 @@ class Target(Value, frozen=True, kw_only=True):
     port: int
     user: str
     """The role we are connected as."""
+    timeline: int | None = None
+    """Changes when a standby is promoted; None where the role may not see it. No part of the
+    fingerprint: a failover of last week does not make it another database."""
 
     @property
     def fingerprint(self) -> str:

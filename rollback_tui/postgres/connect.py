@@ -18,13 +18,32 @@ APPLICATION = "rollback_tui"
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
-# A dead peer is noticed within about ten seconds on both sides; the server's own two-hour
-# default would leave a lost session holding its locks.
+# A peer that is gone is noticed in under five seconds: after four while we wait for an answer
+# (keepalives), after three and a half when what we sent is not acknowledged (tcp_user_timeout,
+# milliseconds; Linux only, ignored elsewhere). Linux lets the latter decide both, so that it must
+# be less than idle + interval × count. The system's own default is two hours.
 _KEEPALIVES = {
     "keepalives": 1,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
+    "keepalives_idle": 1,
+    "keepalives_interval": 1,
     "keepalives_count": 3,
+    "tcp_user_timeout": 3500,
+}
+
+# The same from the server's side, for a session that holds locks: its client may be gone. An
+# ordinary user may set all of it. Since 13: tcp_user_timeout; 14: client_connection_check_interval
+# (Linux, macOS, illumos and the BSDs: elsewhere only 0 is taken) and idle_session_timeout; 17:
+# transaction_timeout. Over a Unix socket the first four are ignored. The last three would end a
+# run that does nothing wrong: one that waits for its operator's answer.
+_WATCHFUL = {
+    "tcp_keepalives_idle": "1",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "3500",
+    "client_connection_check_interval": "500",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
 }
 
 _LEAST_SECRET = 6
@@ -58,6 +77,8 @@ def connect(
 
     Raises ConnectionFailed, at the latest after ``timeout`` seconds for each host of the DSN
     (libpq's own least is 2). ``sent`` is called with every SQL text before it goes out.
+    Keepalives make a lost server known in under five seconds; what the DSN itself says of them
+    is kept (of a service file, which libpq reads last, it is not).
     """
     try:
         given = conninfo.conninfo_to_dict(dsn)
@@ -83,6 +104,36 @@ def connect(
     if sent is not None:
         connection.cursor_factory = _recording(sent)
     return connection
+
+
+def watchful(connection: Connection) -> None:
+    """Let the server's side of this session notice a lost client in under five seconds, even
+    while a statement runs or waits for a lock, and never be ended for being idle.
+
+    One round trip; settings that this server does not have are left out, and one that it refuses
+    (another platform, a managed service) is left as it is. To be called outside a transaction.
+    Raises psycopg.OperationalError only when the connection is lost.
+    """
+    try:
+        _set_known(connection, list(_WATCHFUL))
+    except psycopg.Error:
+        if connection.broken:
+            raise
+        for name in _WATCHFUL:
+            try:
+                _set_known(connection, [name])
+            except psycopg.Error:
+                if connection.broken:
+                    raise
+
+
+def _set_known(connection: Connection, names: list[str]) -> None:
+    connection.execute(
+        "SELECT pg_catalog.set_config(wanted.name, wanted.value, false)"
+        " FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)"
+        " JOIN pg_catalog.pg_settings AS known ON known.name = wanted.name",
+        [names, [_WATCHFUL[name] for name in names]],
+    )
 
 
 def _recording(sent: Callable[[str], None]) -> type[psycopg.Cursor[TupleRow]]:
@@ -191,6 +242,7 @@ def target(connection: Connection) -> Target:
         host=connection.info.host or "local",
         port=connection.info.port,
         user=user,
+        timeline=timeline(connection),
     )
 
 
@@ -201,6 +253,28 @@ def _system_identifier(connection: Connection) -> str:
     except psycopg.errors.InsufficientPrivilege:
         return "not visible"
     return str(row[0]) if row else "not visible"
+
+
+def timeline(connection: Connection) -> int | None:
+    """Return the timeline that this server writes or, as a standby, replays; None when it may
+    not be seen. Outside a transaction, or in one that may fail.
+
+    A standby that is promoted begins a new one (PostgreSQL: xlog.c), so that a server with the
+    same system identifier and another timeline is not the one that had our session.
+    """
+    try:
+        # The name of a WAL file begins with the timeline. On a standby both functions raise.
+        row = connection.execute(
+            "SELECT CASE WHEN pg_catalog.pg_is_in_recovery()"
+            " THEN (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())"
+            " ELSE ('x' || substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()),"
+            " 1, 8))::bit(32)::int END"
+        ).fetchone()
+    except psycopg.Error:
+        if connection.broken:
+            raise
+        return None
+    return int(row[0]) if row else None
 
 
 def through_pooler(connection: Connection) -> bool:

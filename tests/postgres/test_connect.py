@@ -382,3 +382,93 @@ def test_the_least_secret_is_longer_than_a_word_of_the_server(
     error = failure(guarded.dsn(password="a"))
     assert "***" not in error.summary
     assert connect_module._LEAST_SECRET > 1
+
+
+def shown(connection: connect_module.Connection, name: str) -> str | None:
+    row = connection.execute("SELECT current_setting(%s, true)", [name]).fetchone()
+    return None if row is None else row[0]
+
+
+@pytest.mark.parametrize("version", [16, 18])
+def test_a_watchful_session_is_watched_from_both_sides(
+    server: EmbeddedServer, server16: EmbeddedServer, version: int
+) -> None:
+    """As an ordinary user may set it; the settings of newer servers only there."""
+    chosen = {16: server16, 18: server}[version]
+    with connect(chosen.tcp_dsn()) as connection:
+        connection.execute("CREATE ROLE ordinary LOGIN")
+    try:
+        with connect(chosen.tcp_dsn(user="ordinary")) as connection:
+            connect_module.watchful(connection)
+            found = {
+                name: shown(connection, name)
+                for name in (
+                    "tcp_keepalives_idle",
+                    "tcp_keepalives_interval",
+                    "tcp_keepalives_count",
+                    "tcp_user_timeout",
+                    "client_connection_check_interval",
+                    "idle_in_transaction_session_timeout",
+                    "idle_session_timeout",
+                    "transaction_timeout",
+                )
+            }
+            ours = connection.fileno()
+            with socket.fromfd(ours, socket.AF_INET, socket.SOCK_STREAM) as own:
+                assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 1
+                assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 1
+                assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 3
+                assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 3500
+    finally:
+        with connect(chosen.tcp_dsn()) as connection:
+            connection.execute("DROP ROLE ordinary")
+    assert found == {
+        "tcp_keepalives_idle": "1",
+        "tcp_keepalives_interval": "1",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "3500",
+        "client_connection_check_interval": "500ms",
+        "idle_in_transaction_session_timeout": "0",
+        "idle_session_timeout": "0",
+        "transaction_timeout": "0" if version >= 17 else None,
+    }
+
+
+def test_over_a_unix_socket_it_is_watchful_as_far_as_that_goes(database: Database) -> None:
+    with connect(database.dsn) as connection:
+        connect_module.watchful(connection)
+        assert shown(connection, "client_connection_check_interval") == "500ms"
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+
+def test_a_setting_that_the_server_refuses_does_not_keep_the_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a platform where client_connection_check_interval can only be 0."""
+    monkeypatch.setitem(connect_module._WATCHFUL, "server_version", "1")
+    monkeypatch.setitem(connect_module._WATCHFUL, "no_such_setting", "1")
+    with connect(database.dsn) as connection:
+        connection.execute("SET idle_in_transaction_session_timeout = 5000")
+        connect_module.watchful(connection)
+        assert shown(connection, "idle_in_transaction_session_timeout") == "0"
+        assert shown(connection, "client_connection_check_interval") == "500ms"
+        admin = database.connect(superuser=True)
+        admin.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
+        with pytest.raises(psycopg.OperationalError):
+            connect_module.watchful(connection)
+
+
+def test_what_the_dsn_says_of_keepalives_is_kept(server: EmbeddedServer) -> None:
+    dsn = server.tcp_dsn() + " keepalives_idle=77 tcp_user_timeout=90000"
+    with (
+        connect(dsn) as connection,
+        socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as own,
+    ):
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 77
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 1
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 90000
+
+
+def test_the_timeline_is_known_to_an_ordinary_user(database: Database) -> None:
+    with connect(database.dsn) as connection:
+        assert target(connection).timeline == 1
