@@ -7,7 +7,6 @@ it was, and only the new one is lost. :mod:`rollback_tui.checkpoint.swap` puts i
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,8 @@ from rollback_tui.core.errors import CheckpointError, ToolFailed
 from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection, connect, with_database
+from rollback_tui.postgres.naming import NAME_BYTES as NAME_BYTES
+from rollback_tui.postgres.naming import beside_name as beside_name
 from rollback_tui.postgres.server_tools import (
     child_environment,
     database_argument,
@@ -33,9 +34,6 @@ from rollback_tui.postgres.server_tools import (
 
 Progress = Callable[[str, int, int], None]
 """(what is going on, done, total)."""
-
-NAME_BYTES = 63
-"""The server cuts longer names silently (NAMEDATALEN - 1)."""
 
 _TABLE = re.compile(r'processing data for table "(.*)$')
 
@@ -72,21 +70,6 @@ class Difference(Value, frozen=True, kw_only=True):
                 return f"{name} is not in the checkpoint"
             case _:
                 return f"{name}: rows unknown, nothing is proven"
-
-
-def beside_name(database: str, suffix: str) -> str:
-    """Return ``database`` + ``suffix`` in at most 63 bytes of UTF-8.
-
-    A name that has to be cut carries a piece of its hash, so that two long names that begin
-    alike stay two.
-    """
-    if len((database + suffix).encode()) <= NAME_BYTES:
-        return database + suffix
-    tail = f"_{hashlib.sha256(database.encode()).hexdigest()[:8]}{suffix}"
-    if len(tail.encode()) > NAME_BYTES - 8:
-        tail = "_" + hashlib.sha256((database + suffix).encode()).hexdigest()[:16]
-    room = NAME_BYTES - len(tail.encode())
-    return database.encode()[:room].decode(errors="ignore") + tail
 
 
 def restore_beside(

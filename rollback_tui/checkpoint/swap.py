@@ -1,4 +1,5 @@
-"""Put a restored database in the place of the failed one, which is kept under another name."""
+"""Put a restored or cloned database in the place of the failed one, which is kept under another
+name."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -15,14 +17,23 @@ from rollback_tui.checkpoint.properties import (
     differences,
     read_properties,
 )
-from rollback_tui.checkpoint.restore import NAME_BYTES
 from rollback_tui.core.errors import CheckpointError, ConnectionFailed
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.door import end_sessions, strangers
+from rollback_tui.postgres.naming import NAME_BYTES
 
 SECONDS = 20.0
 """How long sessions that come back are ended again before the swap is given up."""
+
+_EMPTY_SECONDS = 1.0
+"""How long those that were inside may take to leave before the renames are tried. The server
+itself looks only every tenth of a second (CountOtherDBBackends)."""
+
+_LOOK_SECONDS = 0.002
+
+_PATIENCE_SECONDS = 0.05
+"""A rename that takes longer has somebody in its way: they are ended from another connection."""
 
 # RENAME asks for the owner (or a role with its privileges) and for CREATEDB.
 _MAY_RENAME = """
@@ -46,16 +57,20 @@ def swap(
     new_database: str,
     kept_name: str,
     *,
+    kept_comment: str | None = None,
     seconds: float = SECONDS,
 ) -> None:
     """Rename ``database`` to ``kept_name`` and ``new_database`` to ``database``, at once.
 
-    Everything that belongs to the old database itself is carried over as it is now (with a closed
-    door, the closed door too: it is opened by name afterwards). One transaction; while a rename
-    holds the database's lock, nobody new comes in, so nothing is left closed if we die. The
-    caller has closed its own sessions in both databases.
+    ``database`` is what the target is called now: behind a door closed by renaming, that is not
+    its own name. Everything that belongs to the old database itself is carried over as it is now
+    (with a closed door, the closed door too: it is opened afterwards), and the new one accepts
+    connections, as a clone does not. ``kept_comment`` says on the old one what it is. One
+    transaction; while a rename holds the database's lock, nobody new comes in, so nothing is left
+    closed if we die. The caller has closed its own sessions in both databases.
 
-    Raises CheckpointError or ConnectionFailed; then nothing has been renamed.
+    Raises CheckpointError or ConnectionFailed; then nothing has been renamed, except where the
+    answer to COMMIT was lost: the catalog knows.
     """
     if len(kept_name.encode()) > NAME_BYTES:
         raise CheckpointError(
@@ -71,7 +86,12 @@ def swap(
         try:
             _refuse_what_cannot_be(connection, database, new_database)
             deadline = time.monotonic() + seconds
-            _until(deadline, connection, maintenance_dsn, database, new_database, kept_name)
+            _until(
+                deadline,
+                connection,
+                maintenance_dsn,
+                _Swap(database, new_database, kept_name, kept_comment),
+            )
         except psycopg.Error as error:
             raise CheckpointError(
                 f"The swap was refused: {printable(' '.join(str(error).split()))}",
@@ -79,22 +99,36 @@ def swap(
             ) from None
 
 
-def _until(
-    deadline: float,
-    connection: Connection,
-    dsn: str,
-    database: str,
-    new_database: str,
-    kept_name: str,
-) -> None:
+class _Swap(NamedTuple):
+    """What is swapped, by names as they are before."""
+
+    database: str
+    new_database: str
+    kept_name: str
+    kept_comment: str | None
+
+
+def _until(deadline: float, connection: Connection, dsn: str, names: _Swap) -> None:
     """Try until nobody is in the way any more. Raises CheckpointError or psycopg.Error."""
     while True:
         try:
-            _attempt(connection, dsn, database, new_database, kept_name)
+            _emptied(connection, (names.database, names.new_database))
+            _attempt(connection, dsn, names)
             return
         except psycopg.errors.ObjectInUse as error:
             if time.monotonic() > deadline:
-                raise _in_use(connection, database, new_database, error) from None
+                raise _in_use(connection, names.database, names.new_database, error) from None
+
+
+def _emptied(connection: Connection, names: Sequence[str]) -> None:
+    """End who is inside and wait a moment until they are out; who stays is the rename's matter."""
+    deadline = time.monotonic() + _EMPTY_SECONDS
+    while time.monotonic() < deadline:
+        inside = [one for name in names for one in strangers(connection, name, keep=())]
+        if not inside:
+            return
+        end_sessions(connection, [pid for pid, _, may in inside if may])
+        time.sleep(_LOOK_SECONDS)
 
 
 def _refuse_what_cannot_be(connection: Connection, database: str, new_database: str) -> None:
@@ -121,16 +155,15 @@ def _refuse_what_cannot_be(connection: Connection, database: str, new_database: 
         )
 
 
-def _attempt(
-    connection: Connection, dsn: str, database: str, new_database: str, kept_name: str
-) -> None:
+def _attempt(connection: Connection, dsn: str, names: _Swap) -> None:
     """One transaction: carry the properties, end the sessions, rename twice. Raises psycopg.Error.
 
     A rename holds the database's lock and waits up to five seconds for those that are inside
     (CountOtherDBBackends), while nobody new gets in; then it fails (ObjectInUse), and all of it
     is tried again.
     """
-    old, new = sql.Identifier(database), sql.Identifier(new_database)
+    database = names.database
+    old, new = sql.Identifier(database), sql.Identifier(names.new_database)
     rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
     connection.execute("BEGIN")
     try:
@@ -138,8 +171,12 @@ def _attempt(
         properties = read_properties(connection, database)
         for statement in carry_statements(properties, new):
             connection.execute(statement)
-        with _ending(dsn, (database, new_database)):
-            connection.execute(rename.format(old, sql.Identifier(kept_name)))
+        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(new))
+        if names.kept_comment is not None:
+            mark = sql.SQL("COMMENT ON DATABASE {} IS {}")
+            connection.execute(mark.format(old, sql.Literal(names.kept_comment)))
+        with _ending(dsn, (database, names.new_database)):
+            connection.execute(rename.format(old, sql.Identifier(names.kept_name)))
             connection.execute(rename.format(new, old))
         wrong = differences(properties, read_properties(connection, database))
         if wrong:
@@ -166,6 +203,8 @@ def _ending(dsn: str, names: Sequence[str]) -> Iterator[None]:
     stop = threading.Event()
 
     def work() -> None:
+        if stop.wait(_PATIENCE_SECONDS):
+            return  # nobody was in the way: no connection is needed for nobody
         # When this fails the rename says who is still inside; there is nothing to add.
         with (
             contextlib.suppress(psycopg.Error, ConnectionFailed),
@@ -175,14 +214,11 @@ def _ending(dsn: str, names: Sequence[str]) -> Iterator[None]:
                 for name in names:
                     people = strangers(connection, name, keep=())
                     end_sessions(connection, [pid for pid, _, may in people if may])
-                started.set()
                 stop.wait(0.02)
 
-    started = threading.Event()
     thread = threading.Thread(target=work, name="end sessions")
     thread.start()
     try:
-        started.wait(5)
         yield
     finally:
         stop.set()

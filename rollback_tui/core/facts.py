@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from rollback_tui.core.claim import Claim
 from rollback_tui.core.model import Activity, Plan, Rung, Target, Value
 
 
@@ -74,6 +75,8 @@ class CloneFacts(Value, frozen=True, kw_only=True):
     strategy: Literal["wal_log", "file_copy"] = "file_copy"
     obstacle: str = ""
     """Why no clone can be made; empty when one can."""
+    remedy: str = ""
+    """What to do about the obstacle."""
 
 
 class Leftover(Value, frozen=True, kw_only=True):
@@ -86,6 +89,8 @@ class Leftover(Value, frozen=True, kw_only=True):
     run: str
     """First eight characters of that run's id; empty when nobody knows."""
     bytes: int | None = None
+    marked: bool = False
+    """Its comment says what it is: only then may it be dropped by our own hand."""
 
 
 class Facts(Value, frozen=True, kw_only=True):
@@ -116,7 +121,7 @@ class Facts(Value, frozen=True, kw_only=True):
     clone: CloneFacts | None = None
     leftovers: tuple[Leftover, ...] | None = ()
     """What earlier runs left on the server, of this target."""
-    unfinished: tuple[str, ...] = ()
-    """Runs of this target (other than the one that asks) that never got an outcome."""
+    unfinished: tuple[Claim, ...] | None = ()
+    """Runs of this target (other than the one that asks) that have no outcome."""
     unreadable: tuple[str, ...] = ()
     """Facts that could not be read, with the reason."""

@@ -1,0 +1,93 @@
+"""The databases that a run makes beside its target: what they are called, and their mark.
+
+The name carries the first eight characters of the run's id; the mark is the database's COMMENT,
+and says to whoever finds it what it is. Only what is marked is ever dropped without its name
+having been in that very run's journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Literal
+
+from rollback_tui.core.model import Value
+from rollback_tui.core.text import printable
+
+NAME_BYTES = 63
+"""The server cuts longer names silently (NAMEDATALEN - 1)."""
+
+Made = Literal["placeholder", "clone", "restored", "failed"]
+"""What a run makes, or (``failed``) replaces."""
+
+SUFFIXES: dict[str, Literal["closed", "placeholder", "clone", "restored", "failed"]] = {
+    "__rollback_": "closed",
+    "__closed_": "placeholder",
+    "__clone_": "clone",
+    "__restored_": "restored",
+    "__failed_": "failed",
+}
+"""By the end of the name: ``closed`` is the target itself behind the door by rename."""
+
+_EXPLAINED: dict[Made, str] = {
+    "placeholder": "empty; it has the target's name while the door is closed",
+    "clone": "a copy made behind the closed door, to bring the database back in a moment",
+    "restored": "restored from the checkpoint, and not put in place",
+    "failed": "what a failed rollback left; another database has taken its place",
+}
+
+_MARK = re.compile(
+    r"rollback_tui (placeholder|clone|restored|failed) of (.*), run ([0-9a-f]{8}): .*", re.DOTALL
+)
+
+_NAME = re.compile("(" + "|".join(SUFFIXES) + r")([0-9a-f]{8})\Z")
+
+
+class Mark(Value, frozen=True, kw_only=True):
+    """What a database's name or comment says about it."""
+
+    kind: Literal["closed", "placeholder", "clone", "restored", "failed"]
+    database: str
+    """The target."""
+    run: str
+    """First eight characters of the run's id."""
+
+
+def beside_name(database: str, suffix: str) -> str:
+    """Return ``database`` + ``suffix`` in at most 63 bytes of UTF-8.
+
+    A name that has to be cut carries a piece of its hash, so that two long names that begin
+    alike stay two.
+    """
+    if len((database + suffix).encode()) <= NAME_BYTES:
+        return database + suffix
+    tail = f"_{hashlib.sha256(database.encode()).hexdigest()[:8]}{suffix}"
+    if len(tail.encode()) > NAME_BYTES - 8:
+        tail = "_" + hashlib.sha256((database + suffix).encode()).hexdigest()[:16]
+    room = NAME_BYTES - len(tail.encode())
+    return database.encode()[:room].decode(errors="ignore") + tail
+
+
+def marked(kind: Made, database: str, run: str) -> str:
+    """Return the COMMENT of a database that run ``run`` makes beside ``database``."""
+    return f"rollback_tui {kind} of {printable(database)}, run {run[:8]}: {_EXPLAINED[kind]}"
+
+
+def read_mark(comment: str | None, database: str) -> Mark | None:
+    """Return what a COMMENT says; None when it is not a mark of ours, or of another target."""
+    match = _MARK.fullmatch(comment or "")
+    if match is None or match.group(2) != printable(database):
+        return None
+    kind = match.group(1)
+    known = next(one for one in SUFFIXES.values() if one == kind)
+    return Mark(kind=known, database=database, run=match.group(3))
+
+
+def read_name(name: str, database: str) -> Mark | None:
+    """Return what a name says; None when it is not one that a run gives beside ``database``."""
+    match = _NAME.search(name)
+    if match is None:
+        return None
+    if name != beside_name(database, match.group(0)):
+        return None
+    return Mark(kind=SUFFIXES[match.group(1)], database=database, run=match.group(2))
