@@ -202,6 +202,8 @@ class Effect(Value, frozen=True, kw_only=True):
     if_exists: bool = False
     drops: tuple[tuple[str, str], ...] = ()
     """(object class, name as written) of all it drops: ``("column", "users.verified_at")``."""
+    creates: tuple[tuple[str, str], ...] = ()
+    """The same of what it makes; only indexes that are named, qualified where their table is."""
     hazards: tuple[str, ...] = ()
     """Words of :mod:`rollback_tui.core.script.hazards`."""
     basis: Literal["forecast", "measured", "unknown"] = "forecast"

@@ -40,6 +40,8 @@ class StatementView(msgspec.Struct, frozen=True):
     command_tag: str = ""
     rows: int | None = None
     notices: tuple[str, ...] = ()
+    alone: bool = False
+    """It was sent outside any transaction."""
 
 
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +83,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     failure: ev.StatementFailed | None = None
     judge: ev.RunRowInserted | None = None
     """What decides an unanswered COMMIT of the transaction under way."""
+    steps: ev.StepsStarted | None = None
+    """Set when the plan goes statement by statement, and has begun to."""
     captured: ev.StateCaptured | None = None
     """What was there before the first statement."""
     clone_started: ev.CloneStarted | None = None
@@ -135,7 +139,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     database: str
     versions: tuple[str, ...]
     outcome: str
-    """An outcome, ``running``, or ``unfinished`` when nothing works on it any more."""
+    """An outcome, ``running``, ``stopped`` when its process exists and does not answer, or
+    ``unfinished`` when nothing works on it any more."""
     seconds: float
 
 
@@ -235,6 +240,8 @@ def _safety_net(event: ev.AnyEvent) -> dict[str, object]:
             return {"judge": event}
         case ev.StateCaptured():
             return {"captured": event}
+        case ev.StepsStarted():
+            return {"steps": event}
         case ev.CloneStarted():
             return {"clone_started": event}
         case ev.CloneMade():
@@ -289,7 +296,7 @@ def _statement(
     changes: dict[str, object] = {"waiting": None}
     index = event.index
     if isinstance(event, ev.StatementStarted):
-        new = StatementView(index, "running")
+        new = StatementView(index, "running", alone=event.alone)
     elif isinstance(event, ev.StatementSkipped):
         new = StatementView(index, "skipped")
     elif isinstance(event, ev.StatementFinished):
@@ -297,7 +304,8 @@ def _statement(
             index, "done", event.seconds, event.command_tag, event.rows, event.notices
         )
     else:
-        new = StatementView(index, "failed")
+        alone = any(s.alone for s in view.statements if s.index == index)
+        new = StatementView(index, "failed", alone=alone)
         changes["failure"] = event
     changes["statements"] = tuple(new if s.index == index else s for s in view.statements)
     return changes

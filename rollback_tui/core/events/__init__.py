@@ -47,6 +47,7 @@ from rollback_tui.core.events.transaction import StatementFailed as StatementFai
 from rollback_tui.core.events.transaction import StatementFinished as StatementFinished
 from rollback_tui.core.events.transaction import StatementSkipped as StatementSkipped
 from rollback_tui.core.events.transaction import StatementStarted as StatementStarted
+from rollback_tui.core.events.transaction import StepsStarted as StepsStarted
 from rollback_tui.core.events.transaction import TransactionRolledBack as TransactionRolledBack
 from rollback_tui.core.events.transaction import TransactionStarted as TransactionStarted
 from rollback_tui.core.events.transaction import UnchangedProven as UnchangedProven
@@ -78,6 +79,7 @@ AnyEvent = (
     | SwapStarted
     | Swapped
     | LossCounted
+    | StepsStarted
     | StatementSkipped
     | StatementStarted
     | StatementFinished

@@ -30,6 +30,11 @@ class DoorClosed(Event, frozen=True, kw_only=True, tag="door_closed"):
     """The target's name while the door is closed; only on the rung ``rename``."""
     placeholder: str = ""
     """The placeholder's name while the door is open; only on the rung ``rename``."""
+    placeholder_oid: int = 0
+    """The placeholder's number: how it is told from any other database that has the name."""
+    properties: dict[str, str] = {}
+    """A hash of all that belongs to the database itself (owner, privileges, limit, settings …),
+    by what it is; compared after opening. Only on the rung ``rename``."""
 
 
 class DoorOpened(Event, frozen=True, kw_only=True, tag="door_opened"):

@@ -37,6 +37,16 @@ class StateCaptured(Event, frozen=True, kw_only=True, tag="state_captured"):
     """``before`` of each table; None where it was not counted."""
 
 
+class StepsStarted(Event, frozen=True, kw_only=True, tag="steps_started"):
+    """The plan goes statement by statement, not in one transaction: on this backend."""
+
+    backend_pid: int
+    backend_start: int = 0
+    """Microseconds since 1970, by the server's clock: with the pid it is one backend only."""
+    invalid_indexes: tuple[str, ...] = ()
+    """Those that were invalid before: what is invalid later and not among them is ours."""
+
+
 class LossCounted(Event, frozen=True, kw_only=True, tag="loss_counted"):
     """Inside the transaction, with the relations locked, just before the data goes."""
 
@@ -48,6 +58,8 @@ class StatementStarted(Event, frozen=True, kw_only=True, tag="statement_started"
     """A statement of the plan was sent."""
 
     index: int
+    alone: bool = False
+    """Outside any transaction: what became of it, unanswered, only the catalog can tell."""
 
 
 class StatementFinished(Event, frozen=True, kw_only=True, tag="statement_finished"):

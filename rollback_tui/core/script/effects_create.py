@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from rollback_tui.core.model import Effect
 from rollback_tui.core.script.effects_drop import object_class
 from rollback_tui.core.script.forecast import forecast, opaque
@@ -45,13 +47,21 @@ def _create_index(node: Node) -> Effect:
     slow = flag(node, "concurrent")
     unique = " UNIQUE" if flag(node, "unique") else ""
     hazards = [] if slow else ["full_scan_under_lock"]
-    return forecast(
+    effect = forecast(
         f"CREATE{unique} INDEX{' CONCURRENTLY' if slow else ''}",
         [table],
         locks=[(table, _SUX if slow else "Share")],
         transactional=not slow,
         hazards=[*hazards, *(["may_fail_on_data"] if unique else [])],
     )
+    return msgspec.structs.replace(effect, creates=_index(node))
+
+
+def _index(node: Node) -> tuple[tuple[str, str], ...]:
+    """An index lies in the schema of its table, and only that can be named."""
+    name = text(node, "idxname")
+    schema = text(child(node, "relation"), "schemaname")
+    return (("index", dotted([schema, name] if schema else [name])),) if name else ()
 
 
 def _create_view(node: Node) -> Effect:
