@@ -1,9 +1,59 @@
-"""The other side: who else has what we want."""
+"""The other side: is it the server itself, is it still the same, and who has what we want."""
 
 from __future__ import annotations
 
+from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError, RunRefused
+from rollback_tui.core.model import Target
 from rollback_tui.core.text import printable
-from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.connect import Connection, target, through_pooler
+
+
+class FailedOver(RollbackTuiError):
+    """Another server has taken the place of the one that the run began on."""
+
+
+def no_pooler_between(connection: Connection) -> None:
+    """Raise RunRefused when a pooler is in between. To be asked before the session is told or
+    given anything: in transaction mode a setting or an advisory lock would stay in a connection
+    that the pooler hands to its other clients. Raises psycopg.Error."""
+    if through_pooler(connection):
+        raise RunRefused(
+            "a pooler is in between: locks and settings would leak to its other clients",
+            "Connect straight to PostgreSQL's own port (often 5432).",
+        )
+
+
+def same_server(connection: Connection, known: Target, *, promoted: bool = False) -> None:
+    """Raise unless the server that answers a new connection is the one that ``known`` describes.
+
+    A standby that is not promoted yet is a server that is not back yet: ConnectionFailed. One
+    that was promoted has the same system identifier and another timeline: FailedOver, because
+    what the old one acknowledged last may be missing there; ``promoted`` takes that one too (its
+    door must be opened as well). What may not be seen, on either of the two occasions, is not held
+    against it. Raises psycopg.Error.
+    """
+    now = target(connection)
+    if now.role == "standby" and known.role == "primary":
+        raise ConnectionFailed(
+            "the server that answers now is a standby", "Wait until it is promoted."
+        )
+    if now.system_identifier != known.system_identifier:
+        if "not visible" not in (now.system_identifier, known.system_identifier):
+            raise FailedOver(
+                "another cluster answers now: its system identifier is another one",
+                "Find out where the old server went before anything else is done.",
+            )
+    elif (
+        not promoted
+        and None not in (now.timeline, known.timeline)
+        and now.timeline != known.timeline
+    ):
+        raise FailedOver(
+            f"the server failed over in mid-run: timeline {now.timeline}, was {known.timeline}",
+            "What the old server acknowledged last may be missing on the new one: compare the"
+            " applied versions and the schema before anything else is done.",
+        )
+
 
 # Both keys are signed 32 bits for pg_advisory_lock and oids in pg_locks; objsubid 2 is the form
 # with two keys (PostgreSQL: lockfuncs.c). Address and start are NULL for a role that may not see

@@ -17,8 +17,9 @@ from rollback_tui.core.run_view import RunView, advance
 from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import rename, target_lock
-from rollback_tui.postgres.connect import Connection, connect, with_database
+from rollback_tui.postgres.connect import Connection, connect, watchful, with_database
 from rollback_tui.postgres.execute import session_timeouts
+from rollback_tui.postgres.peers import no_pooler_between, same_server
 from rollback_tui.run import hooks
 from rollback_tui.run.control import Control
 from rollback_tui.run.journal import Journal
@@ -80,9 +81,6 @@ class Run:
         """The other database, from which the door is worked and the lock is held."""
         self.holding = False
         """This run has the lock that only one run of a target can have."""
-        self.timeline: int | None = None
-        """The server's timeline when the run began: another one later is another server, that
-        was promoted; None when the role may not see it."""
         self.framework_lock = ""
         """The framework's own lock, taken by each connection that the script may run on."""
         self.own_pids: set[int] = set()
@@ -244,14 +242,26 @@ class Run:
         self._limit(self.maintenance)
 
     def _limit(self, connection: Connection) -> None:
-        """Outside the one transaction, too, nobody's lock is waited for for ever."""
+        """Outside the one transaction, too, nobody's lock is waited for for ever; and the server
+        notices when we are gone. Refuses a pooler before anything could leak through it, and a
+        server that is not the one the run began on; then the connection is closed."""
         limits = self.settings.run
+        started = self.view.started
         try:
+            no_pooler_between(connection)
+            if started is not None:
+                # On a promoted server nothing is done but opening the door.
+                same_server(connection, started.target, promoted=connection is self.maintenance)
+            watchful(connection)
             session_timeouts(
                 connection, limits.lock_timeout_seconds, limits.statement_timeout_seconds
             )
         except psycopg.Error as error:
+            connection.close()
             raise ConnectionFailed(summary_of(error), "Try again.") from None
+        except RollbackTuiError:
+            connection.close()
+            raise
 
     @property
     def door_application(self) -> str:
