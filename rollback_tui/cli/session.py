@@ -23,7 +23,7 @@ from rollback_tui.core.run_view import RunSummary, fold
 from rollback_tui.core.text import printable, shorten
 from rollback_tui.postgres import activity, catalog, counts
 from rollback_tui.postgres.connect import Connection, resolved, target
-from rollback_tui.run import feed, folder, journal, launch
+from rollback_tui.run import claims, feed, folder, journal, launch
 from rollback_tui.run.request import RunRequest, operator
 from rollback_tui.survey import facts
 from rollback_tui.survey.planning import make_plan
@@ -191,6 +191,7 @@ class Session:
                 plan,
                 confirmed=self._fingerprint,
                 run_directory_problem=folder.problem(self._common.run_directory()),
+                unfinished=lambda: claims.of_target(self._common.run_directory(), target(c)),
             )
         )
 

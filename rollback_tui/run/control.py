@@ -196,10 +196,10 @@ class Control:
         return Reply(True, f"answered: {request.choice}")
 
 
-def _receive(connection: socket.socket) -> bytes:
+def _receive(connection: socket.socket, seconds: float = _SECONDS) -> bytes:
     """Return what comes until the end of a line, the limit, or the deadline (TimeoutError)."""
     data = b""
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + seconds
     while not data.endswith(b"\n") and len(data) < _LIMIT:
         connection.settimeout(max(0.001, deadline - time.monotonic()))
         part = connection.recv(_LIMIT)
@@ -209,9 +209,9 @@ def _receive(connection: socket.socket) -> bytes:
     return data
 
 
-def _connect(connection: socket.socket, path: str) -> None:
+def _connect(connection: socket.socket, path: str, seconds: float) -> None:
     """Connect, waiting for a place: a full backlog answers EAGAIN at once on a Unix socket."""
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         try:
             connection.connect(path)
@@ -228,17 +228,23 @@ class ControlClient:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def ask(self, command: Literal["status", "approve", "abort"], choice: str = "") -> Reply:
-        """Send one request. Raises ControlUnavailable when nobody answers."""
+    def ask(
+        self,
+        command: Literal["status", "approve", "abort"],
+        choice: str = "",
+        *,
+        seconds: float = _SECONDS,
+    ) -> Reply:
+        """Send one request. Raises ControlUnavailable when nobody answers within ``seconds``."""
         try:
             path = (self.folder / run_folder.SOCKET).read_text("utf-8").strip()
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(_SECONDS)
-                _connect(connection, path)
+                connection.settimeout(seconds)
+                _connect(connection, path, seconds)
                 if not same_user(connection):
                     raise ControlUnavailable("the socket belongs to another user", "Do not use it.")
                 connection.sendall(msgspec.json.encode(Request(command, choice)) + b"\n")
-                return msgspec.json.decode(_receive(connection), type=Reply)
+                return msgspec.json.decode(_receive(connection, seconds), type=Reply)
         except (OSError, msgspec.MsgspecError) as error:
             raise ControlUnavailable(
                 "the run's worker does not answer",

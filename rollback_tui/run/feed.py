@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
+from rollback_tui.core.claim import ClaimState, Controls
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.core.events import Record
 from rollback_tui.core.run_view import RunSummary, RunView, fold
 from rollback_tui.run import folder as run_folder
 from rollback_tui.run import journal
+from rollback_tui.run.claims import state_of
 from rollback_tui.run.control import ControlClient, ControlUnavailable
+from rollback_tui.run.controls import ConsoleLock
 from rollback_tui.run.journal import Follower, JournalDamaged
+
+_STATES: dict[ClaimState, str] = {
+    "running": "running",
+    "stopped": "stopped",
+    "dead": "unfinished",
+}
 
 
 class RunFeed:
     """One run, followed from outside; see ``rollback_tui.ui.operations.Feed``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, unattended: bool = False) -> None:
         self.folder = folder
         self._follower = Follower(folder / journal.FILE_NAME)
         self._client = ControlClient(folder)
+        self._console = ConsoleLock(folder, unattended=unattended)
+        self._turn = threading.Lock()
+        self._last_at: datetime | None = None
 
     def poll(self) -> tuple[Record, ...]:
         """Return the records since the last call. Raises JournalDamaged."""
-        return self._follower.poll()
+        records = self._follower.poll()
+        if records:
+            self._last_at = records[-1].at
+        return records
 
     def alive(self) -> bool:
         """Return whether the worker answers on its socket."""
@@ -32,13 +49,46 @@ class RunFeed:
         except ControlUnavailable:
             return False
 
+    def state(self) -> ClaimState:
+        """Return whether a process works on the run, and answers. Takes a second or two when it
+        is stopped."""
+        quiet = (datetime.now(UTC) - self._last_at).total_seconds() if self._last_at else 0.0
+        return state_of(self.folder, quiet)
+
+    def take_controls(self, *, by_force: bool = False) -> Controls:
+        """Take the controls of this run, if nobody has them or ``by_force``."""
+        with self._turn:
+            return self._console.take(by_force=by_force)
+
+    def controls(self) -> Controls:
+        """Return who may answer and abort now; takes nothing."""
+        with self._turn:
+            return self._console.look()
+
+    def close(self) -> None:
+        """Give the controls back. Safe to call twice."""
+        with self._turn:
+            self._console.release()
+
     def approve(self, choice: str) -> str:
-        """Answer the open question. Raises ControlUnavailable."""
+        """Answer the open question. Raises ControlUnavailable, also when another console is at
+        the controls."""
+        self._leave_to_others()
         return self._client.ask("approve", choice).text
 
     def abort(self) -> str:
-        """Ask for an abort before COMMIT. Raises ControlUnavailable."""
+        """Ask for an abort before COMMIT. Raises ControlUnavailable, also when another console
+        is at the controls."""
+        self._leave_to_others()
         return self._client.ask("abort").text
+
+    def _leave_to_others(self) -> None:
+        now = self.controls()
+        if now.holder:
+            raise ControlUnavailable(
+                f"read-only: {now.holder} is at the controls since {now.since}",
+                "Ask them, or take the controls over.",
+            )
 
 
 def summary(folder: Path) -> RunSummary:
@@ -49,7 +99,7 @@ def summary(folder: Path) -> RunSummary:
         view = RunView()
         outcome = "journal damaged"
     else:
-        outcome = view.outcome or ("running" if RunFeed(folder).alive() else "unfinished")
+        outcome = view.outcome or _STATES[state_of(folder, 0.0)]
     begun = view.started
     return RunSummary(
         run=begun.run if begun else folder.name,

@@ -19,6 +19,7 @@ from rollback_tui.postgres import activity, catalog, counts, target_lock
 from rollback_tui.postgres.connect import connect, target
 from rollback_tui.postgres.peers import who_holds
 from rollback_tui.run import folder
+from rollback_tui.run.claims import rivals
 from rollback_tui.run.context import Run
 from rollback_tui.survey.facts import gather
 from rollback_tui.survey.planning import detected, history
@@ -40,6 +41,7 @@ def preflight(run: Run) -> None:
             run.plan,
             confirmed=run.request.fingerprint,
             run_directory_problem=folder.problem(run.folder),
+            unfinished=lambda: rivals(run.folder, target(run.live_target())),
         )
         results = judge(facts)
         for check in results:

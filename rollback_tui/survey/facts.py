@@ -10,6 +10,7 @@ import psycopg
 
 from rollback_tui.checkpoint.facts import plan_checkpoint
 from rollback_tui.config import Settings
+from rollback_tui.core.claim import Claim
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.facts import Facts, Privileges
 from rollback_tui.core.model import Activity, Plan
@@ -29,8 +30,12 @@ def gather(
     *,
     confirmed: str | None,
     run_directory_problem: str | None,
+    unfinished: Callable[[], tuple[Claim, ...]] = tuple,
 ) -> Facts:
-    """Ask for everything. What cannot be found out is None, and the reason is kept."""
+    """Ask for everything. What cannot be found out is None, and the reason is kept.
+
+    ``unfinished`` tells which other runs of this target have no outcome.
+    """
     unreadable: list[str] = []
 
     def asked(name: str, question: Callable[[], T]) -> T | None:
@@ -69,6 +74,7 @@ def gather(
         run_directory_problem=run_directory_problem,
         door=_rung(settings, rights),
         unendable=() if now is None or rights is None or standby else _unendable(now, rights),
+        unfinished=asked("unfinished", unfinished),
         unreadable=tuple(unreadable),
     )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from rollback_tui.core.checks import CHECKS, judge, may_roll_back, obstacles
+from rollback_tui.core.claim import Claim
 from rollback_tui.core.facts import Dependent, Facts, ParserAnswer
-from rollback_tui.core.model import CheckResult, Loss, PreparedTransaction, Problem
+from rollback_tui.core.model import CheckResult, Loss, Operator, PreparedTransaction, Problem
 from tests.core import example
 from tests.core.example import RIGHTS, STORAGE, TARGET, activity, facts, migration, plan, script
 
@@ -42,7 +44,22 @@ OURS = replace(LONG, pid=11, ours=True, writing=True)
 VACUUM = replace(LONG, pid=12, backend_type="autovacuum worker", writing=True)
 BOSS = example.session(pid=13, superuser=True, application="pgadmin", user="root")
 
+DEAD = Claim(
+    run="1a2b3c4d-0000-4000-8000-000000000000",
+    folder="/srv/rollback_runs/20260314_031209_1a2b3c4d",
+    target=TARGET,
+    operator=Operator(user="kim", uid=1000, ssh_connection="10.0.0.7 50 10.0.0.1 22"),
+    since=datetime(2026, 3, 14, 3, 12, 9, tzinfo=UTC),
+    state="dead",
+    phase="execute",
+    door_closed=True,
+)
+
 CASES: list[tuple[str, str, Facts, str]] = [
+    ("unfinished_run", "pass", facts(), ""),
+    ("unfinished_run", "fail", facts(unfinished=(DEAD,)), "kim from 10.0.0.7"),
+    ("unfinished_run", "fail", facts(unfinished=(DEAD, DEAD)), "and 1 other"),
+    ("unfinished_run", "unknown", facts(unfinished=None), ""),
     ("target_fingerprint", "pass", facts(), TARGET.fingerprint),
     ("target_fingerprint", "pass", facts(confirmed_fingerprint=None), "shop on db1:5432"),
     ("target_fingerprint", "fail", facts(confirmed_fingerprint="0123"), "confirmed was 0123"),
@@ -203,6 +220,25 @@ def test_each_answer(name: str, status: str, given: Facts, evidence: str) -> Non
     assert len(result.summary) <= 80
     if status != "pass":
         assert result.remedy
+
+
+@pytest.mark.parametrize(
+    ("state", "damaged", "command"),
+    [
+        ("dead", "", "rollback-tui settle 1a2b3c4d"),
+        ("running", "", "rollback-tui attach 1a2b3c4d"),
+        ("stopped", "", "not settled while its process exists (pid 4711)"),
+        ("dead", "line 7 is damaged", "move /srv/rollback_runs/20260314_031209_1a2b3c4d away"),
+    ],
+)
+def test_the_remedy_for_an_unfinished_run_is_what_is_safe(
+    state: Any, damaged: str, command: str
+) -> None:
+    claim = replace(DEAD, state=state, damaged=damaged, worker_pid=4711)
+    result = answer("unfinished_run", facts(unfinished=(claim,)))
+    assert command in result.remedy
+    assert not result.overridable
+    assert ("settle 1a2b3c4d" in result.remedy) == claim.may_settle
 
 
 def test_every_check_is_asked_once_and_has_a_failing_or_warning_case() -> None:

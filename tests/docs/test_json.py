@@ -15,7 +15,7 @@ import pytest
 from rollback_tui.cli.shapes import check_shape, plan_shape
 from rollback_tui.core import events as ev
 from rollback_tui.core import model
-from rollback_tui.core.checks import plan, scripts, server, sessions, storage
+from rollback_tui.core.checks import others, plan, scripts, server, sessions, storage
 from rollback_tui.core.checks.verdicts import Question
 from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.report import report_json
@@ -143,7 +143,7 @@ def test_the_checks_have_the_keys_and_the_names_of_the_page() -> None:
     assert keys(printed) == keys(example("## check --json"))
     questions = {
         value.name
-        for module in (plan, scripts, server, sessions, storage)
+        for module in (others, plan, scripts, server, sessions, storage)
         for value in vars(module).values()
         if isinstance(value, Question)
     }

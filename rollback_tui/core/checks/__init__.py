@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from rollback_tui.core.checks import plan, scripts, server, sessions, storage
+from rollback_tui.core.checks import others, plan, scripts, server, sessions, storage
 from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import CheckResult
 
 CHECKS: tuple[Callable[[Facts], CheckResult], ...] = (
     server.target_fingerprint,
+    others.unfinished_run,
     server.not_standby,
     server.no_pooler,
     server.privileges,
