@@ -7,15 +7,17 @@ import time
 import psycopg
 from psycopg import errors, sql
 
+from rollback_tui import __version__
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RollbackTuiError
-from rollback_tui.core.model import Migration, Statement
+from rollback_tui.core.model import Migration, RowChange, Statement
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import catalog, counts
+from rollback_tui.postgres import catalog, counts, run_row
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.door import backend_start
 from rollback_tui.postgres.execute import execute as send
 from rollback_tui.postgres.execute import in_transaction, timeouts, transaction_id
+from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run.context import Run, State
 from rollback_tui.run.expectation import dropped_tables
 from rollback_tui.survey.planning import detected, history
@@ -86,16 +88,57 @@ def _attempt(run: Run, connection: Connection, number: int) -> None:
             backend_start=run.backend_start,
         )
     )
+    insert_run_row(run, connection)
     _lock_relations(run, connection)
-    _still_applied(run, connection)
-    run.before = look(run, connection)
+    still_applied(run, connection)
+    capture(run, connection)
     run.dropping = dropped_tables(connection, run.plan)
     for migration in run.plan.migrations:
         _take_back(run, connection, migration)
 
 
-def _still_applied(run: Run, connection: Connection) -> None:
-    """The checkpoint may have taken an hour since preflight: what somebody rolled back or applied
+def insert_run_row(run: Run, connection: Connection) -> None:
+    """Put the run's own row into the transaction, and with it the head of the journal: whoever
+    finds the row knows that the rest was committed too, and what the journal said then."""
+    head = run.journal.head
+    why = "[run] run_row = false"
+    if run.settings.run.run_row:
+        why = run_row.insert(
+            connection,
+            run=run.request.run,
+            plan_sha256=run.plan.sha256,
+            operator=run.request.operator.user,
+            tool_version=__version__,
+            versions=[m.version for m in run.plan.migrations],
+            head=head,
+            sent=lambda text: run.write(ev.SqlSent(connection="target", sql=text)),
+        )
+    if why:
+        run.write(ev.RunRowInserted(judge="version table", why=printable(why)))
+    else:
+        run.write(ev.RunRowInserted(judge="run row", head=head))
+
+
+def capture(run: Run, connection: Connection) -> None:
+    """Look at what is there before the first statement; the journal keeps it for whoever has to
+    settle this run."""
+    with answer_within(connection, run.patience(run.settings.verify.count_seconds)):
+        run.before = look(run, connection)
+    run.write(
+        ev.StateCaptured(
+            schema_sha256=run.before.schema.fingerprint,
+            rows=tuple(
+                RowChange(table=table, before=rows, after=None)
+                for table, rows in run.before.rows.items()
+            ),
+        )
+    )
+
+
+def still_applied(run: Run, connection: Connection) -> None:
+    """Raise StatementRefused unless the applied versions are those of the plan.
+
+    The checkpoint may have taken an hour since preflight: what somebody rolled back or applied
     meanwhile must be seen before the first statement. Nobody changes it while we hold the lock."""
     connection.execute("SAVEPOINT rollback_tui")
     try:
@@ -201,7 +244,8 @@ def _send(run: Run, connection: Connection, statement: Statement) -> None:
     run.write(ev.StatementStarted(index=statement.index))
     began = time.monotonic()
     try:
-        answer = send(connection, statement.sql, notices_kept=run.settings.run.notices_kept)
+        with answer_within(connection, run.patience()):
+            answer = send(connection, statement.sql, notices_kept=run.settings.run.notices_kept)
     except (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure):
         raise
     except errors.QueryCanceled as error:

@@ -12,7 +12,7 @@ from rollback_tui.core import events as ev
 from rollback_tui.core import schema
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import catalog, door
+from rollback_tui.postgres import catalog, counts, door, run_row
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.run.context import Run, State
 from rollback_tui.run.doorway import Keeper, open_door
@@ -37,12 +37,21 @@ def reach(run: Run, keeper: Keeper | None) -> tuple[Connection, bool]:
         except ConnectionFailed as error:
             if time.monotonic() > deadline:
                 raise
-            if run.view.door_closed is not None and "too many connections" in error.summary:
+            if run.view.door_closed is not None and _shut_out(error):
                 if keeper is not None:
                     keeper.stop()
                 open_door(run)
             else:
                 time.sleep(0.5)
+
+
+def _shut_out(error: ConnectionFailed) -> bool:
+    """Whether it is our own door that keeps us out: a limit that also holds for us, or a server
+    that went down between the two steps of the renaming."""
+    return any(
+        words in error.summary
+        for words in ("too many connections", "not currently accepting connections")
+    )
 
 
 def wait_until_gone(run: Run, pid: int) -> None:
@@ -69,7 +78,25 @@ def wait_until_gone(run: Run, pid: int) -> None:
                 seconds_left=round(deadline - time.monotonic(), 1),
             )
         )
-        time.sleep(0.25)
+        time.sleep(0.05)
+
+
+def says_committed(run: Run, connection: Connection) -> bool:
+    """Return whether the run's transaction was committed. To be asked only when the backend
+    that had it is gone.
+
+    The run's own row is in the same transaction: it is there exactly when all the rest is. The
+    status of the transaction id would not do: after a crash the same id was seen to be given
+    again. Where the row could not be written, the framework's table decides in the same way.
+    Raises RollbackTuiError or psycopg.Error when that cannot be told.
+    """
+    judge = run.view.judge
+    if judge is None:
+        # COMMIT is sent long after this; the worker died in between.
+        return False
+    if judge.judge == "run row":
+        return run_row.committed(connection, run.request.run)
+    return version_says_committed(run, connection)
 
 
 def version_says_committed(run: Run, connection: Connection) -> bool:
@@ -120,6 +147,7 @@ def _compare(run: Run, connection: Connection, *, shut: bool) -> ev.UnchangedPro
     if version_says_committed(run, connection):
         differences.append("the version table says that the plan was committed")
     before = run.before
+    captured = run.view.captured
     if before is not None:
         compared.append("schema")
         now = look(run, connection) if shut else State(catalog.snapshot(connection), {})
@@ -131,8 +159,21 @@ def _compare(run: Run, connection: Connection, *, shut: bool) -> ev.UnchangedPro
                 for table, rows in before.rows.items()
                 if rows is not None and now.rows.get(table) != rows
             ]
+    elif captured is not None:
+        # After a killed worker nobody remembers what was before; the journal does.
+        compared.append("schema")
+        if catalog.snapshot(connection).fingerprint != captured.schema_sha256:
+            differences.append("the schema is not the one that the run found")
+        if shut:
+            compared.append("rows")
+            rows_now = counts.count_all(connection, run.settings.verify.count_seconds)
+            differences += [
+                f"{change.table}: {change.before} rows before, {rows_now.get(change.table)} now"
+                for change in captured.rows
+                if change.before is not None and rows_now.get(change.table) != change.before
+            ]
     elif run.view.checkpoint is not None:
-        # After a killed worker nobody remembers what was before; the manifest does.
+        # It died before the run had looked; the checkpoint's manifest knows the schema.
         manifest, _ = checkpoint.read(Path(run.view.checkpoint.path))
         if manifest.schema_fingerprint:
             compared.append("schema")

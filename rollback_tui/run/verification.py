@@ -16,6 +16,7 @@ from rollback_tui.core.model import Verification
 from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.execute import transaction_id
+from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run import web
 from rollback_tui.run.context import Run, State, summary_of
 from rollback_tui.run.execution import look
@@ -71,8 +72,9 @@ def _isolated(
     began = time.monotonic()
     sound = True
     try:
-        connection.execute("SAVEPOINT rollback_tui")
-        verification = question(run, connection)
+        with answer_within(connection, run.patience(run.settings.verify.count_seconds)):
+            connection.execute("SAVEPOINT rollback_tui")
+            verification = question(run, connection)
     except (psycopg.Error, RollbackTuiError) as error:
         sound = False
         verification = Verification(
