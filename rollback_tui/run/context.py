@@ -84,7 +84,10 @@ class Run:
         self.framework_lock = ""
         """The framework's own lock, taken by each connection that the script may run on."""
         self.own_pids: set[int] = set()
-        """Backends of ours inside the target: the keeper of the door leaves them alone."""
+        """Backends of ours that may be inside the target: the keeper of the door leaves them
+        alone."""
+        self.entering = threading.Lock()
+        """Held while one of these is made, for before that nobody can tell it from a stranger."""
         self.before: State | None = None
         """As the transaction found it, when it got that far."""
         self.dropping: frozenset[str] = frozenset()
@@ -239,6 +242,7 @@ class Run:
         self.maintenance = connect(
             self.maintenance_dsn, timeout=timeout, application=self.door_application
         )
+        self.own_pids.add(self.maintenance.info.backend_pid)
         self._limit(self.maintenance)
 
     def _limit(self, connection: Connection) -> None:
@@ -296,12 +300,14 @@ class Run:
     def live_target(self) -> Connection:
         """Return the connection to the target, made again when it was lost."""
         if self.target is None or self.target.closed or self.target.broken:
-            self.target = connect(
-                self.target_dsn,
-                timeout=self.settings.connection.connect_timeout,
-                application="rollback_tui run",
-            )
-            self.own_pids.add(self.target.info.backend_pid)
+            dsn = self.target_dsn
+            with self.entering:
+                self.target = connect(
+                    dsn,
+                    timeout=self.settings.connection.connect_timeout,
+                    application="rollback_tui run",
+                )
+                self.own_pids.add(self.target.info.backend_pid)
             self._limit(self.target)
             self.lock_framework()
         return self.target
@@ -328,6 +334,7 @@ class Run:
                 timeout=self.settings.connection.connect_timeout,
                 application=self.door_application,
             )
+            self.own_pids.add(self.maintenance.info.backend_pid)
             self._limit(self.maintenance)
             if self.holding and not target_lock.take(
                 self.maintenance, self.database, _LOCK_SECONDS
