@@ -15,7 +15,7 @@ from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.facts import Facts, Privileges
 from rollback_tui.core.model import Activity, Plan
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import activity, dependents, door, execute
+from rollback_tui.postgres import activity, dependents, door, execute, run_row
 from rollback_tui.postgres.connect import Connection, target, through_pooler
 from rollback_tui.postgres.privileges import privileges
 
@@ -72,6 +72,7 @@ def gather(
             ),
         ),
         run_directory_problem=run_directory_problem,
+        run_row_problem=asked("run_row", lambda: _run_row(connection, settings)),
         door=_rung(settings, rights),
         unendable=() if now is None or rights is None or standby else _unendable(now, rights),
         unfinished=asked("unfinished", unfinished),
@@ -83,6 +84,12 @@ def _rung(settings: Settings, rights: Privileges | None) -> Literal["limit", "te
     if settings.door.mode == "open":
         return "none"
     return door.rung(rights) if rights else "terminate"
+
+
+def _run_row(connection: Connection, settings: Settings) -> str:
+    if not settings.run.run_row:
+        return "so configured: [run] run_row = false"
+    return run_row.problem(connection)
 
 
 def _unendable(now: Activity, rights: Privileges) -> tuple[int, ...]:

@@ -204,6 +204,15 @@ CASES: list[tuple[str, str, Facts, str]] = [
     ("door", "warn", facts(activity=activity(BOSS)), "pgadmin as root"),
     ("door", "warn", facts(door="terminate"), ""),
     ("door", "warn", facts(door="none"), "open"),
+    ("run_row", "pass", facts(), "rollback_tui.runs decides"),
+    ("run_row", "warn", facts(run_row_problem="no CREATE here"), "no CREATE here"),
+    ("run_row", "warn", facts(run_row_problem="x"), "version table public.schema_migrations"),
+    (
+        "run_row",
+        "unknown",
+        facts(run_row_problem=None, unreadable=("run_row: no answer",)),
+        "run_row: no answer",
+    ),
 ]
 
 
@@ -255,7 +264,13 @@ def test_good_facts_let_it_go_ahead() -> None:
 
 def test_nothing_known_is_never_a_pass() -> None:
     blind = facts(
-        activity=None, privileges=None, parser=None, dependents=None, pooler=None, checkpoint=None
+        activity=None,
+        privileges=None,
+        parser=None,
+        dependents=None,
+        pooler=None,
+        checkpoint=None,
+        run_row_problem=None,
     )
     unknown = {r.name for r in judge(blind) if r.status == "unknown"}
     assert unknown == {
@@ -268,6 +283,7 @@ def test_nothing_known_is_never_a_pass() -> None:
         "no_active_transactions",
         "no_writers",
         "sessions_endable",
+        "run_row",
     }
     assert not may_roll_back(judge(blind), {})
     assert {r.name for r in obstacles(judge(blind), {})} == unknown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from rollback_tui.core.checks import others, plan, scripts, server, sessions, storage
+from rollback_tui.core.checks import in_doubt, others, plan, scripts, server, sessions, storage
 from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import CheckResult
 
@@ -31,6 +31,7 @@ CHECKS: tuple[Callable[[Facts], CheckResult], ...] = (
     sessions.no_writers,
     sessions.sessions_endable,
     server.door,
+    in_doubt.run_row,
 )
 """In the order in which they are shown: the place, the plan, what is saved, who is there."""
 
