@@ -10,7 +10,17 @@ import sys
 
 import click
 
-from rollback_tui.cli import checkpoints, doctor, look, past, practise, rollback, terminal, worker
+from rollback_tui.cli import (
+    beside,
+    checkpoints,
+    doctor,
+    look,
+    past,
+    practise,
+    rollback,
+    terminal,
+    worker,
+)
 from rollback_tui.core.errors import RollbackTuiError, RunRefused
 from rollback_tui.core.text import printable
 
@@ -53,7 +63,7 @@ for _command in (
 
 
 def _code(error: RollbackTuiError) -> int:
-    if isinstance(error, rollback.Unfinished):
+    if isinstance(error, beside.Unfinished):
         return 5
     return 1 if isinstance(error, RunRefused) else 2
 

@@ -10,6 +10,7 @@ import click
 import humanize
 import msgspec
 
+from rollback_tui.cli.beside import warn
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.session import Session
 from rollback_tui.cli.shapes import check_shape, plan_shape, print_json
@@ -24,6 +25,7 @@ from rollback_tui.ui.operations import Choice
 @common
 def state(given: Common) -> None:
     """What the database is doing now."""
+    warn(given)
     with contextlib.closing(Session(given)) as session:
         target, now, tables = session.target(), session.activity(), session.tables()
         schema = session.schema_fingerprint()
@@ -91,6 +93,7 @@ def plan(given: Common, choice: Choice, script: Path | None, offline: bool) -> N
 
         print_json(split_file(script, offline=offline))
         return
+    warn(given)
     with contextlib.closing(Session(given)) as session:
         made = session.plan(choice)
     if given.as_json:
@@ -131,6 +134,7 @@ def _print_plan(made: Plan) -> None:
 @common
 def check(given: Common, choice: Choice) -> None:
     """The safety checks; exit 0 when it is safe to roll back, 1 when not."""
+    warn(given)
     with contextlib.closing(Session(given)) as session:
         results = session.checks(session.plan(choice))
     safe = may_roll_back(results, {})

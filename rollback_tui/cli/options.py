@@ -12,8 +12,10 @@ import click
 import msgspec
 
 from rollback_tui.config import FILE_NAME, Settings, load
-from rollback_tui.core.errors import ConfigurationError
+from rollback_tui.core.claim import Claim, remedy, sentence
+from rollback_tui.core.errors import ConfigurationError, ConnectionFailed, RollbackTuiError
 from rollback_tui.postgres.connect import Connection, connect, resolved, with_database
+from rollback_tui.run import claims
 from rollback_tui.ui.operations import Choice
 
 Command = Callable[..., Any]
@@ -29,8 +31,32 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
     as_json: bool
 
     def connect(self, *, sent: Callable[[str], None] | None = None) -> Connection:
-        """Connect to the target. Raises ConnectionFailed."""
-        return connect(self.dsn, timeout=self.settings.connection.connect_timeout, sent=sent)
+        """Connect to the target. Raises ConnectionFailed; when an unfinished run keeps us out,
+        it names that run and the command."""
+        try:
+            return connect(self.dsn, timeout=self.settings.connection.connect_timeout, sent=sent)
+        except ConnectionFailed as error:
+            raise self._explained(error) from None
+
+    def _explained(self, error: ConnectionFailed) -> ConnectionFailed:
+        try:
+            closed = [claim for claim in self.claims() if claim.door_closed]
+        except RollbackTuiError:
+            closed = []
+        if not closed:
+            return error
+        return ConnectionFailed(f"{sentence(closed[0])} ({error.summary})", remedy(closed[0]))
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return the kept runs of this target that have no outcome, newest first. Asks the
+        maintenance database only when there are such runs at all. Raises ConfigurationError."""
+        settings = self.settings.connection
+        return claims.unfinished(
+            self.run_directory(),
+            self.dsn,
+            settings.maintenance_database,
+            settings.connect_timeout,
+        )
 
     def run_directory(self) -> Path:
         """Where journals and reports are kept."""

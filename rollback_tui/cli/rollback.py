@@ -11,28 +11,23 @@ from pathlib import Path
 import click
 import msgspec
 
+from rollback_tui.cli.beside import Unfinished, refuse, settle_request
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.session import Session
-from rollback_tui.core.errors import ConfigurationError, RollbackTuiError, RunRefused
+from rollback_tui.core.errors import ConfigurationError, RunRefused
 from rollback_tui.core.events import Record, RunFinished
 from rollback_tui.core.model import EXIT_CODES, Plan
 from rollback_tui.core.report import log_line
-from rollback_tui.core.run_view import fold
 from rollback_tui.core.text import printable
-from rollback_tui.postgres.connect import with_database
-from rollback_tui.run import feed, journal
+from rollback_tui.run import claims, feed
 from rollback_tui.run.control import ControlUnavailable
 from rollback_tui.run.feed import RunFeed
 from rollback_tui.run.journal import flat
-from rollback_tui.run.request import RunRequest, operator
 from rollback_tui.run.settle import settle as finish_interrupted
 from rollback_tui.ui.operations import Choice
 
 _POLL_SECONDS = 0.1
-
-
-class Unfinished(RollbackTuiError):
-    """A run without an outcome that nobody works on: the door may be closed (exit 5)."""
+_GUARDIAN_SECONDS = 10.0
 
 
 @click.command()
@@ -52,6 +47,7 @@ def run(
 ) -> None:
     """Roll back now. Ctrl+C asks for an abort, which is obeyed until COMMIT."""
     overrides = _overrides(override)
+    refuse(given)
     with contextlib.closing(Session(given)) as session:
         target = session.target()
         if confirm != target.database:
@@ -71,27 +67,8 @@ def run(
 @common
 def settle(given: Common, run_id: str | None) -> None:
     """Finish an interrupted run: open the door, and say what the database holds."""
-    folder = feed.find(given.run_directory(), run_id)
-    records = journal.read(folder / journal.FILE_NAME)
-    started = fold(records).started
-    if started is None:
-        raise ConfigurationError(f"{folder} holds no run", "See `rollback-tui history`.")
-    finished = finish_interrupted(
-        RunRequest(
-            run=started.run,
-            folder=str(folder),
-            project=str(given.project),
-            dsn=with_database(given.used_maintenance_dsn(), started.target.database),
-            settings=given.settings,
-            plan=started.plan,
-            fingerprint=started.target.fingerprint,
-            overrides={},
-            reason=started.reason,
-            operator=operator(),
-            attended=False,
-        ),
-        alone=True,
-    )
+    folder = _to_settle(given, run_id)
+    finished = finish_interrupted(settle_request(given, folder), alone=True)
     if given.as_json:
         click.echo(msgspec.json.encode(finished))
     else:
@@ -99,6 +76,14 @@ def settle(given: Common, run_id: str | None) -> None:
         for command in finished.next_commands:
             click.echo(f"  {printable(command)}")
     sys.exit(EXIT_CODES[finished.outcome])
+
+
+def _to_settle(given: Common, run_id: str | None) -> Path:
+    """Without an id: the newest run that has no outcome, and not one that was begun after it."""
+    if run_id is None:
+        for claim in claims.without_outcome(given.run_directory()):
+            return Path(claim.folder)
+    return feed.find(given.run_directory(), run_id)
 
 
 def _overrides(texts: tuple[str, ...]) -> dict[str, str]:
@@ -135,21 +120,33 @@ def _printer(as_json: bool) -> Callable[[Record], None]:
 def follow(folder: Path, show: Callable[[Record], None]) -> RunFinished:
     """Show a run's events until its outcome. Raises Unfinished when nobody works on it, or when
     the operator leaves."""
-    run_feed = RunFeed(folder)
-    silent = 0
+    with contextlib.closing(RunFeed(folder, unattended=True)) as run_feed:
+        run_feed.take_controls()
+        return _follow(run_feed, show)
+
+
+def _follow(run_feed: RunFeed, show: Callable[[Record], None]) -> RunFinished:
+    dead_since: float | None = None
+    told = False
     while True:
         try:
             for record in run_feed.poll():
                 show(record)
                 if isinstance(record.event, RunFinished):
                     return record.event
-            # The guardian needs a moment between a dead worker and its own socket.
-            silent = 0 if run_feed.alive() else silent + 1
-            if silent > 100:
+            state, now = run_feed.state(), time.monotonic()
+            dead_since = (dead_since or now) if state == "dead" else None
+            # The guardian needs a moment between a dead worker and its own lock.
+            if dead_since is not None and now - dead_since > _GUARDIAN_SECONDS:
                 raise Unfinished(
                     "the run's worker and guardian are gone, and it has no outcome",
-                    f"rollback-tui settle {folder.name[16:]}",
+                    f"rollback-tui settle {run_feed.folder.name[16:]}",
                 )
+            if state == "stopped" and not told:
+                click.echo(
+                    "no sign of life: the run's process exists but does not answer", err=True
+                )
+            told = state == "stopped"
             time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
             _ask_for_abort(run_feed)
@@ -159,8 +156,10 @@ def _ask_for_abort(run_feed: RunFeed) -> None:
     """Ask for an abort. A second Ctrl+C while nobody answers leaves, and does not call it
     refused: raises Unfinished."""
     try:
-        with contextlib.suppress(ControlUnavailable):
+        try:
             click.echo(f"abort: {run_feed.abort()}", err=True)
+        except ControlUnavailable as error:
+            click.echo(f"abort: {printable(error.summary)}", err=True)
     except KeyboardInterrupt:
         raise Unfinished(
             "the run goes on without this terminal",

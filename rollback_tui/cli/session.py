@@ -13,8 +13,10 @@ from typing import TypeVar
 import msgspec
 import psycopg
 
+from rollback_tui.cli.beside import settle_request
 from rollback_tui.cli.options import Common
 from rollback_tui.core.checks import judge
+from rollback_tui.core.claim import Claim
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
@@ -233,6 +235,15 @@ class Session:
             )
         )
         return made
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return the runs of this target that have no outcome."""
+        return self._common.claims()
+
+    def settle(self, folder: Path) -> None:
+        """Finish an interrupted run; its journal then has the outcome."""
+        self.close()
+        launch.settle(settle_request(self._common, folder))
 
     def follow(self, folder: Path) -> Feed:
         """Follow a run."""

@@ -26,10 +26,37 @@ def start(request: RunRequest) -> None:
     nor its terminal. Raises RunRefused when it could not begin.
     """
     path = Path(request.folder)
-    log = os.open(path / folder.WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    guardian = _process(request)
+    # It outlives us or not; while we live, its end is collected.
+    threading.Thread(target=guardian.wait, name="guardian's end", daemon=True).start()
+    _wait_until_begun(guardian, path)
+
+
+def settle(request: RunRequest) -> None:
+    """Settle the interrupted run that ``request`` describes, in a process of its own: it ends
+    what it began also when this terminal is lost. Returns when that process has ended with the
+    outcome in the journal; raises RunRefused with its own words when it could not."""
+    log = Path(request.folder) / folder.WORKER_LOG
+    before = log.stat().st_size if log.exists() else 0
+    if _process(request, "--settle").wait() != 0:
+        with log.open("rb") as file:
+            file.seek(before)
+            said = file.read().decode("utf-8", errors="replace").splitlines()
+        found = (line.removeprefix("error: ") for line in said if line.startswith("error: "))
+        tips = (line.strip().removeprefix("→ ") for line in said if line.strip().startswith("→ "))
+        raise RunRefused(
+            "the run could not be settled: " + printable(next(found, "see its worker.log")),
+            printable(next(tips, f"See {log}.")),
+        )
+
+
+def _process(request: RunRequest, *options: str) -> subprocess.Popen[bytes]:
+    """Start ourselves in a session of its own, and hand the request over."""
+    path = Path(request.folder) / folder.WORKER_LOG
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        guardian = subprocess.Popen(
-            [sys.executable, "-m", "rollback_tui", "worker"],
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rollback_tui", "worker", *options],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -38,12 +65,10 @@ def start(request: RunRequest) -> None:
         )
     finally:
         os.close(log)
-    if guardian.stdin is not None:
-        guardian.stdin.write(msgspec.json.encode(request))
-        guardian.stdin.close()
-    # It outlives us or not; while we live, its end is collected.
-    threading.Thread(target=guardian.wait, name="guardian's end", daemon=True).start()
-    _wait_until_begun(guardian, path)
+    if process.stdin is not None:
+        process.stdin.write(msgspec.json.encode(request))
+        process.stdin.close()
+    return process
 
 
 def _wait_until_begun(guardian: subprocess.Popen[bytes], path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from rollback_tui.core.claim import Claim, ClaimState, Controls
 from rollback_tui.core.events import Record
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
 from rollback_tui.core.run_view import RunSummary
@@ -21,15 +22,25 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Feed(Protocol):
-    """One run, followed. Every call may block for a moment: call from a thread."""
+    """One run, followed. Every call may block for a moment: call from a thread. Only the console
+    that has the controls answers and aborts; others look."""
 
     folder: Path
 
     def poll(self) -> tuple[Record, ...]:
         """Return the records since the last call. Raises RollbackTuiError when damaged."""
 
-    def alive(self) -> bool:
-        """Return whether the worker answers on its socket."""
+    def state(self) -> ClaimState:
+        """Return whether a process works on the run, and answers."""
+
+    def take_controls(self, *, by_force: bool = False) -> Controls:
+        """Take the controls when nobody has them, or ``by_force``; say who has them now."""
+
+    def controls(self) -> Controls:
+        """Return who has the controls; takes nothing."""
+
+    def close(self) -> None:
+        """Give the controls back. Safe to call twice."""
 
     def approve(self, choice: str) -> str:
         """Answer the open question. Returns what the worker said; raises RollbackTuiError."""
@@ -73,6 +84,14 @@ class Operations(Protocol):
 
     def start(self, plan: Plan, overrides: Mapping[str, str], reason: str) -> Path:
         """Start the worker for the confirmed plan and return the run's folder."""
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return the runs of this target that have no outcome, newest first. Needs no
+        connection to the target."""
+
+    def settle(self, folder: Path) -> None:
+        """Finish an interrupted run that nothing works on any more. Returns when its journal
+        has the outcome; goes on when this terminal is lost."""
 
     def follow(self, folder: Path) -> Feed:
         """Follow a run."""
