@@ -81,10 +81,13 @@ def restore_beside(
     progress: Progress = lambda _summary, _done, _total: None,
     aborted: Callable[[], bool] = lambda: False,
     fingerprint: str | None = None,
+    comment: str = "",
     jobs: int = 2,
     seconds: float = READ_SECONDS,
 ) -> None:
     """Verify ``checkpoint``, create ``new_database`` like its original, and load it.
+
+    ``comment`` is put on it, until a swap replaces it by the original's.
 
     ``dsn`` names server and role (its database does not matter); ``maintenance_dsn`` leads to
     another database of the same server. Raises CheckpointError or ConnectionFailed; then the new
@@ -97,6 +100,10 @@ def restore_beside(
     with contextlib.closing(connect(maintenance_dsn)) as maintenance:
         _create(maintenance, manifest, new_database)
         try:
+            if comment:
+                mark = sql.SQL("COMMENT ON DATABASE {} IS {}")
+                named = sql.Identifier(new_database)
+                maintenance.execute(mark.format(named, sql.Literal(comment)))
             target = with_database(dsn, new_database)
             _load(checkpoint, manifest, target, progress, aborted, jobs=jobs, seconds=seconds)
             progress("collecting statistics", 0, 1)
