@@ -34,6 +34,7 @@ from rollback_tui.config import CheckpointSettings
 from rollback_tui.core.errors import CheckpointError, ToolFailed
 from rollback_tui.core.model import Checkpoint, Plan, TableCount, Target
 from rollback_tui.core.text import printable
+from rollback_tui.postgres import run_row
 from rollback_tui.postgres.connect import target as ask_target
 from rollback_tui.postgres.server_tools import (
     Tool,
@@ -229,6 +230,8 @@ def _dump(
         *(f"--jobs={settings.jobs}", "--compress=1", "--no-sync", "--no-password", "--verbose"),
         f"--lock-wait-timeout={round(settings.lock_wait_seconds * 1000)}",
         f"--snapshot={snapshot.identifier}",
+        f"--exclude-{'table' if snapshot.shared_schema else 'schema'}="
+        f"{run_row.TABLE if snapshot.shared_schema else run_row.SCHEMA}",
     ]
     progress("dumping", 0, len(snapshot.tables))
     with (

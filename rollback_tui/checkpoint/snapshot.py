@@ -31,12 +31,13 @@ JOIN pg_settings s ON s.name = w.name
 """
 
 # What has rows of its own in a dump: plain tables, partitions included, without those that an
-# extension makes again by itself (their configuration rows are not counted).
+# extension makes again by itself (their configuration rows are not counted), and without our own
+# schema: the database that is compared with this may have it or not.
 _TABLES = """
 SELECT n.nspname, c.relname, c.relpersistence = 'u'
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relpersistence IN ('p', 'u')
-  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND n.nspname <> 'rollback_tui'
   AND NOT EXISTS (SELECT FROM pg_depend d
                   WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1, 2
@@ -45,7 +46,22 @@ ORDER BY 1, 2
 _UNPOPULATED = """
 SELECT n.nspname || '.' || c.relname
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'm' AND NOT c.relispopulated ORDER BY 1
+WHERE c.relkind = 'm' AND NOT c.relispopulated AND n.nspname <> 'rollback_tui' ORDER BY 1
+"""
+
+# Our own schema is not dumped. Its rows are older than the run that the dump is made for, so they
+# could not claim that this run was committed; but reading or restoring it may not be allowed to
+# this role when another one made it, and a restored database is the same with and without it.
+# Had somebody put objects of their own into it, losing those would be worse: then only our table
+# stays out.
+_SHARED = """
+SELECT EXISTS (
+    SELECT FROM pg_namespace n
+    JOIN pg_depend d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
+    WHERE n.nspname = 'rollback_tui' AND NOT (
+        d.classid = 'pg_class'::regclass AND EXISTS (
+            SELECT FROM pg_class c
+            WHERE c.oid = d.objid AND c.relname = 'runs' AND c.relkind = 'r')))
 """
 
 _HOLDERS = """
@@ -73,6 +89,9 @@ class Snapshot:
         self.unpopulated_views: tuple[str, ...] = tuple(
             name for (name,) in connection.execute(_UNPOPULATED)
         )
+        row = connection.execute(_SHARED).fetchone()
+        self.shared_schema = bool(row and row[0])
+        """Somebody else has objects in schema rollback_tui."""
         self.counted = 0
         """How many tables :meth:`count` has done."""
 
@@ -102,7 +121,8 @@ class Snapshot:
 
 
 def list_tables(connection: Connection) -> tuple[tuple[str, str], ...]:
-    """Return (schema, table) of all that has rows of its own in a dump."""
+    """Return (schema, table) of all that has rows of its own in a dump, schema rollback_tui left
+    out: a restored database lacks the table of runs, or gets it anew from its next run."""
     return tuple((schema, table) for schema, table, _ in connection.execute(_TABLES))
 
 

@@ -2,6 +2,10 @@
 
 Every function works inside an open transaction as well as outside one and leaves no trace in it.
 All of them raise psycopg.Error, after which a transaction outside is still usable.
+
+None of them looks into schema ``rollback_tui``. The run writes its own row there, so with it
+nothing would ever be "as before the run"; and the schema belongs to no migration, so it may come
+and go without anybody's schema having changed.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import pq, sql
 
+from rollback_tui.checkpoint import snapshot
 from rollback_tui.demo.server import EmbeddedServer
 from rollback_tui.postgres import catalog, counts, run_row
 from rollback_tui.postgres.connect import connect
@@ -453,3 +454,37 @@ def test_schema_and_rows_are_the_same_before_and_after(target: Database) -> None
     assert "comment on table public.t" in before[0].objects
     assert insert(connection, new_run()) == ""
     assert seen() == before
+
+
+def test_no_look_at_the_catalog_goes_into_our_schema(target: Database) -> None:
+    """Whatever is there: the same in schema public is found by each of these."""
+    connection, admin = target.connect(), target.connect(superuser=True)
+
+    def seen() -> tuple[Any, ...]:
+        return (
+            catalog.foreign_keys(connection),
+            catalog.invalid_indexes(connection),
+            catalog.sequences_behind(connection),
+            catalog.row_security_tables(connection),
+            catalog.version_table_shapes(connection),
+            snapshot.list_tables(connection),
+        )
+
+    for schema in ("rollback_tui", "public"):
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}".encode())
+        connection.execute(
+            f"CREATE TABLE {schema}.schema_migrations (version serial PRIMARY KEY,"
+            f" parent int REFERENCES {schema}.schema_migrations);"
+            f"INSERT INTO {schema}.schema_migrations VALUES (9, NULL);"
+            f"CREATE INDEX broken ON {schema}.schema_migrations (parent)".encode()
+        )
+        connection.execute(f"CREATE TABLE {schema}.hidden (id int)".encode())
+        for word in ("ENABLE", "FORCE"):
+            connection.execute(f"ALTER TABLE {schema}.hidden {word} ROW LEVEL SECURITY".encode())
+        admin.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass",
+            [f"{schema}.broken"],
+        )
+        if schema == "rollback_tui":
+            assert seen() == ((),) * 6
+    assert all(seen())

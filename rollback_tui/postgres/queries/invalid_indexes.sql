@@ -5,4 +5,5 @@ SELECT quote_ident(n.nspname) || '.' || quote_ident(i.relname)
   JOIN pg_namespace n ON n.oid = i.relnamespace
  WHERE NOT (x.indisvalid AND x.indisready AND x.indislive)
    AND n.nspname !~ '^pg_(temp|toast_temp)' AND n.nspname <> 'information_schema'
+   AND n.nspname <> 'rollback_tui'
  ORDER BY 1

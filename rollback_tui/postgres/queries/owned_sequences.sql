@@ -13,4 +13,5 @@ SELECT quote_ident(n.nspname) || '.' || quote_ident(s.relname),
  WHERE s.relkind = 'S' AND s.relpersistence <> 't' AND NOT q.seqcycle
    AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+   AND n.nspname <> 'rollback_tui'
  ORDER BY 1

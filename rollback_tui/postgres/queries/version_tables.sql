@@ -12,6 +12,7 @@ SELECT n.nspname, c.relname,
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
  WHERE c.relkind IN ('r', 'p')
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+   AND n.nspname <> 'rollback_tui'
    AND (c.relname = ANY (%(names)s) OR c.oid = to_regclass(nullif(%(configured)s, ''))
         OR n.nspname || '.' || c.relname = %(configured)s)
  GROUP BY n.nspname, c.relname, c.oid
