@@ -10,7 +10,7 @@ from psycopg import errors, sql
 from rollback_tui import __version__
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RollbackTuiError
-from rollback_tui.core.model import Migration, RowChange, Statement
+from rollback_tui.core.model import Loss, Migration, RowChange, Statement
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import catalog, counts, run_row
 from rollback_tui.postgres.connect import Connection
@@ -216,7 +216,9 @@ def _lock_relations(run: Run, connection: Connection) -> None:
 def _take_back(run: Run, connection: Connection, migration: Migration) -> None:
     for statement in migration.script.statements if migration.script else ():
         run.check_abort()
-        _count_loss(run, connection, statement)
+        losses = losses_of(connection, statement)
+        if losses:
+            run.write(ev.LossCounted(statement=statement.index, losses=losses))
         _send(run, connection, statement)
         if not in_transaction(connection):
             run.escaped = True
@@ -230,14 +232,12 @@ def _take_back(run: Run, connection: Connection, migration: Migration) -> None:
     run.write(ev.VersionChanged(version=migration.version, sql=migration.version_change))
 
 
-def _count_loss(run: Run, connection: Connection, statement: Statement) -> None:
+def losses_of(connection: Connection, statement: Statement) -> tuple[Loss, ...]:
     """Count what goes, in the transaction that removes it: nobody can write in between."""
     named = any(doomed.kind != "rows" for doomed in statement.effect.doomed)
     if not named and not statement.effect.cascade:
-        return
-    losses = counts.losses(connection, statement, _LOSS_SECONDS, in_run=True)
-    if losses:
-        run.write(ev.LossCounted(statement=statement.index, losses=losses))
+        return ()
+    return counts.losses(connection, statement, _LOSS_SECONDS, in_run=True)
 
 
 def _send(run: Run, connection: Connection, statement: Statement) -> None:
@@ -250,14 +250,14 @@ def _send(run: Run, connection: Connection, statement: Statement) -> None:
         raise
     except errors.QueryCanceled as error:
         run.check_abort()
-        _failed(run, statement, error)
+        failed(run, statement, error)
         waited = time.monotonic() - began
         raise StatementRefused(
             f"statement {statement.index} was cancelled after {waited:.1f} s",
             "Raise [run] statement_timeout_seconds if it needs longer.",
         ) from None
     except psycopg.Error as error:
-        _failed(run, statement, error)
+        failed(run, statement, error)
         raise StatementRefused(
             f"statement {statement.index} (line {statement.line}) failed:"
             f" {printable(error.diag.message_primary or str(error))}",
@@ -274,7 +274,8 @@ def _send(run: Run, connection: Connection, statement: Statement) -> None:
     )
 
 
-def _failed(run: Run, statement: Statement, error: psycopg.Error) -> None:
+def failed(run: Run, statement: Statement, error: psycopg.Error) -> None:
+    """Journal that the server refused a statement, in its own words."""
     diagnostic = error.diag
     place = diagnostic.statement_position
     run.write(

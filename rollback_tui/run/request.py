@@ -10,6 +10,17 @@ from rollback_tui.config import Settings
 from rollback_tui.core.model import Operator, Plan, Value
 
 
+class Resumption(Value, frozen=True, kw_only=True):
+    """Where an interrupted run of the same scripts, which went statement by statement, came to."""
+
+    run: str
+    """UUID of that run."""
+    skip: dict[int, str]
+    """Statements of this plan that are done, each with how that is known."""
+    invalid_indexes: tuple[str, ...] = ()
+    """What it left half built: dropped before the first statement."""
+
+
 class RunRequest(Value, frozen=True, kw_only=True):
     """Goes through a pipe, never through a file or an argument: it holds the DSN."""
 
@@ -28,6 +39,9 @@ class RunRequest(Value, frozen=True, kw_only=True):
     operator: Operator
     attended: bool
     """Somebody can answer a question. Otherwise every question takes its safe default."""
+    stepwise_confirmed: bool = False
+    """The operator said yes to a plan that goes statement by statement and cannot be undone."""
+    resume: Resumption | None = None
 
 
 def operator() -> Operator:
