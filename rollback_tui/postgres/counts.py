@@ -8,7 +8,7 @@ A number that row-level security would make too small is not given at all. Our o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 

@@ -214,3 +214,22 @@ def test_cascade_is_counted_too(connection: psycopg.Connection[Any]) -> None:
     }
     plain = _statement(Doomed(kind="table", relation="painted"), kind="TRUNCATE")
     assert [loss.relation for loss in counts.losses(connection, plain, 10)] == ["public.painted"]
+
+
+def test_many_small_tables_are_counted_together_and_one_that_cannot_be_spoils_no_other(
+    database: Database,
+) -> None:
+    connection = database.connect()
+    connection.execute(
+        "DO $$ BEGIN FOR n IN 1..450 LOOP"
+        " EXECUTE format('CREATE TABLE %I AS SELECT generate_series(1, %s)', 't \"{%s}' || n, n);"
+        " END LOOP; END $$"
+    )
+    connection.execute('REVOKE ALL ON "t ""{%s}7" FROM ' + database.owner)
+    with database.connect(superuser=True) as admin:
+        admin.execute('ALTER TABLE "t ""{%s}7" OWNER TO postgres')
+    counted = counts.count_all(connection, 30)
+    assert len(counted) == 450
+    assert counted['public."t ""{%s}450"'] == 450
+    assert counted['public."t ""{%s}8"'] == 8
+    assert counted['public."t ""{%s}7"'] is None
