@@ -18,13 +18,13 @@ from rollback_tui.checkpoint.facts import plan_checkpoint
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.model import Rung
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import activity
 from rollback_tui.postgres.connect import Connection, target, through_pooler, without_password
-from rollback_tui.postgres.door import rung
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.run import folder
-from rollback_tui.survey import baseline
+from rollback_tui.survey import baseline, door
 from rollback_tui.survey.planning import detected, history
 
 Finding = tuple[Literal["ok", "bad", "note"], str, str]
@@ -104,7 +104,7 @@ def _database(given: Common, connection: Connection) -> Iterator[Finding]:
     )
     if through_pooler(connection):
         yield "bad", "this goes through a pooler", "Connect to the server itself."
-    yield from _privileges(connection)
+    yield from _privileges(given, connection)
     facts = plan_checkpoint(
         given.settings.checkpoint, given.project, here, activity.size(connection)
     )
@@ -115,17 +115,25 @@ def _database(given: Common, connection: Connection) -> Iterator[Finding]:
     yield from _migrations(given, connection)
 
 
-def _privileges(connection: Connection) -> Iterator[Finding]:
+_DOORS: dict[Rung, str] = {
+    "rename": "the door can be closed by renaming the database (nobody can enter)",
+    "limit": "the door can be closed by a connection limit (superusers can still enter)",
+    "terminate": "the door cannot be closed: sessions can only be ended as they come",
+}
+
+
+def _privileges(given: Common, connection: Connection) -> Iterator[Finding]:
     rights = privileges(connection)
-    door = {
-        "limit": "the door can be closed by a connection limit (superusers can still enter)",
-        "terminate": "the door cannot be closed: sessions can only be ended as they come",
-    }[rung(rights)]
-    yield (
-        "ok" if rights.database_owner else "note",
-        door,
-        "" if rights.database_owner else "Connect as the owner of the database.",
-    )
+    if given.settings.door.mode == "open":
+        yield "note", 'the door stays open: [door] mode = "open"', ""
+    else:
+        choice = door.choose(connection, given.settings, rights)
+        better = choice.rung == "rename"
+        yield (
+            "ok" if better else "note",
+            _DOORS[choice.rung],
+            "" if better else f"Not by renaming it: {'; '.join(choice.why)}.",
+        )
     if not rights.signal_backend:
         yield (
             "note",

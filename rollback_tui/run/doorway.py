@@ -2,75 +2,81 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import psycopg
+from psycopg import errors
 
+from rollback_tui.checkpoint.restore import beside_name
 from rollback_tui.core import events as ev
-from rollback_tui.core.errors import RollbackTuiError, RunRefused
-from rollback_tui.postgres import door
-from rollback_tui.postgres.connect import Connection, connect
+from rollback_tui.core.errors import RunRefused
+from rollback_tui.core.text import printable
+from rollback_tui.postgres import door, rename
+from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.run import hooks
 from rollback_tui.run.context import Run, summary_of
+from rollback_tui.run.keeper import Keeper, sweep
+from rollback_tui.run.opening import drop_placeholder, exchange, open_door
+
+__all__ = ["Keeper", "close_door", "open_door", "prepare_door", "reopen", "sweep"]
 
 _EMPTY_SECONDS = 10.0
-_SWEEP_SECONDS = 0.1
-_OPEN_ATTEMPTS = 10
+_RENAME_SECONDS = 15.0
+_PLACEHOLDER_SECONDS = 60.0
+"""Making it may have to wait for a checkpoint; applications still work meanwhile."""
+
+_KEPT_OUT = {
+    "rename": "applications cannot enter: the database is called {renamed} meanwhile",
+    "limit": "applications cannot enter (superusers are ended)",
+    "terminate": "sessions are ended as they come",
+}
 
 
-class Keeper:
-    """While the door is closed, ends every session that comes in all the same (superusers, or
-    everybody on the ``terminate`` rung). Has a connection of its own, so that a long statement
-    of the run does not hold it up."""
+def prepare_door(run: Run) -> door.Choice:
+    """Choose the rung, and make the placeholder that closing by a rename needs, while nothing is
+    shut yet. What speaks against that rung never fails the run: the next one is taken.
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._sweep_on, name="door keeper", daemon=True)
-
-    def start(self) -> None:
-        """Begin to sweep."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop; returns when no sweep is under way any more."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout=5)
-
-    def _sweep_on(self) -> None:
-        connection: Connection | None = None
-        while not self._stop.wait(_SWEEP_SECONDS):
-            try:
-                if connection is None:
-                    connection = connect(
-                        self._run.maintenance_dsn, timeout=5, application="rollback_tui keeper"
-                    )
-                sweep(self._run, connection)
-            except (psycopg.Error, RollbackTuiError, OSError):
-                # The server is away, or the journal's disk is full: the run itself notices.
-                connection = None
-        if connection is not None:
-            connection.close()
-
-
-def sweep(run: Run, connection: Connection) -> dict[int, bool]:
-    """End whoever is inside and may be ended; return the strangers' pids, and which may be."""
-    settings = run.settings.door
-    inside = door.strangers(
-        connection,
-        run.database,
-        keep=frozenset(run.own_pids),
-        applications=settings.allow_applications,
-        users=settings.allow_users,
+    Raises psycopg.Error or ConnectionFailed when the server cannot be asked.
+    """
+    asked = door.Asked(
+        rights=privileges(run.live_target()),
+        settings=run.settings.door,
+        dsn=run.request.dsn,
+        beside=_name(run, rename.CLOSED),
+        statements=tuple(s.sql for s in run.plan.statements),
     )
-    ending = [(pid, name) for pid, name, may in inside if may]
-    if ending:
-        door.end_sessions(connection, [pid for pid, _ in ending])
-        run.write(ev.SessionsEnded(sessions=tuple(name for _, name in ending)))
-    return {pid: may for pid, _, may in inside}
+    choice = door.choose(run.live_maintenance(), run.target_oid, asked)
+    if choice.rung == "rename":
+        try:
+            _make_placeholder(run, _name(run, rename.SPARE))
+        except (psycopg.Error, RunRefused) as error:
+            choice = door.lower(asked, (f"no placeholder can be made: {summary_of(error)}",))
+    for why in choice.why:
+        run.write(ev.Progress(phase="close_door", summary=f"not by renaming: {why}"))
+    return choice
+
+
+def _name(run: Run, kind: str) -> str:
+    return beside_name(run.database, f"{kind}{run.request.run[:8]}")
+
+
+def _make_placeholder(run: Run, name: str) -> None:
+    """Raises psycopg.Error, or RunRefused when the name is somebody else's."""
+    maintenance = run.live_maintenance()
+    if rename.named(maintenance, name) is not None:
+        raise RunRefused(f"there is a database {printable(name)} already", "Drop it.")
+    run.write(ev.DoorPrepared(placeholder=name))
+    limits = run.settings.run
+    lock = limits.lock_timeout_seconds
+    session_timeouts(maintenance, lock, _PLACEHOLDER_SECONDS)
+    try:
+        run.sql(maintenance, rename.create_placeholder(maintenance, name))
+        run.sql(maintenance, rename.mark_placeholder(maintenance, name, run.request.run))
+    finally:
+        if not maintenance.broken:
+            session_timeouts(maintenance, lock, limits.statement_timeout_seconds)
 
 
 def close_door(run: Run) -> Keeper | None:
@@ -81,8 +87,9 @@ def close_door(run: Run) -> Keeper | None:
     keeper = Keeper(run)
     try:
         with run.phase("close_door") as outcome:
-            outcome.summary = _shut(run)
-            keeper.start()
+            choice = prepare_door(run)
+            run.check_abort()
+            outcome.summary = _shut(run, choice, keeper)
             run.check_abort()
     except BaseException:
         # It must not go on ending sessions behind a door that is opened again.
@@ -91,22 +98,84 @@ def close_door(run: Run) -> Keeper | None:
     return keeper
 
 
-def _shut(run: Run) -> str:
+def _shut(run: Run, choice: door.Choice, keeper: Keeper) -> str:
     """Close it and end who is inside; return what that keeps out."""
-    target = run.live_target()
     maintenance = run.live_maintenance()
-    rung = door.rung(privileges(target))
-    limit = door.connection_limit(maintenance, run.database)
+    here = rename.place(maintenance, run.target_oid)
+    if here is None:
+        raise RunRefused(f"{printable(run.database)} is gone", "Somebody dropped it.")
+    closed = ev.DoorClosed(rung=choice.rung, connection_limit=here.connection_limit)
+    if choice.rung == "rename":
+        closed = _renaming(run, maintenance, here)
+    else:
+        # Nobody of an ordinary role comes in later.
+        run.live_target()
     # Journaled first: whoever settles this run must know what to put back.
-    run.write(ev.DoorClosed(rung=rung, connection_limit=limit))
-    if rung == "limit":
-        run.sql(maintenance, door.limit_statement(maintenance, run.database, 0))
-    _empty(run, maintenance)
-    return (
-        "applications cannot enter (superusers are ended)"
-        if rung == "limit"
-        else "sessions are ended as they come"
+    run.write(closed)
+    if choice.rung == "rename":
+        _rename_away(run, maintenance, keeper, closed)
+    else:
+        if choice.rung == "limit":
+            run.sql(maintenance, door.limit_statement(maintenance, here.name, 0))
+        _empty(run, maintenance)
+        keeper.start()
+    summary = _KEPT_OUT[choice.rung].format(renamed=printable(closed.renamed_to))
+    return "; ".join((summary, *choice.why))
+
+
+def _renaming(run: Run, maintenance: Connection, here: rename.Place) -> ev.DoorClosed:
+    """Say what will be renamed. Raises RunRefused when it cannot be, before anything is shut."""
+    prepared = rename.prepared_transactions(maintenance, here.oid)
+    if prepared:
+        raise _held_by(prepared)
+    placeholder = run.view.placeholder
+    spare = rename.named(maintenance, placeholder)
+    if spare is None or here.name != run.database:
+        raise RunRefused(
+            f"{printable(run.database)} or its placeholder was renamed or dropped just now",
+            "Somebody else works on this server's databases. Look, and try again.",
+        )
+    return ev.DoorClosed(
+        rung="rename",
+        connection_limit=here.connection_limit,
+        renamed_to=_name(run, rename.CLOSED),
+        placeholder=placeholder,
+        placeholder_oid=spare.oid,
+        properties=rename.properties(maintenance, here.oid),
     )
+
+
+def _held_by(prepared: tuple[str, ...]) -> RunRefused:
+    return RunRefused(
+        f"prepared transactions hold the database: {printable(', '.join(prepared[:5]))}",
+        "COMMIT PREPARED or ROLLBACK PREPARED them: they outlive every session.",
+    )
+
+
+def _rename_away(run: Run, maintenance: Connection, keeper: Keeper, closed: ev.DoorClosed) -> None:
+    """Shut it, end everybody, ourselves too, and give its name to the placeholder.
+
+    Raises RunRefused when somebody cannot be ended, or psycopg.Error."""
+    name, oid = run.database, run.target_oid
+    run.sql(maintenance, rename.accept(maintenance, name, yes=False))
+    run.close_target()
+    _empty(run, maintenance)
+    text = rename.away(maintenance, name, closed.renamed_to, closed.placeholder)
+    deadline = time.monotonic() + _RENAME_SECONDS
+    while True:
+        try:
+            exchange(run, text, oid)
+            break
+        except (errors.ObjectInUse, errors.LockNotAvailable) as error:
+            prepared = rename.prepared_transactions(maintenance, oid)
+            if prepared:
+                raise _held_by(prepared) from None
+            if time.monotonic() > deadline:
+                raise RunRefused(
+                    f"{printable(name)} stays in use: {error.diag.message_detail or 'locked'}",
+                    'End those sessions as a superuser, or set [door] rung = "limit".',
+                ) from None
+    keeper.start()
 
 
 def _empty(run: Run, maintenance: Connection) -> None:
@@ -142,39 +211,11 @@ def reopen(run: Run, keeper: Keeper | None) -> None:
             keeper.stop()
         opened = open_door(run)
         off = maintenance_off(run)
-        outcome.summary = "; ".join(text for text in (opened, off) if text)
+        # Last: dropping it costs a checkpoint, and nobody waits for that.
+        left = drop_placeholder(run)
+        outcome.summary = "; ".join(text for text in (opened, off, left) if text)
         if run.view.alarms:
             outcome.status = "failed"
-
-
-def open_door(run: Run) -> str:
-    """Let applications in again, trying for a while; an alarm when it does not work."""
-    closed = run.view.door_closed
-    if closed is None:
-        return "the door was not closed"
-    error: Exception | None = None
-    for attempt in range(_OPEN_ATTEMPTS):
-        try:
-            if closed.rung == "limit":
-                maintenance = run.live_maintenance()
-                text = door.limit_statement(maintenance, run.database, closed.connection_limit)
-                run.sql(maintenance, text)
-            run.write(
-                ev.DoorOpened(seconds_closed=round(run.view.downtime_at(run.journal.elapsed), 3))
-            )
-            return "door open"
-        except (psycopg.Error, RollbackTuiError) as failure:
-            error = failure
-            time.sleep(min(5.0, 0.2 * 2**attempt))
-    limit = closed.connection_limit
-    run.write(
-        ev.Alarm(
-            summary=f"the door could not be opened: {summary_of(error) if error else ''}",
-            remedy=f'As owner or superuser: ALTER DATABASE "{run.database}"'
-            f" CONNECTION LIMIT {limit};",
-        )
-    )
-    return "DOOR STILL CLOSED"
 
 
 def maintenance_off(run: Run) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import psycopg
 
+from rollback_tui.checkpoint import clone
 from rollback_tui.checkpoint.facts import plan_checkpoint
 from rollback_tui.config import Settings
 from rollback_tui.core.claim import Claim
@@ -15,9 +16,10 @@ from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.facts import Facts, Privileges
 from rollback_tui.core.model import Activity, Plan
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import activity, dependents, door, execute, run_row
+from rollback_tui.postgres import activity, dependents, execute, run_row
 from rollback_tui.postgres.connect import Connection, target, through_pooler
 from rollback_tui.postgres.privileges import privileges
+from rollback_tui.survey import door
 
 T = TypeVar("T")
 
@@ -31,10 +33,12 @@ def gather(
     confirmed: str | None,
     run_directory_problem: str | None,
     unfinished: Callable[[], tuple[Claim, ...]] = tuple,
+    run: str = "",
 ) -> Facts:
     """Ask for everything. What cannot be found out is None, and the reason is kept.
 
-    ``unfinished`` tells which other runs of this target have no outcome.
+    ``unfinished`` tells which other runs of this target have no outcome; ``run`` is the id of the
+    run that asks: what that one made is nobody's leftover.
     """
     unreadable: list[str] = []
 
@@ -56,6 +60,12 @@ def gather(
         ),
     )
     standby = here.role == "standby"
+    opened = settings.door.mode == "open"
+    chosen = (
+        asked("door", lambda: door.choose(connection, settings, rights, plan.statements))
+        if rights is not None and not opened
+        else None
+    )
     return Facts(
         target=here,
         confirmed_fingerprint=confirmed,
@@ -73,17 +83,20 @@ def gather(
         ),
         run_directory_problem=run_directory_problem,
         run_row_problem=asked("run_row", lambda: _run_row(connection, settings)),
-        door=_rung(settings, rights),
+        door="none" if opened else (chosen.rung if chosen else "terminate"),
+        door_why=chosen.why if chosen else (),
         unendable=() if now is None or rights is None or standby else _unendable(now, rights),
+        clone=asked(
+            "clone",
+            lambda: clone.estimate(connection, here.database_oid, settings.checkpoint, door=rung),
+        ),
+        leftovers=asked(
+            "leftovers",
+            lambda: leftovers.leftovers(connection, here.database, run8=run[:8]),
+        ),
         unfinished=asked("unfinished", unfinished),
         unreadable=tuple(unreadable),
     )
-
-
-def _rung(settings: Settings, rights: Privileges | None) -> Literal["limit", "terminate", "none"]:
-    if settings.door.mode == "open":
-        return "none"
-    return door.rung(rights) if rights else "terminate"
 
 
 def _run_row(connection: Connection, settings: Settings) -> str:

@@ -101,18 +101,31 @@ def privileges(facts: Facts) -> CheckResult:
 
 
 def door(facts: Facts) -> CheckResult:
-    """Say exactly which rung our privileges allow, and what it does not keep out."""
+    """Say exactly which rung of the door it will be, why not a better one, and whom it does not
+    keep out."""
     if facts.door == "none":
         return DOOR.warned(
             "no door: applications keep working beside the run",
             ('[door] mode = "open"; sessions that need locked tables wait',),
             'For a closed door set [door] mode = "closed" in rollback.toml.',
         )
+    if any(line.startswith("door:") for line in facts.unreadable):
+        return DOOR.unknown(
+            facts,
+            "door",
+            "not known how the door can be closed",
+            "Set connection.maintenance_database to another database that this role may enter.",
+        )
+    if facts.door == "rename":
+        return DOOR.passed(
+            "applications cannot enter, nor superusers",
+            ("the database is renamed while the run has it; a placeholder keeps its name",),
+        )
     if facts.door == "terminate":
         return DOOR.warned(
             "sessions are only terminated: applications can come back",
-            ("this role may not set the connection limit of the database",),
-            "Connect as the owner of the database, or stop the applications.",
+            facts.door_why,
+            "Connect as the owner of the database, with CREATEDB, or stop the applications.",
         )
     superusers = sorted(
         {
@@ -124,10 +137,11 @@ def door(facts: Facts) -> CheckResult:
     if superusers:
         return DOOR.warned(
             "applications cannot enter, but superusers can, and some do",
-            superusers,
-            "Stop these, or give the application a role that is no superuser.",
+            (*superusers, *facts.door_why),
+            "Stop these, give the application a role that is no superuser, or clear what keeps"
+            " the database from being renamed.",
         )
     return DOOR.passed(
-        "applications cannot enter; superusers still can",
-        ("connection limit 0, then the sessions are ended",),
+        "applications cannot enter; superusers can still enter",
+        ("connection limit 0, then the sessions are ended", *facts.door_why),
     )

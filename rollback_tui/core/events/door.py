@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from rollback_tui.core.events.base import Event
 from rollback_tui.core.model import Rung
 
@@ -32,7 +34,7 @@ class DoorClosed(Event, frozen=True, kw_only=True, tag="door_closed"):
     """The placeholder's name while the door is open; only on the rung ``rename``."""
     placeholder_oid: int = 0
     """The placeholder's number: how it is told from any other database that has the name."""
-    properties: dict[str, str] = {}
+    properties: dict[str, str] = msgspec.field(default_factory=dict)
     """A hash of all that belongs to the database itself (owner, privileges, limit, settings …),
     by what it is; compared after opening. Only on the rung ``rename``."""
 
