@@ -9,11 +9,13 @@ from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Outcome
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.watchdog import answer_within, synchronous_standby_missing
 from rollback_tui.run.aftermath import finish, measure_impact, refresh_statistics
+from rollback_tui.run.cloning import clone, drop_clone
 from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.doorway import Keeper, close_door, reopen
 from rollback_tui.run.execution import StatementRefused, TransactionLost, execute
-from rollback_tui.run.judgement import reach, version_says_committed, wait_until_gone
+from rollback_tui.run.judgement import reach, says_committed, wait_until_gone
 from rollback_tui.run.preflight import announce, checkpoint, drain, preflight
 from rollback_tui.run.undo import undo
 from rollback_tui.run.verification import Prober, health, verify
@@ -35,10 +37,12 @@ def carry_out(run: Run) -> ev.RunFinished:
         drain(run)
         prober.start()
         keeper = close_door(run)
+        clone(run, needed=not run.plan.transactional)
     except Exception as error:  # noqa: BLE001 - whatever it was, what was closed must open again
         run.begin_cleaning_up()
-        reopen(run, None)
+        reopen(run, keeper)
         prober.stop()
+        drop_clone(run)
         return finish(run, "refused", summary_of(error))
     outcome, summary = _transaction(run, keeper)
     run.begin_cleaning_up()
@@ -50,6 +54,8 @@ def carry_out(run: Run) -> ev.RunFinished:
         healthy = health(run)
         if outcome == "rolled_back":
             outcome, summary = judge_result(run, healthy=healthy)
+    if outcome != "needs_operator":
+        drop_clone(run)
     return finish(run, outcome, summary)
 
 
@@ -116,8 +122,8 @@ def commit(run: Run, keeper: Keeper | None) -> bool:
     """Return True when it is committed, False when it certainly is not.
 
     Success is the command tag COMMIT, literally: after an error the server answers ROLLBACK to
-    the same word and no client calls that an error. No answer at all: the version table decides,
-    read when the old backend is gone.
+    the same word and no client calls that an error. No answer at all: the run's own row
+    decides, read when the old backend is gone.
     """
     with run.phase("commit") as outcome:
         if not run.control.close_abort():
@@ -125,12 +131,15 @@ def commit(run: Run, keeper: Keeper | None) -> bool:
         connection = run.live_target()
         pid = connection.info.backend_pid
         try:
-            tag = connection.execute("COMMIT").statusmessage
+            with answer_within(connection, run.settings.run.commit_seconds):
+                tag = connection.execute("COMMIT").statusmessage
         except psycopg.OperationalError as error:
             if not connection.broken:
                 raise
-            outcome.summary = f"no answer to COMMIT: {summary_of(error)}"
-            return _in_doubt(run, keeper, connection, pid)
+            committed = _in_doubt(run, keeper, connection, pid)
+            found = "it had happened" if committed else "it had not happened"
+            outcome.summary = f"no answer to COMMIT ({summary_of(error)}): {found}"
+            return committed
         if tag != "COMMIT":
             raise TransactionLost(f"the server answered {tag} to COMMIT", "Nothing was committed.")
         run.committed = True
@@ -142,7 +151,21 @@ def _in_doubt(run: Run, keeper: Keeper | None, lost: Connection, pid: int) -> bo
     lost.close()
     wait_until_gone(run, pid)
     connection, _ = reach(run, keeper)
-    run.committed = version_says_committed(run, connection)
+    run.committed = says_committed(run, connection)
     if run.committed:
         run.write(ev.Committed(xid=run.xid))
+        here_only(run)
     return run.committed
+
+
+def here_only(run: Run) -> None:
+    """Say it when the synchronous standby that COMMIT waited for is away: the server that has
+    it now is the only one."""
+    why = synchronous_standby_missing(run.live_maintenance())
+    if why:
+        run.write(
+            ev.Alarm(
+                summary=f"committed, but durable on this server only: {why}",
+                remedy="Bring the synchronous standby back before this server fails.",
+            )
+        )

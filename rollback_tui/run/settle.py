@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import psycopg
+
 from rollback_tui.core import events as ev
+from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Outcome
 from rollback_tui.core.run_view import advance, fold
+from rollback_tui.postgres import target_lock
 from rollback_tui.run import journal as run_journal
 from rollback_tui.run.aftermath import finish
+from rollback_tui.run.cloning import drop_clone, stop_cloning
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import reopen
 from rollback_tui.run.engine import judge_result
 from rollback_tui.run.judgement import (
     prove_unchanged,
     reach,
+    says_committed,
     version_says_committed,
     wait_until_gone,
 )
 from rollback_tui.run.preflight import one_run_a_target
+from rollback_tui.run.recovery import settle_swap
 from rollback_tui.run.request import RunRequest
 from rollback_tui.run.verification import health
 from rollback_tui.run.worker import opened
+
+_LOCK_SECONDS = 5.0
 
 
 def settle(request: RunRequest, *, alone: bool = False) -> ev.RunFinished:
@@ -36,39 +47,96 @@ def settle(request: RunRequest, *, alone: bool = False) -> ev.RunFinished:
         finished = fold(records).finished
         if finished is not None:
             return finished
-        for record in records:
-            run.view = advance(run.view, record)
-            if isinstance(record.event, ev.TransactionStarted):
-                run.xid = record.event.xid
-                run.backend_pid = record.event.backend_pid
-                run.backend_start = record.event.backend_start
-        if alone:
-            one_run_a_target(run)
+        _remember(run, records)
+        _hold(run, alone=alone)
         run.begin_cleaning_up()
-        outcome, summary = _judge(run)
-        reopen(run, None)
-        if outcome == "rolled_back":
-            outcome, told = judge_result(run, healthy=health(run))
-            summary = f"{summary} {told}"
+        outcome, summary = _settled(run)
+        if outcome != "needs_operator":
+            drop_clone(run)
         return finish(run, outcome, summary)
 
 
-def _judge(run: Run) -> tuple[Outcome, str]:
-    """Say what the database holds, once the old backend is gone."""
+def _remember(run: Run, records: tuple[ev.Record, ...]) -> None:
+    """Take over what the journal knows of the run."""
+    for record in records:
+        run.view = advance(run.view, record)
+        if isinstance(record.event, ev.TransactionStarted):
+            run.xid = record.event.xid
+            run.backend_pid = record.event.backend_pid
+            run.backend_start = record.event.backend_start
+
+
+def _hold(run: Run, *, alone: bool) -> None:
+    """Take the target's lock. The dead worker's own session may have it yet, and may even be
+    busy with a long statement."""
     try:
-        if not run.backend_pid:
-            return "refused", "The worker died before anything was touched."
-        wait_until_gone(run, run.backend_pid)
-        connection, _ = reach(run, None)
-        if version_says_committed(run, connection):
-            run.committed = True
-            if not run.view.committed:
-                run.write(ev.Committed(xid=run.xid))
-            return "rolled_back", "The worker died; its COMMIT had arrived."
-        run.write(ev.TransactionRolledBack(reason="the worker died"))
-        proof = prove_unchanged(run, None)
-        if proof.proven:
-            return "unchanged", f"The worker died. Nothing was changed ({proof.basis} compared)."
-        return "needs_operator", "The worker died, and the database is not as before."
+        target_lock.end_holder(run.live_maintenance(), run.database, run.door_application)
+        one_run_a_target(run, _LOCK_SECONDS)
+    except (RollbackTuiError, psycopg.Error):
+        # The guardian stands directly behind its worker: nobody could come in between but by a
+        # lock that the server has not given up yet, and the door must open.
+        if alone:
+            raise
+
+
+def _settled(run: Run) -> tuple[Outcome, str]:
+    """Decide, open the door at once, and only then prove: nobody waits for a proof."""
+    committed: bool | None = None
+    trouble = ""
+    try:
+        committed = _committed(run)
     except Exception as error:  # noqa: BLE001 - whatever it was, the door must still open
+        trouble = summary_of(error)
+    reopen(run, None)
+    if committed is None:
+        return "needs_operator", f"The worker died. Then: {trouble}"
+    try:
+        return _judged(run, committed=committed)
+    except Exception as error:  # noqa: BLE001 - an outcome is better than a proof
         return "needs_operator", f"The worker died. Then: {summary_of(error)}"
+
+
+def _committed(run: Run) -> bool:
+    """Return whether the transaction was committed, once the backend that had it is gone."""
+    stop_cloning(run)
+    settle_swap(run)
+    if not run.backend_pid:
+        return False
+    wait_until_gone(run, run.backend_pid)
+    if run.view.committed or not run.plan.transactional or run.view.swapped is not None:
+        return run.view.committed
+    connection, _ = reach(run, None)
+    if says_committed(run, connection):
+        run.write(ev.Committed(xid=run.xid))
+    else:
+        run.write(ev.TransactionRolledBack(reason="the worker died"))
+    return run.view.committed
+
+
+def _judged(run: Run, *, committed: bool) -> tuple[Outcome, str]:
+    if not run.backend_pid:
+        return "refused", "The worker died before anything was touched."
+    if run.view.swapped is not None:
+        return _recovered(run)
+    if committed:
+        run.committed = True
+        if not version_says_committed(run, run.live_target()):
+            return "needs_operator", (
+                "The worker died. The run's row is in the target, but the version table is as"
+                " before: the script ended the run's transaction."
+            )
+        outcome, told = judge_result(run, healthy=health(run))
+        return outcome, f"The worker died; its COMMIT had arrived. {told}"
+    proof = prove_unchanged(run, None)
+    if proof.proven:
+        return "unchanged", f"The worker died. Nothing was changed ({proof.basis} compared)."
+    return "needs_operator", "The worker died, and the database is not as before."
+
+
+def _recovered(run: Run) -> tuple[Outcome, str]:
+    """It died when another database had been put in place: compare that with what was there."""
+    with contextlib.suppress(psycopg.Error, RollbackTuiError):
+        proof = prove_unchanged(run, None)
+        if proof.proven and "schema" in proof.basis:
+            return "recovered", f"The worker died after the recovery ({proof.basis} compared)."
+    return "needs_operator", "The worker died after the recovery, which is not proven."

@@ -7,10 +7,14 @@ import psycopg
 
 from rollback_tui.core import events as ev
 from rollback_tui.core.model import Outcome
+from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import Keeper
 from rollback_tui.run.judgement import prove_unchanged, wait_until_gone
 from rollback_tui.run.recovery import recover as recover
+
+_ROLLBACK_SECONDS = 20.0
+"""However much was done, undoing it is the work of a moment: only the answer can be late."""
 
 
 def undo(run: Run, keeper: Keeper | None, error: BaseException) -> tuple[Outcome, str]:
@@ -38,7 +42,8 @@ def roll_back(run: Run, why: str) -> None:
         return
     try:
         # Also before its id is known: an abort may come right behind BEGIN.
-        connection.execute("ROLLBACK")
+        with answer_within(connection, _ROLLBACK_SECONDS):
+            connection.execute("ROLLBACK")
     except psycopg.Error:
         connection.close()
         if run.xid:
