@@ -48,7 +48,7 @@ _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOOK = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # A script may have taken another role; what is ours is done as ourselves. SET LOCAL after a SET
 # lasts to the end of the transaction, and then the SET counts.
-_AS_OURSELVES = "SET LOCAL ROLE NONE"
+_AS_OURSELVES = "SET LOCAL role TO DEFAULT"
 _STAYS = "What came before it stays done; the report says how far it came."
 
 _AGAIN = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
@@ -75,6 +75,7 @@ def execute_stepwise(run: Run) -> None:
                 _step(run, connection, statement)
             gone.append(migration.version)
             _patiently(run, partial(_cross_out, run, connection, migration, tuple(gone)))
+        connection.execute("RESET ROLE")
         outcome.summary = f"{len(run.plan.statements)} statements, each for itself"
 
 

@@ -18,11 +18,13 @@ from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.execute import transaction_id
 from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run import web
-from rollback_tui.run.context import Run, State, summary_of
+from rollback_tui.run.context import Outcome, Run, State, summary_of
 from rollback_tui.run.execution import look
 from rollback_tui.run.expectation import expected_deletes
 from rollback_tui.survey import baseline
 from rollback_tui.survey.planning import detected, history
+
+_Question = Callable[[Run, Connection], Verification]
 
 
 def verify(run: Run) -> bool:
@@ -33,32 +35,62 @@ def verify(run: Run) -> bool:
     """
     connection = run.live_target()
     with run.phase("verify") as outcome:
-        sound = [
-            _isolated(run, connection, name, title, question)
-            for name, title, question in (
-                ("transaction", "Still the transaction that was begun", _transaction),
-                ("constraints", "Deferred constraints hold", _constraints),
-                ("schema", "Schema restored", _schema),
-                ("foreign_keys", "Foreign keys intact", _foreign_keys),
-                ("indexes", "Indexes valid", _indexes),
-                ("sequences", "Sequences ahead of their columns", _sequences),
-                ("version", "Version table as expected", _version),
-            )
-        ]
-        sound.append(_isolated(run, connection, "rows", "Rows kept", _rows))
-        judged = run.view.verifications
-        failed = [v.title for v in judged if v.verdict == "fail"]
-        unknown = sum(v.verdict == "unknown" for v in judged)
-        passed = all(sound) and judge.gate(judged) == "passed"
-        outcome.summary = (
-            f"failed: {', '.join(failed)}"
-            if failed
-            else f"{len(judged) - unknown} passed, {unknown} unknown"
+        passed = _judged(
+            run,
+            connection,
+            outcome,
+            ("transaction", "Still the transaction that was begun", _transaction),
+            ("constraints", "Deferred constraints hold", _constraints),
         )
-        if not passed:
-            outcome.status = "failed"
         run.check_abort()
         return passed
+
+
+def verify_stepwise(run: Run) -> bool:
+    """Judge the result of a plan that went statement by statement, when all of it is committed;
+    return whether all is as expected.
+
+    In one snapshot that writes nothing. That the transaction is the one that was begun does not
+    apply, and deferred constraints were judged at each COMMIT.
+    """
+    connection = run.live_target()
+    with run.phase("verify") as outcome:
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            return _judged(run, connection, outcome)
+        finally:
+            if not connection.broken:
+                connection.execute("ROLLBACK")
+
+
+def _judged(
+    run: Run, connection: Connection, outcome: Outcome, *first: tuple[str, str, _Question]
+) -> bool:
+    """Ask all questions, ``first`` before the others; say in ``outcome`` what came of it."""
+    sound = [
+        _isolated(run, connection, name, title, question)
+        for name, title, question in (
+            *first,
+            ("schema", "Schema restored", _schema),
+            ("foreign_keys", "Foreign keys intact", _foreign_keys),
+            ("indexes", "Indexes valid", _indexes),
+            ("sequences", "Sequences ahead of their columns", _sequences),
+            ("version", "Version table as expected", _version),
+            ("rows", "Rows kept", _rows),
+        )
+    ]
+    judged = run.view.verifications
+    failed = [v.title for v in judged if v.verdict == "fail"]
+    unknown = sum(v.verdict == "unknown" for v in judged)
+    passed = all(sound) and judge.gate(judged) == "passed"
+    outcome.summary = (
+        f"failed: {', '.join(failed)}"
+        if failed
+        else f"{len(judged) - unknown} passed, {unknown} unknown"
+    )
+    if not passed:
+        outcome.status = "failed"
+    return passed
 
 
 def _isolated(
@@ -66,7 +98,7 @@ def _isolated(
     connection: Connection,
     name: str,
     title: str,
-    question: Callable[[Run, Connection], Verification],
+    question: _Question,
 ) -> bool:
     """Return False when the verification itself could not be made."""
     began = time.monotonic()
