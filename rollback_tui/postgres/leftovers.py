@@ -26,7 +26,7 @@ def leftovers(connection: Connection, database: str, *, run8: str = "") -> tuple
     """
     found: list[Leftover] = []
     for oid, name, limit, comment in connection.execute(_DATABASES).fetchall():
-        by_comment, by_name = read_mark(comment, database), read_name(name, database)
+        by_comment, by_name = read_mark(comment, name, database), read_name(name, database)
         mark = by_comment or by_name
         if mark is None or (run8 and mark.run == run8[:8]):
             continue

@@ -17,7 +17,7 @@ from rollback_tui.core.text import printable
 NAME_BYTES = 63
 """The server cuts longer names silently (NAMEDATALEN - 1)."""
 
-Made = Literal["placeholder", "clone", "restored", "failed"]
+Made = Literal["clone", "restored", "failed"]
 """What a run makes, or (``failed``) replaces."""
 
 SUFFIXES: dict[str, Literal["closed", "placeholder", "clone", "restored", "failed"]] = {
@@ -30,15 +30,17 @@ SUFFIXES: dict[str, Literal["closed", "placeholder", "clone", "restored", "faile
 """By the end of the name: ``closed`` is the target itself behind the door by rename."""
 
 _EXPLAINED: dict[Made, str] = {
-    "placeholder": "empty; it has the target's name while the door is closed",
     "clone": "a copy made behind the closed door, to bring the database back in a moment",
     "restored": "restored from the checkpoint, and not put in place",
     "failed": "what a failed rollback left; another database has taken its place",
 }
 
 _MARK = re.compile(
-    r"rollback_tui (placeholder|clone|restored|failed) of (.*), run ([0-9a-f]{8}): .*", re.DOTALL
+    r"rollback_tui (clone|restored|failed) of (.*), run ([0-9a-f]{8}): .*", re.DOTALL
 )
+
+# See rollback_tui.postgres.rename: it does not name the target, which may be called so itself.
+_PLACEHOLDER = re.compile(r"rollback-tui placeholder of run ([0-9a-f]{8}).*", re.DOTALL)
 
 _NAME = re.compile("(" + "|".join(SUFFIXES) + r")([0-9a-f]{8})\Z")
 
@@ -73,8 +75,12 @@ def marked(kind: Made, database: str, run: str) -> str:
     return f"rollback_tui {kind} of {printable(database)}, run {run[:8]}: {_EXPLAINED[kind]}"
 
 
-def read_mark(comment: str | None, database: str) -> Mark | None:
-    """Return what a COMMENT says; None when it is not a mark of ours, or of another target."""
+def read_mark(comment: str | None, name: str, database: str) -> Mark | None:
+    """Return what the COMMENT of the database ``name`` says; None when it is not a mark of ours,
+    or speaks of another target than ``database``."""
+    empty = _PLACEHOLDER.fullmatch(comment or "")
+    if empty is not None and (name == database or read_name(name, database) is not None):
+        return Mark(kind="placeholder", database=database, run=empty.group(1))
     match = _MARK.fullmatch(comment or "")
     if match is None or match.group(2) != printable(database):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import psycopg
 
@@ -14,9 +14,9 @@ from rollback_tui.config import Settings
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.facts import Facts, Privileges
-from rollback_tui.core.model import Activity, Plan
+from rollback_tui.core.model import Activity, Plan, Rung
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import activity, dependents, execute, run_row
+from rollback_tui.postgres import activity, dependents, execute, leftovers, run_row
 from rollback_tui.postgres.connect import Connection, target, through_pooler
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.survey import door
@@ -66,6 +66,7 @@ def gather(
         if rights is not None and not opened
         else None
     )
+    rung: Rung | Literal["none"] = "none" if opened else (chosen.rung if chosen else "terminate")
     return Facts(
         target=here,
         confirmed_fingerprint=confirmed,
@@ -83,7 +84,7 @@ def gather(
         ),
         run_directory_problem=run_directory_problem,
         run_row_problem=asked("run_row", lambda: _run_row(connection, settings)),
-        door="none" if opened else (chosen.rung if chosen else "terminate"),
+        door=rung,
         door_why=chosen.why if chosen else (),
         unendable=() if now is None or rights is None or standby else _unendable(now, rights),
         clone=asked(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from rollback_tui.core import events as ev
-from rollback_tui.core.facts import CheckpointFacts, Facts, Privileges
+from rollback_tui.core.facts import CheckpointFacts, CloneFacts, Facts, Privileges
 from rollback_tui.core.model import (
     Activity,
     AppliedMigration,
@@ -168,6 +168,16 @@ STORAGE = CheckpointFacts(
 )
 
 
+CLONE = CloneFacts(
+    wanted="off",
+    database_bytes=10_000_000,
+    estimated_seconds=2.2,
+    limit_seconds=120,
+    free_bytes=50_000_000,
+    strategy="wal_log",
+)
+
+
 def facts(**changes: Any) -> Facts:
     """Facts with which every check passes, except that data goes."""
     made = Facts(
@@ -181,6 +191,7 @@ def facts(**changes: Any) -> Facts:
         pooler=False,
         checkpoint=STORAGE,
         run_directory_problem=None,
+        clone=CLONE,
         door="limit",
     )
     return msgspec.structs.replace(made, **changes)

@@ -10,10 +10,20 @@ from msgspec.structs import replace
 
 from rollback_tui.core.checks import CHECKS, judge, may_roll_back, obstacles
 from rollback_tui.core.claim import Claim
-from rollback_tui.core.facts import Dependent, Facts, ParserAnswer
+from rollback_tui.core.facts import CloneFacts, Dependent, Facts, Leftover, ParserAnswer
 from rollback_tui.core.model import CheckResult, Loss, Operator, PreparedTransaction, Problem
 from tests.core import example
-from tests.core.example import RIGHTS, STORAGE, TARGET, activity, facts, migration, plan, script
+from tests.core.example import (
+    CLONE,
+    RIGHTS,
+    STORAGE,
+    TARGET,
+    activity,
+    facts,
+    migration,
+    plan,
+    script,
+)
 
 
 def answer(name: str, given: Facts) -> CheckResult:
@@ -34,6 +44,16 @@ def _dependent(cascades: bool) -> Dependent:
     return Dependent(
         statement=2, dropped="column users.a", dependent="view public.v", cascades=cascades
     )
+
+
+def copied(**changes: Any) -> CloneFacts:
+    """A clone that is wanted and possible, unless changed."""
+    return replace(CLONE, **({"wanted": "wanted", "remedy": "Go without."} | changes))
+
+
+def left(kind: Any, size: int | None = 2 << 20) -> Leftover:
+    """A database that run 1a2b3c4d left."""
+    return Leftover(database=f"shop_{kind}", kind=kind, run="1a2b3c4d", bytes=size)
 
 
 IDLE = example.session(pid=7, state="idle in transaction", transaction_age=30.0, query_age=20.0)
@@ -170,6 +190,29 @@ CASES: list[tuple[str, str, Facts, str]] = [
     ("checkpoint", "unknown", facts(checkpoint=replace(STORAGE, pg_dump_major=None)), ""),
     ("checkpoint", "unknown", facts(checkpoint=replace(STORAGE, free_bytes=None)), ""),
     ("checkpoint", "unknown", facts(checkpoint=None), ""),
+    ("clone", "pass", facts(), "so configured: bringing the database back would take a pg_restore"),
+    ("clone", "pass", facts(clone=copied()), "about 2 s (estimate)"),
+    ("clone", "warn", facts(clone=copied(free_bytes=None)), "free on the server: not visible"),
+    ("clone", "warn", facts(clone=copied(estimated_seconds=None)), "not known how long"),
+    ("clone", "warn", facts(clone=copied(obstacle="too big")), "too big"),
+    ("clone", "fail", facts(clone=copied(wanted="required", obstacle="too big")), "too big"),
+    ("clone", "unknown", facts(clone=None), "not known whether a clone can be made"),
+    ("leftovers", "pass", facts(), "no database of an earlier run"),
+    ("leftovers", "warn", facts(leftovers=(left("clone"),)), "1 database of earlier runs, 2.0 MiB"),
+    (
+        "leftovers",
+        "warn",
+        facts(leftovers=(left("failed"), left("half made", size=None))),
+        "2 databases of earlier runs, 2.0 MiB at least",
+    ),
+    (
+        "leftovers",
+        "fail",
+        facts(leftovers=(left("clone"), left("closed"))),
+        "never opened its door",
+    ),
+    ("leftovers", "fail", facts(leftovers=(left("placeholder"),)), "run 1a2b3c4d"),
+    ("leftovers", "unknown", facts(leftovers=None), "not known what earlier runs left"),
     ("run_directory", "pass", facts(), ""),
     ("run_directory", "fail", facts(run_directory_problem="/x: full"), "/x: full"),
     ("no_prepared_transactions", "pass", facts(), ""),
@@ -318,6 +361,7 @@ def test_an_override_needs_a_reason() -> None:
             facts(activity=activity(prepared=(PreparedTransaction(gid="g", owner="o", age=1.0),))),
         ),
         ("run_directory", facts(run_directory_problem="full")),
+        ("leftovers", facts(leftovers=(left("closed"),))),
         ("checkpoint", facts(checkpoint=replace(STORAGE, writable=False))),
     ],
 )

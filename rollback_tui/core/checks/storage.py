@@ -1,17 +1,21 @@
-"""Can a checkpoint be made, and can the run keep its journal?"""
+"""Can a checkpoint and a clone be made, can the run keep its journal, and what did others leave?"""
 
 from __future__ import annotations
 
 import humanize
 
-from rollback_tui.core.checks.verdicts import Question
-from rollback_tui.core.facts import CheckpointFacts, Facts
+from rollback_tui.core.checks.verdicts import Question, some
+from rollback_tui.core.facts import CheckpointFacts, CloneFacts, Facts, Leftover
 from rollback_tui.core.model import CheckResult
 
 CHECKPOINT = Question("checkpoint", "Checkpoint")
 # What is missing cannot be conjured up by a typed reason: the dump would fail all the same.
 CHECKPOINT_IMPOSSIBLE = Question("checkpoint", "Checkpoint", fixed=True)
+CLONE = Question("clone", "Clone for instant recovery")
 RUN_DIRECTORY = Question("run_directory", "Journal can be kept", fixed=True)
+LEFTOVERS = Question("leftovers", "Nothing left by earlier runs")
+# Nobody may begin while the target itself, or the placeholder in its stead, waits to be put back.
+NOT_PUT_BACK = Question("leftovers", "Nothing left by earlier runs", fixed=True)
 
 _WITHOUT = "or go without: [checkpoint] enabled = false."
 
@@ -105,6 +109,85 @@ def run_directory(facts: Facts) -> CheckResult:
             "Make the directory writable, or set [run] directory.",
         )
     return RUN_DIRECTORY.passed("the run's directory is writable")
+
+
+def clone(facts: Facts) -> CheckResult:
+    """Whether a copy can be made behind the door, and for how long that keeps it closed."""
+    found = facts.clone
+    if found is None:
+        return CLONE.unknown(facts, "clone", "not known whether a clone can be made", "Try again.")
+    if found.wanted == "off":
+        return CLONE.passed(
+            "none, so configured: bringing the database back would take a pg_restore",
+            ('[checkpoint] clone = "off"',),
+        )
+    if found.obstacle:
+        evidence = (found.obstacle, f'[checkpoint] clone = "{found.wanted}"', *_cost(found))
+        if found.wanted == "required":
+            return CLONE.failed("no clone can be made, and it is required", evidence, found.remedy)
+        return CLONE.warned(
+            "no clone can be made; a recovery would take a pg_restore", evidence, found.remedy
+        )
+    if found.estimated_seconds is None:
+        return CLONE.warned(
+            "not known how long a copy would keep the door closed", _cost(found), _LOOK
+        )
+    summary = f"a copy keeps the door closed about {found.estimated_seconds:,.0f} s (estimate)"
+    if found.free_bytes is None:
+        return CLONE.warned(f"{summary}; not known if it fits", _cost(found), _LOOK)
+    return CLONE.passed(summary, _cost(found))
+
+
+_LOOK = (
+    "Look on the server with df: the copy needs as much as the database has, and a full disk can"
+    " stop the server."
+)
+
+
+def _cost(found: CloneFacts) -> tuple[str, ...]:
+    estimated = found.estimated_seconds
+    free = found.free_bytes
+    return (
+        f"database {_size(found.database_bytes)}; the copy takes as much on the server",
+        "free on the server: " + ("not visible from here" if free is None else _size(free)),
+        f"estimated {'unknown' if estimated is None else f'{estimated:,.1f} s'},"
+        f" given up after {found.limit_seconds:,.0f} s",
+        f"strategy {found.strategy}",
+    )
+
+
+def leftovers(facts: Facts) -> CheckResult:
+    """What earlier runs of this target left on the server: the target itself, or only copies."""
+    found = facts.leftovers
+    if found is None:
+        return LEFTOVERS.unknown(
+            facts,
+            "leftovers",
+            "not known what earlier runs left on the server",
+            "Look by hand: psql -l",
+        )
+    if not found:
+        return LEFTOVERS.passed("no database of an earlier run is on the server")
+    evidence = [_leftover(one) for one in found]
+    waiting = [one for one in found if one.kind in ("closed", "placeholder")]
+    if waiting:
+        return NOT_PUT_BACK.failed(
+            f"run {waiting[0].run or '?'} never opened its door",
+            evidence,
+            f"Finish it first: rollback-tui settle {waiting[0].run}".rstrip(),
+        )
+    known = [one.bytes for one in found if one.bytes is not None]
+    size = _size(sum(known)) + (" at least" if len(known) < len(found) else "")
+    return LEFTOVERS.warned(
+        f"{some(len(found), 'database')} of earlier runs, {size}",
+        evidence,
+        "When nobody needs them any more: rollback-tui checkpoint prune",
+    )
+
+
+def _leftover(one: Leftover) -> str:
+    size = "size unknown" if one.bytes is None else _size(one.bytes)
+    return f"{one.database}: {one.kind}, run {one.run or '?'}, {size}"
 
 
 def _size(number: int) -> str:
