@@ -14,6 +14,7 @@ from rollback_tui.core.run_view import advance
 from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.run import folder, hooks
 from rollback_tui.run.context import Run, summary_of
+from rollback_tui.run.steps import resume_commands
 from rollback_tui.run.verification import Prober
 
 
@@ -119,6 +120,7 @@ def _next_commands(run: Run, outcome: Outcome) -> tuple[str, ...]:
     if outcome != "needs_operator":
         return ()
     commands = [alarm.remedy for alarm in run.view.alarms]
+    commands += resume_commands(run.view)
     made = run.view.checkpoint
     if made is not None:
         commands.append(f"{made.path}/restore.sh {run.database}_restored")

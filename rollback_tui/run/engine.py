@@ -17,6 +17,7 @@ from rollback_tui.run.doorway import Keeper, close_door, reopen
 from rollback_tui.run.execution import StatementRefused, TransactionLost, execute
 from rollback_tui.run.judgement import reach, says_committed, wait_until_gone
 from rollback_tui.run.preflight import announce, checkpoint, drain, preflight
+from rollback_tui.run.stepwise_outcome import roll_back_stepwise
 from rollback_tui.run.undo import undo
 from rollback_tui.run.verification import Prober, health, verify
 
@@ -74,6 +75,8 @@ def judge_result(run: Run, *, healthy: bool | None) -> tuple[Outcome, str]:
 
 
 def _transaction(run: Run, keeper: Keeper | None) -> tuple[Outcome, str]:
+    if not run.plan.transactional:
+        return roll_back_stepwise(run, keeper)
     try:
         execute(run)
         passed = verify(run)

@@ -30,6 +30,11 @@ _SHORT_TRANSACTION = 1.0
 def preflight(run: Run) -> None:
     """Refuse unless all is as it was confirmed. Raises RunRefused or ConnectionFailed."""
     with run.phase("preflight") as outcome:
+        if not run.plan.transactional and not run.request.stepwise_confirmed:
+            raise RunRefused(
+                "this plan goes statement by statement, and nobody said yes to that",
+                "Add --statement-by-statement: what is done then stays done.",
+            )
         run.open_connections()
         one_run_a_target(run)
         _same_scripts(run)

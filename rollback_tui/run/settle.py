@@ -27,6 +27,7 @@ from rollback_tui.run.judgement import (
 from rollback_tui.run.preflight import one_run_a_target
 from rollback_tui.run.recovery import settle_swap
 from rollback_tui.run.request import RunRequest
+from rollback_tui.run.stepwise_outcome import settle_stepwise
 from rollback_tui.run.verification import health
 from rollback_tui.run.worker import opened
 
@@ -62,6 +63,9 @@ def _remember(run: Run, records: tuple[ev.Record, ...]) -> None:
         run.view = advance(run.view, record)
         if isinstance(record.event, ev.TransactionStarted):
             run.xid = record.event.xid
+            run.backend_pid = record.event.backend_pid
+            run.backend_start = record.event.backend_start
+        elif isinstance(record.event, ev.StepsStarted):
             run.backend_pid = record.event.backend_pid
             run.backend_start = record.event.backend_start
 
@@ -118,6 +122,12 @@ def _judged(run: Run, *, committed: bool) -> tuple[Outcome, str]:
         return "refused", "The worker died before anything was touched."
     if run.view.swapped is not None:
         return _recovered(run)
+    if not run.plan.transactional:
+        outcome, told = settle_stepwise(run)
+        if outcome != "rolled_back":
+            return outcome, told
+        outcome, judged = judge_result(run, healthy=health(run))
+        return outcome, f"{told} {judged}"
     if committed:
         run.committed = True
         if not version_says_committed(run, run.live_target()):

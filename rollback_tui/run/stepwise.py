@@ -92,11 +92,15 @@ def _begin(run: Run, connection: Connection) -> None:
     finally:
         if not connection.broken:
             connection.execute("ROLLBACK")
+    theirs = run.request.resume.invalid_indexes if run.request.resume else ()
     run.write(
         ev.StepsStarted(
             backend_pid=run.backend_pid,
             backend_start=run.backend_start,
-            invalid_indexes=tuple(i.name for i in concurrent.invalid_indexes(connection)),
+            # What an interrupted run left is ours to clear away, also for the next one.
+            invalid_indexes=tuple(
+                i.name for i in concurrent.invalid_indexes(connection) if i.name not in theirs
+            ),
         )
     )
     insert_run_row(run, connection)
