@@ -294,7 +294,10 @@ class Run:
         """
         if self.view.door != "rename":
             return self.request.dsn
-        place = rename.place(self.live_maintenance(), self.target_oid)
+        try:
+            place = rename.place(self.live_maintenance(), self.target_oid)
+        except psycopg.OperationalError as error:
+            raise ConnectionFailed(summary_of(error), "Is the server running?") from None
         return with_database(self.request.dsn, place.name) if place else self.request.dsn
 
     def live_target(self) -> Connection:

@@ -11,7 +11,7 @@ import pytest
 
 from rollback_tui.config import Settings
 from rollback_tui.core.model import Plan
-from rollback_tui.postgres.connect import Connection, connect, target
+from rollback_tui.postgres.connect import Connection, connect, target, with_database
 from rollback_tui.run import folder
 from rollback_tui.run.context import Run
 from rollback_tui.run.control import Control
@@ -119,8 +119,9 @@ def test_what_somebody_else_changed_is_never_restored_over(
 ) -> None:
     checkpoint(run)
     keeper = close_door(run)
-    begun(run)
-    with psycopg.connect(project.database.superuser_dsn) as somebody:
+    working = begun(run)
+    behind = with_database(project.database.superuser_dsn, working.info.dbname)
+    with psycopg.connect(behind) as somebody:
         somebody.execute("CREATE TABLE theirs (id int)")
     outcome, _ = undo(run, keeper, StatementRefused("no", ""))
     reopen(run, keeper)
