@@ -43,6 +43,8 @@ FROM pg_database d, pg_roles me
 WHERE me.rolname = current_user AND d.datname = ANY(%s)
 """
 
+_IS_TEMPLATE = "SELECT datistemplate FROM pg_database WHERE datname = %s"
+
 # All of these belong to the database by its number, and would stay with the failed one.
 _TIED = """
 SELECT 'logical slot ' || slot_name FROM pg_replication_slots WHERE database = %(name)s
@@ -171,7 +173,12 @@ def _attempt(connection: Connection, dsn: str, names: _Swap) -> None:
         properties = read_properties(connection, database)
         for statement in carry_statements(properties, new):
             connection.execute(statement)
-        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(new))
+        template = connection.execute(_IS_TEMPLATE, [database]).fetchone() == (True,)
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true IS_TEMPLATE {}").format(
+                new, sql.Literal(template)
+            )
+        )
         if names.kept_comment is not None:
             mark = sql.SQL("COMMENT ON DATABASE {} IS {}")
             connection.execute(mark.format(old, sql.Literal(names.kept_comment)))

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import click
 import humanize
 import msgspec
+import psycopg
 
-from rollback_tui.checkpoint import listing, restore, verify
+from rollback_tui.checkpoint import listing, prune, restore, verify
 from rollback_tui.checkpoint.facts import checkpoint_directory
 from rollback_tui.checkpoint.make import make
+from rollback_tui.checkpoint.storage import now
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
-from rollback_tui.core.errors import ConfigurationError, FrameworkError
+from rollback_tui.core.errors import CheckpointError, ConfigurationError, FrameworkError
 from rollback_tui.core.model import Plan
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import catalog, counts
-from rollback_tui.postgres.connect import resolved, target, with_database
+from rollback_tui.postgres import catalog, counts, target_lock
+from rollback_tui.postgres.connect import Connection, connect, resolved, target, with_database
 from rollback_tui.survey.baseline import Baseline, load, save
 from rollback_tui.survey.planning import detected, make_plan
 from rollback_tui.survey.planning import history as applied_history
@@ -118,6 +122,105 @@ def restore_(given: Common, name: str, new_database: str) -> None:
         counted = "NOT as the manifest says" if differences else "as the manifest says"
         click.echo(f"{printable(new_database)}: restored, rows {counted}")
     sys.exit(1 if differences else 0)
+
+
+@checkpoint.command("prune")
+@click.option(
+    "--older-than",
+    type=click.FloatRange(min=0),
+    default=None,
+    metavar="DAYS",
+    help="Also complete dumps of this age; never the newest of a target.",
+)
+@click.option("--yes", is_flag=True, help="Remove what is listed as removable.")
+@common
+def prune_(given: Common, older_than: float | None, yes: bool) -> None:
+    """List what runs and broken dumps left behind; remove it only with --yes.
+
+    Databases: kept failed ones, clones, restored ones, half-made ones. Never one that does not
+    carry our mark, is in use, or belongs to a run without an outcome.
+    """
+    with given.connect() as connection:
+        database = connection.info.dbname
+    with contextlib.closing(connect(given.used_maintenance_dsn())) as maintenance:
+        # Held until the end: no run begins while its safety net is taken away.
+        alone = target_lock.take(maintenance, database)
+        try:
+            items = prune.databases(
+                maintenance,
+                database,
+                busy="" if alone else "a run has the target: try again after it",
+                unfinished={claim.short for claim in given.claims()},
+            )
+        except psycopg.Error as error:
+            raise ConfigurationError(
+                f"the server's databases cannot be listed: {printable(str(error))}", "Try again."
+            ) from None
+        items += prune.directories(
+            _directory(given),
+            partial_seconds=given.settings.checkpoint.timeout_seconds,
+            older_than=None if older_than is None else timedelta(days=older_than),
+            moment=now(),
+        )
+        _print_prune(given, items, _removed(maintenance, items) if yes else None)
+
+
+def _removed(
+    maintenance: Connection, items: tuple[prune.Removable, ...]
+) -> dict[prune.Removable, str]:
+    """Remove what may be removed; return the reason by item, empty where it is gone."""
+    answers: dict[prune.Removable, str] = {}
+    for item in items:
+        if not item.kept_because:
+            try:
+                prune.remove(maintenance, item)
+                answers[item] = ""
+            except CheckpointError as error:
+                answers[item] = error.summary
+    return answers
+
+
+def _print_prune(
+    given: Common,
+    items: tuple[prune.Removable, ...],
+    answers: dict[prune.Removable, str] | None,
+) -> None:
+    """Print what there is and what became of it; exit 1 when something could not be removed."""
+    done = answers or {}
+    if given.as_json:
+        print_json(
+            [
+                msgspec.to_builtins(item)
+                | {"removed": done.get(item) == "", "problem": done.get(item, "")}
+                for item in items
+            ]
+        )
+    else:
+        for item in items:
+            click.echo(_prune_line(item, done.get(item)))
+        _print_sum(items, removed=answers is not None)
+    sys.exit(1 if any(done.values()) else 0)
+
+
+def _prune_line(item: prune.Removable, answer: str | None) -> str:
+    size = "size unknown" if item.bytes is None else humanize.naturalsize(item.bytes, binary=True)
+    if item.kept_because:
+        state = f"kept: {item.kept_because}"
+    elif answer is None:
+        state = "removable"
+    else:
+        state = f"NOT removed: {answer}" if answer else "removed"
+    run = f", run {item.run}" if item.run else ""
+    return printable(f"{item.kind} {item.name}  ({item.what}{run}, {size})  {state}")
+
+
+def _print_sum(items: tuple[prune.Removable, ...], *, removed: bool) -> None:
+    free = [item for item in items if not item.kept_because]
+    if not items:
+        click.echo("Nothing is left behind.")
+    elif not removed and free:
+        size = humanize.naturalsize(prune.total(items), binary=True)
+        click.echo(f"Nothing was removed. With --yes: {len(free)} of these, about {size}.")
 
 
 def _find(given: Common, name: str | None) -> Path:

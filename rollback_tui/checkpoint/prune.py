@@ -1,0 +1,155 @@
+"""What earlier runs and checkpoints left, and which of it may be removed.
+
+Never removed: a database without our mark, or one that is in use; what a run needs that has no
+outcome yet; a dump that may still be being made; the newest dump of a target.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+from psycopg import sql
+
+from rollback_tui.checkpoint.listing import ListedCheckpoint, list_checkpoints
+from rollback_tui.checkpoint.storage import PARTIAL, sync
+from rollback_tui.core.errors import CheckpointError
+from rollback_tui.core.facts import Leftover
+from rollback_tui.core.model import Value
+from rollback_tui.core.text import printable
+from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.leftovers import leftovers
+
+
+class Removable(Value, frozen=True, kw_only=True):
+    """One database or directory, and whether it may be removed."""
+
+    kind: Literal["database", "directory"]
+    name: str
+    """Of the database; the path of the directory."""
+    what: str
+    """``clone``, ``failed``, ``restored``, ``half made``, ``closed``, ``placeholder``,
+    ``unfinished dump``, ``dump``."""
+    run: str = ""
+    """First eight characters of the run's id, where there is one."""
+    bytes: int | None = None
+    kept_because: str = ""
+    """Why it is not removed; empty: it may be."""
+
+
+def databases(
+    maintenance: Connection, database: str, *, busy: str, unfinished: Collection[str]
+) -> tuple[Removable, ...]:
+    """Return what runs of ``database`` left on the server. Raises psycopg.Error.
+
+    ``busy``: why none of them may be removed now, or empty; ``unfinished``: first eight
+    characters of runs without an outcome.
+    """
+    return tuple(
+        Removable(
+            kind="database",
+            name=one.database,
+            what=one.kind,
+            run=one.run,
+            bytes=one.bytes,
+            kept_because=busy or _why_kept(maintenance, one, unfinished),
+        )
+        for one in leftovers(maintenance, database)
+    )
+
+
+def _why_kept(maintenance: Connection, one: Leftover, unfinished: Collection[str]) -> str:
+    if one.kind in ("closed", "placeholder") or one.run in unfinished:
+        return f"its run has no outcome yet: rollback-tui settle {one.run}"
+    if not one.marked:
+        return "its comment does not say that a run made it; drop it by hand if you know it"
+    row = maintenance.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND usesysid IS NOT NULL",
+        [one.database],
+    ).fetchone()
+    inside = int(row[0]) if row else 0
+    return f"in use by {inside} session{'s' if inside > 1 else ''}" if inside else ""
+
+
+def directories(
+    directory: Path, *, partial_seconds: float, older_than: timedelta | None, moment: datetime
+) -> tuple[Removable, ...]:
+    """Return the half-made dumps, and the whole ones older than ``older_than`` (None: none).
+
+    A dump in which something changed less than ``partial_seconds`` ago (the dump's own deadline)
+    may still be being made. Raises CheckpointError.
+    """
+    listed = list_checkpoints(directory, clock=lambda: moment)
+    newest: dict[str | None, str] = {}
+    for one in listed:  # newest first
+        if one.state == "complete":
+            newest.setdefault(one.fingerprint, one.path)
+    found = []
+    for one in listed:
+        if one.state == "partial":
+            quiet = (moment - _last_change(Path(one.path))).total_seconds()
+            young = quiet < partial_seconds
+            found.append(_directory(one, "it may still be being made" if young else ""))
+        elif one.state == "complete" and older_than and one.age > older_than.total_seconds():
+            last = newest.get(one.fingerprint) == one.path
+            found.append(_directory(one, "the newest of its target" if last else ""))
+    return tuple(found)
+
+
+def _directory(one: ListedCheckpoint, kept_because: str) -> Removable:
+    return Removable(
+        kind="directory",
+        name=one.path,
+        what="unfinished dump" if one.state == "partial" else "dump",
+        bytes=one.bytes,
+        kept_because=kept_because,
+    )
+
+
+def _last_change(path: Path) -> datetime:
+    newest = 0.0
+    for place in (path, *path.rglob("*")):
+        with contextlib.suppress(OSError):
+            newest = max(newest, place.lstat().st_mtime)
+    return datetime.fromtimestamp(newest, UTC)
+
+
+def remove(maintenance: Connection, item: Removable) -> None:
+    """Drop the database or delete the directory. Raises CheckpointError when it stays.
+
+    Without FORCE: whoever has come in since is not ended, the server refuses to drop it.
+    """
+    if item.kept_because:
+        raise CheckpointError(f"{printable(item.name)} is kept: {item.kept_because}", "")
+    try:
+        if item.kind == "database":
+            maintenance.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(item.name))
+            )
+        else:
+            _delete(Path(item.name))
+    except (psycopg.Error, OSError) as error:
+        raise CheckpointError(
+            f"{printable(item.name)} is still there: {printable(' '.join(str(error).split()))}",
+            "Remove it by hand, as its owner.",
+        ) from None
+
+
+def _delete(path: Path) -> None:
+    """Take the name of a complete checkpoint away first: half of one must never look whole."""
+    if not path.name.startswith(PARTIAL):
+        doomed = path.with_name(PARTIAL + path.name)
+        path.rename(doomed)
+        sync(path.parent)
+        path = doomed
+    shutil.rmtree(path)
+
+
+def total(items: Sequence[Removable]) -> int:
+    """Return the bytes of those that may be removed, as far as they are known."""
+    return sum(item.bytes or 0 for item in items if not item.kept_because)
