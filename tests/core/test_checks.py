@@ -40,6 +40,9 @@ def _statement(**effect: Any) -> Facts:
     return facts(plan=plan(migration(script=script(statements=(one,)))))
 
 
+STEPWISE = facts(plan=plan(migration(script=script(transactional=False))))
+
+
 def _dependent(cascades: bool) -> Dependent:
     return Dependent(
         statement=2, dropped="column users.a", dependent="view public.v", cascades=cascades
@@ -134,12 +137,40 @@ CASES: list[tuple[str, str, Facts, str]] = [
     ("no_psql_commands", "fail", _problem("psql_command"), "line 7"),
     ("no_psql_commands", "fail", _problem("copy_from_stdin"), "line 7"),
     ("transactional", "pass", facts(), ""),
-    ("transactional", "fail", _statement(transactional=False, kind="VACUUM"), "VACUUM"),
+    ("transactional", "warn", _statement(transactional=False, kind="VACUUM"), "VACUUM"),
     ("transactional", "warn", _statement(transactional=None), "statement"),
+    ("transactional", "warn", STEPWISE, "3 is marked"),
+    ("transactional", "warn", replace(STEPWISE, run_row_problem="no CREATE"), "say yourself"),
+    ("transactional", "fail", _statement(transactional=False, kind="ALTER SYSTEM"), "ALTER SYSTEM"),
+    ("transactional", "fail", _statement(transactional=False, kind="DROP DATABASE"), "DATABASE"),
     (
         "transactional",
         "fail",
-        facts(plan=plan(migration(script=script(transactional=False)))),
+        facts(
+            plan=plan(
+                migration(
+                    script=script(
+                        statements=(example.statement(1, "CREATE ROLE r", "CREATE ROLE"),),
+                        transactional=False,
+                    )
+                )
+            )
+        ),
+        "the whole server's roles",
+    ),
+    ("transactional", "pass", _statement(kind="CREATE ROLE"), ""),
+    (
+        "transactional",
+        "fail",
+        replace(STEPWISE, checkpoint=replace(STORAGE, wanted=False)),
+        "enabled = false",
+    ),
+    (
+        "transactional",
+        "warn",
+        replace(
+            STEPWISE, checkpoint=replace(STORAGE, wanted=False), clone=copied(wanted="required")
+        ),
         "3 is marked",
     ),
     ("syntax", "pass", facts(), "not executed"),
@@ -355,7 +386,8 @@ def test_an_override_needs_a_reason() -> None:
         ("script_readable", _problem("encoding")),
         ("no_transaction_control", _problem("transaction_control")),
         ("no_psql_commands", _problem("psql_command")),
-        ("transactional", _statement(transactional=False)),
+        ("transactional", _statement(transactional=False, kind="ALTER SYSTEM")),
+        ("transactional", replace(STEPWISE, checkpoint=replace(STORAGE, wanted=False))),
         (
             "no_prepared_transactions",
             facts(activity=activity(prepared=(PreparedTransaction(gid="g", owner="o", age=1.0),))),

@@ -1,4 +1,4 @@
-"""May these bytes be executed, all of them, in one transaction?"""
+"""May these bytes be executed, all of them, and in one transaction?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PSQL_COMMANDS = Question("no_psql_commands", "No psql commands", fixed=True)
 TRANSACTIONAL = Question("transactional", "Fits in one transaction", fixed=True)
 SYNTAX = Question("syntax", "Server accepts the syntax")
 
-_PSQL_RULES = frozenset({"psql_command", "copy_from_stdin"})
+_PSQL_RULES = frozenset({"psql_command", "copy_from_stdin", "copy_to_stdout"})
 _CONTROL_RULES = frozenset({"transaction_control"})
 
 
@@ -74,7 +74,7 @@ def no_transaction_control(facts: Facts) -> CheckResult:
 
 
 def no_psql_commands(facts: Facts) -> CheckResult:
-    """Backslash commands and COPY … FROM STDIN are psql's, not the server's."""
+    """Backslash commands and COPY from or to the client are psql's, not the server's."""
     found = _problems(facts, _PSQL_RULES)
     if found:
         return PSQL_COMMANDS.failed(
@@ -86,16 +86,10 @@ def no_psql_commands(facts: Facts) -> CheckResult:
 
 
 def transactional(facts: Facts) -> CheckResult:
-    """CONCURRENTLY, VACUUM and the like cannot run in a transaction block."""
-    statements = [s for s in facts.plan.statements if s.effect.transactional is False]
-    marked = [m for m in facts.plan.migrations if m.script and not m.script.transactional]
-    remedy = "Take these out of the down migration and run them by hand afterwards."
-    if statements or marked:
-        lines = [f"statement {s.index}, line {s.line}: {s.effect.kind}" for s in statements]
-        lines += [f"{m.version} is marked as not transactional by its framework" for m in marked]
-        return TRANSACTIONAL.failed(
-            f"{some(len(lines), 'part')} cannot run in a transaction", lines, remedy
-        )
+    """CONCURRENTLY, VACUUM and the like cannot run in a transaction block: then the plan goes
+    statement by statement, and only a checkpoint brings it back."""
+    if not facts.plan.transactional:
+        return _stepwise(facts)
     unread = [s for s in facts.plan.statements if s.effect.transactional is None]
     if unread:
         # Not a reason to stop: what cannot run in a transaction fails in it, cleanly.
@@ -105,6 +99,71 @@ def transactional(facts: Facts) -> CheckResult:
             "Read them in the preview. If one cannot, the run ends unchanged.",
         )
     return TRANSACTIONAL.passed("all of it runs in one transaction, or not at all")
+
+
+_SHARED = (
+    ("ALTER SYSTEM", "the whole server's configuration"),
+    ("CREATE DATABASE", "another database of the server"),
+    ("DROP DATABASE", "another database of the server"),
+    ("ALTER DATABASE", "what belongs to a database from outside"),
+    ("CREATE TABLESPACE", "the whole server's disks"),
+    ("DROP TABLESPACE", "the whole server's disks"),
+    ("ALTER TABLESPACE", "the whole server's disks"),
+    ("CREATE ROLE", "the whole server's roles"),
+    ("ALTER ROLE", "the whole server's roles"),
+    ("DROP ROLE", "the whole server's roles"),
+    ("GRANT ROLE", "the whole server's roles"),
+    ("REASSIGN OWNED", "also what the roles own outside this database"),
+    ("CREATE SUBSCRIPTION", "a replication slot on another server"),
+    ("DROP SUBSCRIPTION", "a replication slot on another server"),
+    ("COMMIT PREPARED", "a transaction of somebody else"),
+    ("ROLLBACK PREPARED", "a transaction of somebody else"),
+    ("DISCARD", "the run's own session, its locks and limits"),
+)
+"""Beginning of an effect's kind → what it reaches that no checkpoint of this database holds."""
+
+
+def _stepwise(facts: Facts) -> CheckResult:
+    shared = [
+        f"statement {s.index}, line {s.line}: {s.effect.kind} changes {what}"
+        for s in facts.plan.statements
+        for kind, what in _SHARED
+        if s.effect.kind.startswith(kind)
+    ]
+    if shared:
+        return TRANSACTIONAL.failed(
+            f"{some(len(shared), 'statement')} could be undone neither by ROLLBACK nor from the"
+            " checkpoint",
+            shared,
+            "Take these out of the down migration and run them by hand afterwards.",
+        )
+    alone = [
+        f"statement {s.index}, line {s.line}: {s.effect.kind} cannot run in a transaction"
+        for s in facts.plan.statements
+        if s.effect.transactional is False
+    ]
+    alone += [
+        f"{m.version} is marked as not transactional by its framework"
+        for m in facts.plan.migrations
+        if m.script and not m.script.transactional
+    ]
+    saved = facts.checkpoint is None or facts.checkpoint.wanted
+    if not saved and not (facts.clone and facts.clone.wanted == "required"):
+        return TRANSACTIONAL.failed(
+            "it goes statement by statement, and no checkpoint would bring it back",
+            [*alone, "[checkpoint] enabled = false"],
+            "Set [checkpoint] enabled = true, or take these out of the down migration.",
+        )
+    if facts.run_row_problem != "":
+        alone.append(
+            "the run's own row cannot be written: of a statement that is interrupted you may have"
+            " to say yourself whether it is done"
+        )
+    return TRANSACTIONAL.warned(
+        "runs statement by statement: what is done stays done",
+        ["only the checkpoint brings it back", *alone],
+        "Read it twice. `run` needs --statement-by-statement for it.",
+    )
 
 
 def syntax(facts: Facts) -> CheckResult:
