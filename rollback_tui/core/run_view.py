@@ -93,6 +93,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """The copy that stands; None when there is none (any more)."""
     swap_started: ev.SwapStarted | None = None
     swapped: ev.Swapped | None = None
+    from_clone: bool = False
+    """What took the target's place is the copy made behind the door, not a restored dump."""
     committed: bool = False
     unchanged: ev.UnchangedProven | None = None
     recovery: tuple[ev.RecoveryStep, ...] = ()
@@ -230,10 +232,10 @@ def _facts(view: RunView, event: ev.AnyEvent) -> dict[str, object]:
         case ev.AbortAsked():
             return {"abort_asked": True}
         case _:
-            return _safety_net(event)
+            return _safety_net(view, event)
 
 
-def _safety_net(event: ev.AnyEvent) -> dict[str, object]:
+def _safety_net(view: RunView, event: ev.AnyEvent) -> dict[str, object]:
     """What an interrupted run is settled by, and a failed one recovered from."""
     match event:
         case ev.RunRowInserted():
@@ -252,7 +254,13 @@ def _safety_net(event: ev.AnyEvent) -> dict[str, object]:
             return {"swap_started": event}
         case ev.Swapped():
             # What was put in place is the target now; it is no copy to be dropped any more.
-            return {"swapped": event, "clone": None, "clone_started": None}
+            cloned = view.clone is not None and view.clone.oid == event.new_oid
+            return {
+                "swapped": event,
+                "from_clone": cloned,
+                "clone": None,
+                "clone_started": None,
+            }
         case _:
             return {}
 

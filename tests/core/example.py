@@ -243,10 +243,22 @@ def view(*events: ev.AnyEvent) -> RunView:
     return fold(records(*events))
 
 
+HEAD = "17:" + "ab" * 32
+
+
 def attempt(number: int = 1) -> tuple[ev.AnyEvent, ...]:
     """The transaction with all of its statements, not ended yet."""
     return (
         ev.TransactionStarted(xid="771", backend_pid=55, attempt=number),
+        ev.RunRowInserted(judge="run row", head=HEAD),
+        ev.StateCaptured(
+            schema_sha256="5b" * 32,
+            rows=(
+                RowChange(table="public.users", before=5000, after=None),
+                RowChange(table="public.settings", before=20, after=None),
+                RowChange(table="public.huge", before=None, after=None),
+            ),
+        ),
         ev.StatementStarted(index=1),
         ev.StatementFinished(index=1, seconds=0.002, command_tag="DROP VIEW", rows=None),
         ev.LossCounted(
@@ -329,7 +341,7 @@ def failed_at_two() -> tuple[ev.AnyEvent, ...]:
     return (
         started(),
         ev.DoorClosed(rung="limit", connection_limit=-1),
-        *attempt()[:5],
+        *attempt()[:7],
         ev.StatementFailed(
             index=2,
             line=4,
@@ -344,6 +356,65 @@ def failed_at_two() -> tuple[ev.AnyEvent, ...]:
         ev.UnchangedProven(proven=True, basis="schema, rows"),
         ev.DoorOpened(seconds_closed=8.0),
         finished("unchanged"),
+    )
+
+
+BEHIND = "shop__rollback_5d0c6a1e"
+CLONE_NAME = "shop__clone_5d0c6a1e"
+FAILED_NAME = "shop__failed_5d0c6a1e"
+
+
+def door_by_renaming() -> tuple[ev.AnyEvent, ...]:
+    """The placeholder beforehand, then the door."""
+    return (
+        ev.DoorPrepared(placeholder="shop__closed_5d0c6a1e"),
+        ev.DoorClosed(
+            rung="rename",
+            connection_limit=-1,
+            renamed_to=BEHIND,
+            placeholder="shop__closed_5d0c6a1e",
+            placeholder_oid=16999,
+            properties={"owner": "0a" * 32},
+        ),
+    )
+
+
+def recovered_from_the_clone() -> tuple[ev.AnyEvent, ...]:
+    """The script ended the transaction; the copy made behind the door took the target's place."""
+    return (
+        started(),
+        *door_by_renaming(),
+        ev.CloneStarted(database=CLONE_NAME, estimated_seconds=2.2, strategy="wal_log"),
+        ev.CloneMade(database=CLONE_NAME, oid=17001, seconds=1.9, bytes=10_000_000),
+        *attempt()[:7],
+        ev.TransactionRolledBack(reason="statement 2 ended the transaction"),
+        ev.PhaseStarted(phase="recover"),
+        ev.SwapStarted(new=CLONE_NAME, new_oid=17001, kept=FAILED_NAME),
+        ev.Swapped(new_oid=17001, kept=FAILED_NAME),
+        ev.RecoveryStep(name="swap in the clone", ok=True, seconds=0.05, summary="swapped"),
+        ev.RecoveryStep(name="compare with before", ok=True, seconds=0.2, summary="as before"),
+        ev.PhaseFinished(phase="recover", status="done", seconds=0.3),
+        ev.DoorOpened(seconds_closed=12.0),
+        finished("recovered"),
+    )
+
+
+def stopped_in_the_middle() -> tuple[ev.AnyEvent, ...]:
+    """Statement by statement, resumed: the first was done before, the last has no answer."""
+    return (
+        started(),
+        *door_by_renaming(),
+        ev.CloneStarted(database=CLONE_NAME, estimated_seconds=None, strategy="file_copy"),
+        ev.CloneMade(database=CLONE_NAME, oid=17001, seconds=1.9, bytes=10_000_000),
+        ev.StepsStarted(backend_pid=55, backend_start=1, invalid_indexes=("public.old",)),
+        ev.RunRowInserted(judge="version table", why="no CREATE on the database"),
+        ev.StatementSkipped(index=1, why="done by the run 4c0ffee0"),
+        ev.StatementStarted(index=2),
+        attempt()[5],
+        ev.StatementFinished(index=2, seconds=0.01, command_tag="ALTER TABLE", rows=None),
+        ev.StatementStarted(index=3, alone=True),
+        ev.DoorOpened(seconds_closed=8.0),
+        finished("needs_operator"),
     )
 
 

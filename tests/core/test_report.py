@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from rollback_tui.core import events as ev
 from rollback_tui.core.model import Doomed, Loss, Operator
 from rollback_tui.core.report import log_line, report_json, report_markdown
-from rollback_tui.core.report.words import seconds
+from rollback_tui.core.report.words import drop_statement, seconds
 from rollback_tui.core.run_view import RunView
 from tests.core import example
 from tests.core.example import (
@@ -23,10 +23,12 @@ from tests.core.example import (
     migration,
     plan,
     records,
+    recovered_from_the_clone,
     rolled_back,
     script,
     started,
     statement,
+    stopped_in_the_middle,
     verification,
     view,
 )
@@ -43,7 +45,7 @@ def test_a_run_that_went_well() -> None:
     summary = _section(text, "Summary")
     assert "| Started | 2024-01-15 03:00:00 UTC |" in summary
     assert f"| Duration | {seconds(whole.elapsed)} |" in summary
-    assert "| Downtime | 15.0 s |" in summary
+    assert "| Downtime | 17.0 s |" in summary
     assert "production" in summary
     assert "ana at jump1" in summary
     assert "signups fail" in _section(text, "Migration rolled back")
@@ -263,6 +265,99 @@ def test_a_loss_nobody_counted_is_never_left_out() -> None:
     assert report_json(found)["impact"]["data_lost_known"] is False
 
 
+# --- what keeps a run safe ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rung", "words"),
+    [
+        ("rename", "closed by renaming: applications could not enter |"),
+        ("limit", "closed by connection limit: applications could not enter, superusers could"),
+        ("terminate", "sessions were only terminated, applications could come back"),
+    ],
+)
+def test_the_summary_says_whom_the_door_kept_out(rung: Any, words: str) -> None:
+    events = (started(), ev.DoorClosed(rung=rung, connection_limit=-1))
+    assert words in _section(report_markdown(view(*events)), "Summary")
+
+
+def test_no_door_is_said() -> None:
+    summary = _section(report_markdown(view(started())), "Summary")
+    assert "| Door | not closed: applications could work beside the run |" in summary
+
+
+ROW = ev.RunRowInserted(judge="run row", head=example.HEAD)
+TABLE = ev.RunRowInserted(judge="version table", why="no CREATE on the database")
+LOST = (
+    ev.PhaseStarted(phase="commit"),
+    ev.PhaseFinished(phase="commit", status="done", seconds=1, summary="no answer: reset"),
+)
+DIED = (ev.PhaseStarted(phase="commit"), ev.Committed(xid="1"), finished("rolled_back"))
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ((ROW,), "unanswered, decided by the run's own row in rollback_tui.runs (journal 17:abab"),
+        ((TABLE,), "decided by the version table, because: no CREATE on the database"),
+        ((ROW, ev.Committed(xid="1"), finished("rolled_back")), "answered; otherwise decided by"),
+        ((TABLE, *LOST), "no answer: reset; decided by the version table"),
+        ((ROW, *DIED), "the worker ended before an answer was seen; decided by the run's own row"),
+    ],
+)
+def test_what_decides_an_unanswered_commit(events: tuple[ev.AnyEvent, ...], words: str) -> None:
+    summary = _section(report_markdown(view(started(), *events)), "Summary")
+    (line,) = [line for line in summary.splitlines() if line.startswith("| COMMIT |")]
+    assert words in line.replace("\\", "")
+
+
+@pytest.mark.parametrize("events", [(), (ROW, finished("unchanged"))])
+def test_a_run_that_never_came_to_commit_says_nothing_of_it(
+    events: tuple[ev.AnyEvent, ...],
+) -> None:
+    assert "| COMMIT |" not in report_markdown(view(started(), *events))
+
+
+def test_a_recovery_names_what_is_kept_and_how_to_drop_it() -> None:
+    found = view(*recovered_from_the_clone())
+    text = report_markdown(found)
+    recovery = _section(text, "Recovery")
+    assert "kept as `shop__failed_5d0c6a1e`" in recovery
+    assert 'DROP DATABASE "shop__failed_5d0c6a1e";' in recovery
+    assert "checkpoint prune" in recovery
+    assert "- Data lost: none, the copy was made behind the closed door" in text
+    assert r"then drop it: shop\_\_failed\_5d0c6a1e" in _section(text, "Follow-ups")
+    data = report_json(found)
+    assert data["swapped"] == {"new_oid": 17001, "kept": "shop__failed_5d0c6a1e"}
+    assert data["clone"] is None
+    assert data["judge"]["judge"] == "run row"
+
+
+def test_a_dump_that_was_restored_is_not_said_to_lose_nothing() -> None:
+    restored = tuple(
+        e for e in recovered_from_the_clone() if not isinstance(e, ev.CloneStarted | ev.CloneMade)
+    )
+    assert "what was written after the checkpoint was made" in report_markdown(view(*restored))
+
+
+def test_a_name_with_quotes_is_dropped_by_its_name() -> None:
+    assert drop_statement('a"b') == 'DROP DATABASE "a""b";'
+
+
+def test_a_plan_that_stopped_between_statements_counts_what_is_gone() -> None:
+    found = view(*stopped_in_the_middle())
+    text = report_markdown(found)
+    assert "1,204 values of public.users" in _section(text, "Impact")
+    assert "more is not known" in _section(text, "Impact")
+    assert "| 1 | 3 | DROP VIEW active | skipped |" in text
+    assert "## Statements, each committed by itself" in text
+    assert "Data lost: none" not in text
+    assert "`shop__clone_5d0c6a1e`" in _section(text, "Files")
+    data = report_json(found)
+    assert data["impact"]["data_lost_known"] is False
+    assert data["clone"]["database"] == "shop__clone_5d0c6a1e"
+
+
 # --- hostile text ---------------------------------------------------------------------------------
 
 EVIL = "x[/red]`|*<b>\x1b[2J\u202e\r\n```\n# big"
@@ -302,6 +397,11 @@ def _hostile_run() -> RunView:
         ev.HookRan(name=EVIL, ok=False, seconds=1, summary=EVIL),
         ev.Alarm(summary=EVIL, remedy=EVIL),
         ev.CheckpointMade(checkpoint=replace(example.CHECKPOINT, path=f"/srv/{EVIL}")),
+        ev.RunRowInserted(judge="version table", why=EVIL),
+        ev.PhaseFinished(phase="commit", status="failed", seconds=1, summary=EVIL),
+        ev.SwapStarted(new=EVIL, new_oid=1, kept=EVIL),
+        ev.Swapped(new_oid=1, kept=EVIL),
+        ev.CloneMade(database=EVIL, oid=2, seconds=1, bytes=1),
         ev.Committed(xid="1"),
         finished("needs_operator", summary=EVIL, report=EVIL, next_commands=(EVIL,)),
     )
@@ -354,7 +454,14 @@ def test_the_json_is_json_and_keeps_the_facts_verbatim() -> None:
 
 
 @pytest.mark.parametrize(
-    "events", [rolled_back(), failed_at_two(), (started(), *attempt()[:2], ev.AbortAsked())]
+    "events",
+    [
+        rolled_back(),
+        failed_at_two(),
+        recovered_from_the_clone(),
+        stopped_in_the_middle(),
+        (started(), *attempt()[:2], ev.AbortAsked()),
+    ],
 )
 def test_every_event_is_one_printable_line(events: tuple[ev.AnyEvent, ...]) -> None:
     for record in records(*events):
@@ -370,6 +477,9 @@ def _every_event() -> list[Any]:
 def test_no_event_is_without_words() -> None:
     seen = {type(e) for e in (*rolled_back(), *failed_at_two(), ev.AbortAsked())}
     rest: tuple[ev.AnyEvent, ...] = (
+        *recovered_from_the_clone(),
+        *stopped_in_the_middle(),
+        ev.CloneDropped(database="shop__clone_5d0c6a1e"),
         ev.CheckJudged(check=check()),
         ev.CheckOverridden(name="a", reason="b"),
         ev.Progress(phase="checkpoint", summary="public.users", done=3, total=12),

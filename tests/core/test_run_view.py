@@ -48,7 +48,7 @@ def test_live_and_afterwards_are_the_same() -> None:
 def test_a_retry_begins_anew() -> None:
     first = view(
         started(),
-        *attempt()[:4],
+        *attempt()[:6],
         ev.StatementFailed(
             index=2, line=4, sql="x", sqlstate="55P03", message="canceling statement: lock timeout"
         ),
@@ -58,7 +58,7 @@ def test_a_retry_begins_anew() -> None:
     assert len(first.losses) == 1
     undone = view(
         started(),
-        *attempt()[:4],
+        *attempt()[:6],
         ev.StatementFailed(index=2, line=4, sql="x", sqlstate="55P03", message="m"),
         ev.TransactionRolledBack(reason="lock timeout"),
     )
@@ -67,7 +67,7 @@ def test_a_retry_begins_anew() -> None:
     assert undone.failure is not None
     second = view(
         started(),
-        *attempt()[:4],
+        *attempt()[:6],
         ev.StatementFailed(index=2, line=4, sql="x", sqlstate="55P03", message="m"),
         ev.TransactionRolledBack(reason="lock timeout"),
         *attempt(2),

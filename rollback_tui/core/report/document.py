@@ -97,7 +97,10 @@ def _summary(view: RunView) -> list[str]:
         ("Completed", words.moment(view.finished_at) if view.finished_at else "not completed"),
         ("Duration", words.seconds(view.elapsed)),
         ("Downtime", words.downtime(view)),
+        ("Door", words.door(view)),
     ]
+    if words.commit(view):
+        rows.append(("COMMIT", markdown(words.commit(view))))
     return ["## Summary", "", *_table(("Fact", "Value"), rows)]
 
 
@@ -255,6 +258,10 @@ def _impact(view: RunView) -> list[str]:
             f" ({item.basis})"
             for item in gone
         ]
+        if view.steps is not None and not view.committed:
+            lines.append("  - more is not known: the run went statement by statement and stopped")
+    elif view.outcome == "recovered" and view.from_clone:
+        lines.append("- Data lost: none, the copy was made behind the closed door")
     elif view.outcome == "recovered":
         lines.append(
             "- Data lost: what was written after the checkpoint was made; it was not counted"
@@ -301,31 +308,42 @@ def _statements(view: RunView) -> list[str]:
         lines += [f"- statement {index}: {markdown(shorten(text, 300))}" for index, text in notices]
     changes = [sql for m in view.started.plan.migrations for sql in m.version_change]
     if changes and view.committed:
-        lines += ["", "Then the version table, in the same transaction:", ""]
+        same = "in the same transaction" if view.steps is None else "each migration for itself"
+        lines += ["", f"Then the version table, {same}:", ""]
         lines += _fenced("\n".join(changes), "sql")
-    title = "Statements executed" if view.committed else "Statements, none of them committed"
+    if view.steps is not None:
+        title = "Statements, each committed by itself"
+    else:
+        title = "Statements executed" if view.committed else "Statements, none of them committed"
     return [f"## {title}", "", *lines]
 
 
 def _recovery(view: RunView) -> list[str]:
-    if not view.recovery:
-        return []
-    return [
-        "## Recovery",
-        "",
-        *_table(
-            ("Step", "Result", "Time", ""),
-            [
-                (
-                    markdown(step.name),
-                    "done" if step.ok else "**FAILED**",
-                    words.seconds(step.seconds),
-                    markdown(step.summary),
-                )
-                for step in view.recovery
-            ],
-        ),
-    ]
+    lines = _recovery_steps(view) if view.recovery else []
+    if view.swapped is not None:
+        lines += [""] if lines else []
+        lines += [
+            f"The failed database is kept as {_code(view.swapped.kept)}; "
+            "`rollback-tui checkpoint prune` lists it. When nobody needs it any more:",
+            "",
+            *_fenced(words.drop_statement(view.swapped.kept), "sql"),
+        ]
+    return ["## Recovery", "", *lines] if lines else []
+
+
+def _recovery_steps(view: RunView) -> list[str]:
+    return _table(
+        ("Step", "Result", "Time", ""),
+        [
+            (
+                markdown(step.name),
+                "done" if step.ok else "**FAILED**",
+                words.seconds(step.seconds),
+                markdown(step.summary),
+            )
+            for step in view.recovery
+        ],
+    )
 
 
 def _hooks(view: RunView) -> list[str]:
@@ -356,6 +374,13 @@ def _paths(view: RunView) -> list[str]:
             f"The checkpoint: {words.size(made.bytes)}, {words.some(made.tables, 'table')}, "
             f"made {words.moment(made.created_at)} in {words.seconds(made.seconds)}, "
             f"manifest sha256 {_code(made.manifest_sha256[:12])}.",
+        ]
+    copy = view.clone
+    if copy is not None:
+        lines += [
+            "",
+            f"The copy on the server: {_code(copy.database)}, {words.size(copy.bytes)}, "
+            f"made in {words.seconds(copy.seconds)} behind the door.",
         ]
     return lines
 

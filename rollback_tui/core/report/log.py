@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollback_tui.core import events as ev
-from rollback_tui.core.report.words import seconds, some
+from rollback_tui.core.report.words import BY_RUNG, KEPT_OUT, judge, seconds, some
 from rollback_tui.core.text import printable, shorten
 
 _WIDTH = 400
@@ -25,7 +25,10 @@ def describe(event: ev.AnyEvent) -> str:
                 event.summary
             )
         case ev.StatementStarted():
-            return f"statement {event.index} …"
+            alone = ", alone: outside any transaction" if event.alone else ""
+            return f"statement {event.index}{alone} …"
+        case ev.StatementSkipped():
+            return f"statement {event.index} skipped" + _more(event.why)
         case ev.StatementFinished():
             notices = f", {some(len(event.notices), 'notice')}" if event.notices else ""
             return (
@@ -108,12 +111,8 @@ def _deed(event: ev.AnyEvent) -> str:
             if event.proven:
                 return f"proven unchanged ({event.basis or 'compared with before'})"
             return "NOT proven unchanged: " + "; ".join(event.differences)
-        case ev.DoorClosed():
-            return f"door closed: {event.rung}"
-        case ev.DoorOpened():
-            return f"door open after {seconds(event.seconds_closed)}"
-        case ev.SessionsEnded():
-            return f"{some(len(event.sessions), 'session')} ended: {', '.join(event.sessions)}"
+        case ev.DoorPrepared() | ev.DoorClosed() | ev.DoorOpened() | ev.SessionsEnded():
+            return _door(event)
         case ev.MaintenanceChanged():
             return f"maintenance mode {'on' if event.on else 'off'}"
         case ev.HookRan():
@@ -135,6 +134,53 @@ def _deed(event: ev.AnyEvent) -> str:
             )
         case ev.Alarm():
             return f"ALARM {event.summary}: {event.remedy}"
+        case _:
+            return _safety_net(event)
+
+
+def _door(event: ev.DoorPrepared | ev.DoorClosed | ev.DoorOpened | ev.SessionsEnded) -> str:
+    match event:
+        case ev.DoorPrepared():
+            return f"door prepared: the empty database {event.placeholder} will hold its name"
+        case ev.DoorClosed():
+            named = f", behind it the database is {event.renamed_to}" if event.renamed_to else ""
+            return f"door closed by {BY_RUNG[event.rung]}: {KEPT_OUT[event.rung]}{named}"
+        case ev.DoorOpened():
+            return f"door open after {seconds(event.seconds_closed)}"
+        case _:
+            return f"{some(len(event.sessions), 'session')} ended: {', '.join(event.sessions)}"
+
+
+def _safety_net(event: ev.AnyEvent) -> str:
+    """What an interrupted run is settled by, and a failed one recovered from."""
+    match event:
+        case ev.RunRowInserted():
+            return "an unanswered COMMIT would be decided by " + judge(event)
+        case ev.StateCaptured():
+            counted = [row.before for row in event.rows if row.before is not None]
+            left = len(event.rows) - len(counted)
+            return (
+                f"found: schema {event.schema_sha256[:12]}, {some(sum(counted), 'row')} in "
+                f"{some(len(counted), 'table')}" + (f", {left:,} not counted" if left else "")
+            )
+        case ev.StepsStarted():
+            return (
+                "statement by statement, what is done stays done; "
+                f"backend {event.backend_pid}, {len(event.invalid_indexes)} invalid indexes before"
+            )
+        case ev.CloneStarted():
+            expected = event.estimated_seconds
+            return f"clone {event.database} begun ({event.strategy}), " + (
+                "nobody knows how long" if expected is None else f"about {seconds(expected)}"
+            )
+        case ev.CloneMade():
+            return f"clone {event.database}, {event.bytes:,} bytes, in {seconds(event.seconds)}"
+        case ev.CloneDropped():
+            return f"clone {event.database} dropped"
+        case ev.SwapStarted():
+            return f"swap: {event.new} takes the place of the database, kept as {event.kept}"
+        case ev.Swapped():
+            return f"swapped: the failed database is kept as {event.kept}"
         case _:
             return type(event).__name__
 

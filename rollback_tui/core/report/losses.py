@@ -41,8 +41,13 @@ class Lost(Value, frozen=True, kw_only=True):
 
 
 def lost(view: RunView) -> tuple[Lost, ...]:
-    """Return what went for good: nothing unless the run committed and was not recovered."""
-    if view.started is None or not view.committed or view.outcome == "recovered":
+    """Return what went for good: nothing unless it was committed, and was not recovered.
+
+    Of a plan that goes statement by statement, each statement that is done was committed.
+    """
+    if view.started is None or view.outcome == "recovered":
+        return ()
+    if not view.committed and view.steps is None:
         return ()
     rows = {s.index: s.rows for s in view.statements if s.status == "done"}
     counted = {event.statement: event.losses for event in view.counted}

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import humanize
 
-from rollback_tui.core.model import Outcome
+from rollback_tui.core.events import RunRowInserted
+from rollback_tui.core.model import Outcome, Rung
 from rollback_tui.core.run_view import RunView
 
 OUTCOMES: dict[Outcome, str] = {
@@ -16,6 +17,20 @@ OUTCOMES: dict[Outcome, str] = {
     "recovered": "Failed; recovered from the checkpoint",
     "needs_operator": "Needs the operator",
 }
+
+BY_RUNG: dict[Rung, str] = {
+    "rename": "renaming",
+    "limit": "connection limit",
+    "terminate": "ending sessions",
+}
+"""How the door was closed."""
+
+KEPT_OUT: dict[Rung, str] = {
+    "rename": "applications could not enter",
+    "limit": "applications could not enter, superusers could",
+    "terminate": "sessions were only terminated, applications could come back",
+}
+"""What that kept out, and what not."""
 
 
 def seconds(value: float | None) -> str:
@@ -74,6 +89,41 @@ def downtime(view: RunView) -> str:
     return seconds(view.downtime)
 
 
+def door(view: RunView) -> str:
+    """Return how the door was closed, and whom that kept out."""
+    if view.door is None:
+        return "not closed: applications could work beside the run"
+    return f"closed by {BY_RUNG[view.door]}: {KEPT_OUT[view.door]}"
+
+
+def judge(event: RunRowInserted) -> str:
+    """Return what decides a COMMIT without an answer."""
+    if event.judge == "run row":
+        return f"the run's own row in rollback_tui.runs (journal {event.head[:20]})"
+    return "the version table" + (f", because: {event.why}" if event.why else "")
+
+
+def commit(view: RunView) -> str:
+    """Return how it is known whether COMMIT happened; empty where it never came to that."""
+    if view.judge is None:
+        return ""
+    phase = next(p for p in view.phases if p.phase == "commit")
+    trouble = phase.summary
+    if view.finished is not None and phase.status == "running":
+        trouble = "the worker ended before an answer was seen"
+    if trouble:
+        return f"{trouble}; decided by {judge(view.judge)}"
+    if view.committed:
+        return f"answered; otherwise decided by {judge(view.judge)}"
+    return "" if view.finished is not None else f"unanswered, decided by {judge(view.judge)}"
+
+
+def drop_statement(database: str) -> str:
+    """Return the SQL that drops a database that the run left."""
+    quoted = database.replace('"', '""')
+    return f'DROP DATABASE "{quoted}";'
+
+
 def next_commands(view: RunView) -> tuple[str, ...]:
     """Return what to type next: the run's own list, or what helps after this outcome."""
     if view.finished is not None and view.finished.next_commands:
@@ -116,6 +166,10 @@ def follow_ups(view: RunView) -> tuple[str, ...]:
         items.append("Switch the application's maintenance mode off: it is still on")
     if view.door_closed_at is not None:
         items.append("Open the door: it is still closed")
+    if view.swapped is not None:
+        items.append(f"Look into the failed database, then drop it: {view.swapped.kept}")
+    if view.clone is not None:
+        items.append(f"Drop the copy when it is no longer needed: {view.clone.database}")
     if view.checkpoint:
         items.append(f"Remove the checkpoint when it is no longer needed: {view.checkpoint.path}")
     return tuple(items)
