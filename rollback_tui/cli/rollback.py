@@ -13,6 +13,7 @@ import msgspec
 
 from rollback_tui.cli.beside import Unfinished, refuse, settle_request
 from rollback_tui.cli.options import Common, common, how_far
+from rollback_tui.cli.resuming import plan_left, said_yes
 from rollback_tui.cli.session import Session
 from rollback_tui.core.errors import ConfigurationError, RunRefused
 from rollback_tui.core.events import Record, RunFinished
@@ -23,6 +24,7 @@ from rollback_tui.run import claims, feed
 from rollback_tui.run.control import ControlUnavailable
 from rollback_tui.run.feed import RunFeed
 from rollback_tui.run.journal import flat
+from rollback_tui.run.request import Resumption
 from rollback_tui.run.settle import settle as finish_interrupted
 from rollback_tui.ui.operations import Choice
 
@@ -40,13 +42,39 @@ _GUARDIAN_SECONDS = 10.0
     metavar="CHECK=REASON",
     help="Set a failed check aside, with a reason. Repeatable.",
 )
+@click.option(
+    "--statement-by-statement",
+    "stepwise",
+    is_flag=True,
+    help="Say yes to a script that cannot be one transaction: what is done stays done.",
+)
+@click.option(
+    "--resume", metavar="RUN", help="Go on where that run stopped, which went by statements."
+)
+@click.option(
+    "--skip", type=int, multiple=True, metavar="N", help="With --resume: statement N is done."
+)
+@click.option(
+    "--redo", type=int, multiple=True, metavar="N", help="With --resume: send statement N again."
+)
 @how_far
 @common
 def run(
-    given: Common, choice: Choice, confirm: str, reason: str, yes: bool, override: tuple[str, ...]
+    given: Common,
+    choice: Choice,
+    confirm: str,
+    reason: str,
+    yes: bool,
+    override: tuple[str, ...],
+    stepwise: bool,
+    resume: str | None,
+    skip: tuple[int, ...],
+    redo: tuple[int, ...],
 ) -> None:
     """Roll back now. Ctrl+C asks for an abort, which is obeyed until COMMIT."""
     overrides = _overrides(override)
+    if (skip or redo) and resume is None:
+        raise ConfigurationError("--skip and --redo go with --resume", "Name the run.")
     refuse(given)
     with contextlib.closing(Session(given)) as session:
         target = session.target()
@@ -55,10 +83,22 @@ def run(
                 f"--confirm says {confirm}, but this is {target.database}",
                 "Check --dsn; then type the name of the database you mean.",
             )
-        plan = session.plan(choice)
+        resumption: Resumption | None = None
+        if resume is None:
+            plan = session.plan(choice)
+            said_yes(plan, stepwise=stepwise)
+        else:
+            plan, resumption = plan_left(given, session, resume, skip, redo)
         if not yes:
             _ask_for_version(plan)
-        folder = session.start(plan, overrides, reason, attended=False)
+        folder = session.start(
+            plan,
+            overrides,
+            reason,
+            attended=False,
+            stepwise_confirmed=not plan.transactional,
+            resume=resumption,
+        )
     sys.exit(EXIT_CODES[follow(folder, _printer(given.as_json)).outcome])
 
 

@@ -6,7 +6,7 @@ import collections
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from rollback_tui.cli.options import Common
 from rollback_tui.core.checks import judge
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
+from rollback_tui.core.events import Record
 from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
 from rollback_tui.core.report import report_markdown
@@ -26,7 +27,8 @@ from rollback_tui.core.text import printable, shorten
 from rollback_tui.postgres import activity, catalog, counts
 from rollback_tui.postgres.connect import Connection, resolved, target
 from rollback_tui.run import claims, feed, folder, journal, launch
-from rollback_tui.run.request import RunRequest, operator
+from rollback_tui.run.request import Resumption, RunRequest, operator
+from rollback_tui.run.resume import done_before
 from rollback_tui.survey import facts
 from rollback_tui.survey.planning import make_plan
 from rollback_tui.ui.operations import Choice, Feed
@@ -209,8 +211,25 @@ class Session:
         """End another session."""
         return self._live.ask(lambda c: activity.terminate(c, pid))
 
+    def done_before(
+        self,
+        records: Iterable[Record],
+        plan: Plan,
+        skip: Collection[int],
+        redo: Collection[int],
+    ) -> Resumption:
+        """Return what of ``plan`` an interrupted run has done; ``records`` are its journal's."""
+        return self._work.ask(lambda c: done_before(records, plan, c, skip=skip, redo=redo))
+
     def start(
-        self, plan: Plan, overrides: Mapping[str, str], reason: str, *, attended: bool = True
+        self,
+        plan: Plan,
+        overrides: Mapping[str, str],
+        reason: str,
+        *,
+        attended: bool = True,
+        stepwise_confirmed: bool = False,
+        resume: Resumption | None = None,
     ) -> Path:
         """Start the worker for the confirmed plan and return the run's folder."""
         dsn = self._work.ask(resolved)
@@ -232,6 +251,8 @@ class Session:
                 reason=reason,
                 operator=operator(),
                 attended=attended,
+                stepwise_confirmed=stepwise_confirmed,
+                resume=resume,
             )
         )
         return made
