@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import conninfo
+from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
 
 from rollback_tui.core.errors import ConnectionFailed
 from rollback_tui.core.model import Target
 from rollback_tui.core.text import printable
+from rollback_tui.postgres.watchdog import answer_within
 
 APPLICATION = "rollback_tui"
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
+
+_Answer = TypeVar("_Answer")
+
+
+class _Watched(psycopg.Connection[TupleRow]):
+    """A connection on which no answer is waited for longer than its patience.
+
+    Everything psycopg asks of the server goes through ``wait``: statements, fetches, and the
+    BEGIN, SAVEPOINT and ROLLBACK of its transaction blocks.
+    """
+
+    patience: float = math.inf
+
+    def wait(self, gen: PQGen[_Answer], *given: Any, **named: Any) -> _Answer:
+        """Cut the connection when the answer does not come."""
+        with answer_within(self, self.patience):
+            return super().wait(gen, *given, **named)
+
 
 # A peer that is gone is noticed in under five seconds: after four while we wait for an answer
 # (keepalives), after three and a half when what we sent is not acknowledged (tcp_user_timeout,
@@ -72,13 +92,16 @@ def connect(
     timeout: float = 10,
     application: str = APPLICATION,
     sent: Callable[[str], None] | None = None,
+    patience: float | None = None,
 ) -> Connection:
     """Return a connection in autocommit that speaks UTF-8, whatever the database's encoding.
 
     Raises ConnectionFailed, at the latest after ``timeout`` seconds for each host of the DSN
     (libpq's own least is 2). ``sent`` is called with every SQL text before it goes out.
     Keepalives make a lost server known in under five seconds; what the DSN itself says of them
-    is kept (of a service file, which libpq reads last, it is not).
+    is kept (of a service file, which libpq reads last, it is not). ``patience``: seconds after
+    which an answer counts as lost, see :func:`~rollback_tui.postgres.watchdog.answer_within`;
+    more than the server's own limits for a statement allow. None: it is waited for for ever.
     """
     try:
         given = conninfo.conninfo_to_dict(dsn)
@@ -98,12 +121,20 @@ def connect(
             "client_encoding": "UTF8",
             "connect_timeout": max(2, math.ceil(timeout)),
         }
-        connection = psycopg.connect(**settings, autocommit=True)
+        connection = _made(settings, patience)
     except psycopg.Error as error:
         raise _failure(dsn, error) from None
     if sent is not None:
         connection.cursor_factory = _recording(sent)
     return connection
+
+
+def _made(settings: dict[str, Any], patience: float | None) -> Connection:
+    if patience is None:
+        return psycopg.connect(**settings, autocommit=True)
+    watched = _Watched.connect(**settings, autocommit=True)
+    watched.patience = patience
+    return watched
 
 
 def watchful(connection: Connection) -> None:

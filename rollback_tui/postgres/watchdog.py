@@ -13,13 +13,12 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg
 
 from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable
-from rollback_tui.postgres.connect import Connection
 
 
 class Watch:
@@ -54,7 +53,7 @@ class Watch:
 
 
 @contextlib.contextmanager
-def answer_within(connection: Connection, seconds: float) -> Iterator[Watch]:
+def answer_within(connection: psycopg.Connection[Any], seconds: float) -> Iterator[Watch]:
     """Cut ``connection`` when the block has not ended after ``seconds``.
 
     Cutting is ``shutdown(2)`` of its socket (of a duplicate of the descriptor, so that nothing
@@ -76,7 +75,7 @@ def answer_within(connection: Connection, seconds: float) -> Iterator[Watch]:
         yield watch
         return
     watch.begin(handle)
-    timer = threading.Timer(max(0.0, seconds), watch.expire)
+    timer = threading.Timer(min(max(0.0, seconds), threading.TIMEOUT_MAX), watch.expire)
     timer.name = "watchdog"
     timer.daemon = True
     try:
@@ -126,7 +125,7 @@ WHERE a.pid = %(pid)s
 """
 
 
-def backend_state(maintenance: Connection, pid: int, start: int = 0) -> BackendState:
+def backend_state(maintenance: psycopg.Connection[Any], pid: int, start: int = 0) -> BackendState:
     """Return what the backend with this pid and start (microseconds since 1970; 0: not known) is
     doing, asked over another connection. Raises psycopg.Error."""
     row = maintenance.execute(_BACKEND, {"pid": pid, "start": start}).fetchone()
@@ -160,7 +159,7 @@ FROM pg_catalog.pg_stat_replication r
 """
 
 
-def synchronous_standby_missing(connection: Connection) -> str:
+def synchronous_standby_missing(connection: psycopg.Connection[Any]) -> str:
     """Return why what is committed here is on this server only; empty when it is not so.
 
     So it is when ``synchronous_standby_names`` asks for standbys and fewer of them are streaming:

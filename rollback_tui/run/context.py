@@ -236,11 +236,19 @@ class Run:
     def open_connections(self) -> None:
         """Connect to the target and to the maintenance database. Raises ConnectionFailed."""
         timeout = self.settings.connection.connect_timeout
-        self.target = connect(self.target_dsn, timeout=timeout, application="rollback_tui run")
+        self.target = connect(
+            self.target_dsn,
+            timeout=timeout,
+            application="rollback_tui run",
+            patience=self.patience(),
+        )
         self.own_pids.add(self.target.info.backend_pid)
         self._limit(self.target)
         self.maintenance = connect(
-            self.maintenance_dsn, timeout=timeout, application=self.door_application
+            self.maintenance_dsn,
+            timeout=timeout,
+            application=self.door_application,
+            patience=self.patience(),
         )
         self.own_pids.add(self.maintenance.info.backend_pid)
         self._limit(self.maintenance)
@@ -309,6 +317,7 @@ class Run:
                     dsn,
                     timeout=self.settings.connection.connect_timeout,
                     application="rollback_tui run",
+                    patience=self.patience(),
                 )
                 self.own_pids.add(self.target.info.backend_pid)
             self._limit(self.target)
@@ -336,6 +345,7 @@ class Run:
                 self.maintenance_dsn,
                 timeout=self.settings.connection.connect_timeout,
                 application=self.door_application,
+                patience=self.patience(),
             )
             self.own_pids.add(self.maintenance.info.backend_pid)
             self._limit(self.maintenance)
