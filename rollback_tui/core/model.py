@@ -238,8 +238,9 @@ class Problem(Value, frozen=True, kw_only=True):
     summary: str
     remedy: str = ""
     rule: str = ""
-    """``transaction_control``, ``psql_command``, ``copy_from_stdin``, ``encoding``,
-    ``unterminated``, ``framework_marker``, ``changes_lexing`` …"""
+    """``transaction_control``, ``psql_command``, ``copy_from_stdin``,
+    ``copy_to_stdout``, ``encoding``, ``unterminated``, ``framework_marker``,
+    ``changes_lexing`` …"""
 
 
 class Script(Value, frozen=True, kw_only=True):

@@ -12,8 +12,13 @@ from rollback_tui.core.facts import ParserAnswer
 from rollback_tui.core.model import Statement, Value
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.statement import send_statement
+from rollback_tui.postgres.watchdog import answer_within
 
 _NOTICE_LENGTH = 500
+
+_PARSE_SECONDS = 20.0
+"""For one statement; it waits a second at most for the locks that analysing needs."""
 
 
 class Answer(Value, frozen=True, kw_only=True):
@@ -30,7 +35,8 @@ def execute(connection: Connection, text: str, *, notices_kept: int = 20) -> Ans
     """Execute one statement exactly as it is. Raises psycopg.Error as the server gave it.
 
     The extended protocol takes one command only, so the server itself refuses a second one
-    that a wrong boundary might have let through ("cannot insert multiple commands").
+    that a wrong boundary might have let through ("cannot insert multiple commands"). Rows that
+    it returns are counted and thrown away as they come.
     """
     kept: list[str] = []
     flood = 0
@@ -46,18 +52,14 @@ def execute(connection: Connection, text: str, *, notices_kept: int = 20) -> Ans
     connection.add_notice_handler(notice)
     began = time.monotonic()
     try:
-        with connection.cursor() as cursor:
-            # binary=True is what makes psycopg use the extended protocol without parameters.
-            cursor.execute(text.encode(), binary=True, prepare=False)
-            tag = cursor.statusmessage or ""
-            counted = cursor.rowcount if tag.split(" ")[-1].isdigit() else -1
+        done = send_statement(connection, text)
     finally:
         connection.remove_notice_handler(notice)
     if flood:
         kept.append(f"… and {flood:,} more notices")
     return Answer(
-        command_tag=tag,
-        rows=counted if counted >= 0 else None,
+        command_tag=done.command_tag,
+        rows=done.rows,
         seconds=time.monotonic() - began,
         notices=tuple(kept),
     )
@@ -112,7 +114,10 @@ def syntax_errors(
     try:
         for statement in statements:
             # pgconn.prepare is libpq's PQprepare: parse and analyse, then forget.
-            result = connection.pgconn.prepare(b"", statement.sql.encode())
+            with answer_within(connection, _PARSE_SECONDS):
+                result = connection.pgconn.prepare(b"", statement.sql.encode())
+            if connection.pgconn.status != pq.ConnStatus.OK:
+                raise psycopg.OperationalError("the connection was lost")
             if result.status == pq.ExecStatus.COMMAND_OK:
                 continue
             field = result.error_field

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 
 import psycopg
@@ -64,6 +65,8 @@ def test_the_server_refuses_two_statements_in_one(connection: Connection, text: 
         ("UPDATE t SET i = 1 WHERE false", "UPDATE 0", 0),
         ("DELETE FROM t;", "DELETE 0", 0),
         ("SELECT generate_series(1, 3)", "SELECT 3", 3),
+        ("SELECT generate_series(1, 2000)", "SELECT 2000", 2000),
+        ("SELECT 1 WHERE false", "SELECT 0", 0),
         ("CREATE TABLE u AS SELECT generate_series(1, 4) AS i", "SELECT 4", 4),
         ("DROP TABLE t", "DROP TABLE", None),
         ("DO $$ BEGIN PERFORM 1; END $$", "DO", None),
@@ -225,3 +228,44 @@ def test_a_lost_connection_is_not_a_clean_bill(database: Database, connection: C
     admin.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
     with pytest.raises(psycopg.Error):
         syntax_errors(connection, [statement(1, "SELECT 1")])
+
+
+def test_a_million_rows_do_not_fill_the_memory(connection: Connection) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = execute(connection, "SELECT repeat('x', 500) FROM generate_series(1, 1000000)")
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert (answer.command_tag, answer.rows) == ("SELECT 1000000", 1_000_000)
+    assert grown < 100_000, f"{grown} kB more than before, for 500 MB of rows"
+
+
+def test_an_error_behind_many_rows_is_still_an_error(connection: Connection) -> None:
+    connection.execute("BEGIN")
+    with pytest.raises(errors.DivisionByZero):
+        execute(connection, "SELECT 1 / (99999 - i) FROM generate_series(1, 200000) AS i")
+    assert not in_transaction(connection)
+    connection.execute("ROLLBACK")
+    assert execute(connection, "SELECT 1").rows == 1
+
+
+def test_a_type_without_a_binary_form_may_be_selected(connection: Connection) -> None:
+    text = "SELECT '=r/postgres'::aclitem"
+    assert execute(connection, text).rows == 1
+
+
+def test_rows_for_the_client_end_the_session_and_no_half_of_it_stays(
+    connection: Connection,
+) -> None:
+    """Refused when the script is read; here it comes all the same."""
+    connection.execute("BEGIN")
+    connection.execute("INSERT INTO t VALUES (1)")
+    with pytest.raises(psycopg.NotSupportedError):
+        execute(connection, "COPY (SELECT generate_series(1, 100000)) TO STDOUT")
+    assert connection.closed
+
+
+def test_data_that_nobody_gives_is_an_error_of_the_server(connection: Connection) -> None:
+    connection.execute("BEGIN")
+    with pytest.raises(errors.QueryCanceled, match="no data to give"):
+        execute(connection, "COPY t FROM STDIN")
+    connection.execute("ROLLBACK")
+    assert value(connection, "SELECT count(*) FROM t") == 0

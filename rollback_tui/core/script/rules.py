@@ -52,6 +52,8 @@ def judge(text: str, slices: Sequence[Slice]) -> tuple[list[Slice], bool, list[P
     for piece in kept:
         if copies_from_stdin(text, piece):
             problems.append(_refuse_copy(piece))
+        elif copies_to_stdout(text, piece):
+            problems.append(_refuse_copy_out(piece))
         if lexing and _changes_lexing(text, piece):
             problems.append(_refuse_lexing(piece))
     return kept, removed, problems
@@ -59,10 +61,20 @@ def judge(text: str, slices: Sequence[Slice]) -> tuple[list[Slice], bool, list[P
 
 def copies_from_stdin(text: str, piece: Slice) -> bool:
     """Return whether the statement is ``COPY … FROM STDIN``, whose data follows it in psql."""
+    return _copies(text, piece, "FROM")
+
+
+def copies_to_stdout(text: str, piece: Slice) -> bool:
+    """Return whether the statement is ``COPY … TO STDOUT``, whose data comes out of psql."""
+    return _copies(text, piece, "TO")
+
+
+def _copies(text: str, piece: Slice, way: str) -> bool:
+    """The grammar takes STDIN and STDOUT for each other (``copy_file_name`` of gram.y)."""
     if text[piece.start : piece.start + 4].upper() != "COPY":
         return False
     words = significant(text, piece.start, piece.end)
-    return any(pair == ("FROM", "STDIN") for pair in itertools.pairwise(words))
+    return any(pair in ((way, "STDIN"), (way, "STDOUT")) for pair in itertools.pairwise(words))
 
 
 def skip_copy_data(text: str, position: int, end: int) -> int:
@@ -123,6 +135,16 @@ def _refuse_copy(piece: Slice) -> Problem:
         summary="COPY … FROM STDIN takes data that only psql would send",
         remedy="Write the rows as INSERT, or run this script with psql by hand.",
         rule="copy_from_stdin",
+    )
+
+
+def _refuse_copy_out(piece: Slice) -> Problem:
+    return Problem(
+        line=piece.line,
+        offset=piece.start,
+        summary="COPY … TO STDOUT writes rows to a client that here reads none",
+        remedy="Leave it out: the checkpoint keeps the rows. In psql it would only print them.",
+        rule="copy_to_stdout",
     )
 
 
