@@ -15,8 +15,7 @@ import pytest
 from rollback_tui.cli.shapes import check_shape, plan_shape
 from rollback_tui.core import events as ev
 from rollback_tui.core import model
-from rollback_tui.core.checks import others, plan, scripts, server, sessions, storage
-from rollback_tui.core.checks.verdicts import Question
+from rollback_tui.core.checks import judge
 from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.report import report_json
 from rollback_tui.core.run_view import RunSummary, RunView
