@@ -13,6 +13,7 @@ from rollback_tui.core.report import report_json, report_markdown
 from rollback_tui.core.run_view import advance
 from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.run import folder, hooks
+from rollback_tui.run.cloning import clone_commands
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.steps import resume_commands
 from rollback_tui.run.verification import Prober
@@ -121,6 +122,7 @@ def _next_commands(run: Run, outcome: Outcome) -> tuple[str, ...]:
         return ()
     commands = [alarm.remedy for alarm in run.view.alarms]
     commands += resume_commands(run.view)
+    commands += clone_commands(run)
     made = run.view.checkpoint
     if made is not None:
         commands.append(f"{made.path}/restore.sh {run.database}_restored")
