@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Database
+from tests.demo.processes import end_all_in
 from tests.frameworks.conftest import dbmate_program as dbmate_program
 
 RUN_SECONDS = 90
@@ -147,4 +148,4 @@ def project(tmp_path: Path, database: Database) -> Iterator[Project]:
     made.configure()
     yield made
     # What a failed test left running would keep the database from being dropped.
-    subprocess.run(["pkill", "-9", "-f", str(tmp_path)], check=False)
+    end_all_in(tmp_path)

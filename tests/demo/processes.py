@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,3 +54,22 @@ def processor_seconds(pids: list[int]) -> dict[int, float]:
                 times = each.cpu_times()
                 spent[each.pid] = float(times.user + times.system)
     return spent
+
+
+def working_in(directory: Path) -> list[int]:
+    """Processes whose working directory is ``directory`` or below it, other than this one."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            there = Path(process.cwd())
+            if process.pid != os.getpid() and there.is_relative_to(directory.resolve()):
+                found.append(process.pid)
+    return found
+
+
+def end_all_in(directory: Path) -> None:
+    """End what a test left running in its own directory, each by its id."""
+    for _ in range(3):  # a guardian may have started what was not there at the first look
+        for pid in working_in(directory):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""The program over a real SSH connection that is cut."""

@@ -1,0 +1,191 @@
+"""The link is cut in mid-run: the run ends by itself, and a new link shows the whole of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rollback_tui.core.run_view import RunView, fold
+from rollback_tui.run import journal
+from tests.cli.conftest import Project
+from tests.demo.processes import alive, soon, working_in
+from tests.ssh.conftest import Open
+from tests.ssh.daemon import Connection, Daemon
+
+DOWN = """
+DROP TABLE tokens;
+SELECT pg_sleep(4);
+ALTER TABLE users DROP COLUMN verified_at;
+"""
+
+
+SHIFT_TAB = "\x1b[Z"
+
+
+def view(project: Project) -> RunView:
+    """The newest run as its journal tells it now; empty before there is one."""
+    try:
+        return fold(journal.read(project.run_folder() / journal.FILE_NAME))
+    except (FileNotFoundError, ValueError):
+        return RunView()
+
+
+def in_mid_script(project: Project) -> bool:
+    """Whether the statement that sleeps is being executed."""
+    return [s.status for s in view(project).statements] == ["done", "running", "waiting"]
+
+
+def ended(project: Project) -> bool:
+    return view(project).finished is not None
+
+
+def walk_to_run(t: Connection, project: Project) -> None:
+    """The guided path with the keyboard alone, until the script is in its middle."""
+    t.until("20240202000000", "counted")
+    t.press("n")
+    t.until("We may roll back")
+    t.press("n")
+    t.until("to review")
+    t.press("   ")
+    t.until("all reviewed")
+    t.press("n")
+    t.until("You are about to roll back")
+    t.press("a")
+    t.until("Arm this terminal?")
+    t.press("\t\r")
+    t.until("ARMED")
+    for name, text in (
+        ("reason", "errors since the deploy"),
+        ("version", "20240101000000"),
+        ("database", project.database.name),
+    ):
+        _one_by_one(t, SHIFT_TAB)
+        t.press(text)
+        assert soon(lambda t=t, text=text: text in _typed(t), 10), (name, t.read())  # type: ignore[misc]
+    t.until("ready: tab to Start")
+    _one_by_one(t, *("\t" * 4), "\r")
+    t.until("preflight", "execute")
+    assert soon(lambda: in_mid_script(project), 40), t.read()
+
+
+def _one_by_one(t: Connection, *keys: str) -> None:
+    """Press as a person does, who looks where the cursor went."""
+    for key in keys:
+        t.press(key)
+        time.sleep(0.3)
+        t.read()
+
+
+def _typed(t: Connection) -> str:
+    """The three fields, without their labels."""
+    return "\n".join(line[45:] for line in t.read().splitlines())
+
+
+def cut_at_the_client(_: Daemon, connection: Connection) -> None:
+    """The operator's machine dies: nothing is said to the server but that the line is gone."""
+    connection.process.kill()
+
+
+def cut_at_the_server(daemon: Daemon, _: Connection) -> None:
+    """The process that serves the connection dies, and the terminal with it."""
+    serving = daemon.serving()
+    assert serving
+    for pid in serving:
+        os.kill(pid, signal.SIGKILL)
+
+
+CUTS = (cut_at_the_client, cut_at_the_server)
+
+
+def rolled_back(project: Project) -> None:
+    """The run has ended by itself as it would have with somebody watching."""
+    assert soon(lambda: ended(project), 60), view(project).phase
+    finished = view(project).finished
+    assert finished is not None
+    assert finished.outcome == "rolled_back"
+    assert project.versions() == ["20240101000000"]
+    assert project.query("SELECT to_regclass('tokens')") == [(None,)]
+    assert project.connection_limit() == -1
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_the_link_is_cut_while_the_script_runs_and_a_new_one_shows_all_of_it(
+    project: Project, over_ssh: Open, daemon: Daemon, cut: Callable[[Daemon, Connection], None]
+) -> None:
+    project.two_migrations(DOWN)
+    first = over_ssh()
+    walk_to_run(first, project)
+    worker = _worker(project)
+    screens = [pid for pid in working_in(project.directory) if not _of_the_run(pid)]
+    assert screens
+
+    cut(daemon, first)
+    first.end()
+    assert alive(worker), "the run needs no terminal"
+    assert soon(lambda: not any(map(alive, screens)), 10), "the screen leaves and does not spin"
+    rolled_back(project)
+
+    again = over_ssh("attach")
+    shown = again.until("3 of 3 done", "The migration is rolled back.")
+    for phase in ("checkpoint", "execute", "verify", "COMMIT", "open the door"):
+        assert phase in shown
+    again.press("n")
+    again.until("Schema restored", "Foreign keys intact")
+    again.press("n")
+    again.until(f"Rollback of {project.database.name}")
+    again.press("q")
+    assert again.end() == 0
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_new_link_while_it_still_runs_follows_it_to_its_end(
+    project: Project, over_ssh: Open, daemon: Daemon, cut: Callable[[Daemon, Connection], None]
+) -> None:
+    project.two_migrations(DOWN.replace("pg_sleep(4)", "pg_sleep(12)"))
+    first = over_ssh(*project.run_arguments)
+    assert soon(lambda: in_mid_script(project), 40), first.read()
+    cut(daemon, first)
+    again = over_ssh("attach")
+    again.until("1 of 3 done", "pg_sleep")
+    again.until("3 of 3 done", "The migration is rolled back.", seconds=60)
+    again.press("q")
+    assert again.end() == 0
+    rolled_back(project)
+
+
+def test_a_run_without_a_screen_goes_on_when_its_link_is_cut(
+    project: Project, over_ssh: Open, daemon: Daemon
+) -> None:
+    project.two_migrations(DOWN)
+    first = over_ssh(*project.run_arguments)
+    assert soon(lambda: in_mid_script(project), 40), first.read()
+    worker = _worker(project)
+    cut_at_the_client(daemon, first)
+    time.sleep(0.5)
+    assert alive(worker)
+    rolled_back(project)
+    listed = json.loads(project.command("history", "--json").stdout)
+    assert [run["outcome"] for run in listed] == ["rolled_back"]
+    report = project.command("report").stdout
+    assert "17 rows of public.tokens" in report
+    assert "42 values of public.users.verified" in report
+
+
+def _worker(project: Project) -> int:
+    started = view(project).started
+    assert started is not None
+    return started.worker_pid
+
+
+def _of_the_run(pid: int) -> bool:
+    """Whether it is the guardian or the worker, and not a screen."""
+    try:
+        return b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return True
