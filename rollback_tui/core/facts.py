@@ -93,6 +93,26 @@ class Leftover(Value, frozen=True, kw_only=True):
     """Its comment says what it is: only then may it be dropped by our own hand."""
 
 
+class EventTrigger(Value, frozen=True, kw_only=True):
+    """Code that the server runs inside DDL commands; it may refuse them, or do more."""
+
+    name: str
+    event: str
+    """``ddl_command_start``, ``ddl_command_end``, ``sql_drop`` or ``table_rewrite``."""
+    function: str
+    tags: tuple[str, ...] = ()
+    """Command tags it fires for; empty: for all."""
+
+
+class Fleeting(Value, frozen=True, kw_only=True):
+    """Relations that do not come back from everywhere as they were."""
+
+    unlogged: tuple[str, ...] = ()
+    """Tables that a crash of the server leaves empty."""
+    unpopulated: tuple[str, ...] = ()
+    """Materialised views that were never filled: there is nothing in them to copy or to count."""
+
+
 class Facts(Value, frozen=True, kw_only=True):
     """Everything the checks look at. ``None`` means that it could not be found out."""
 
@@ -123,5 +143,7 @@ class Facts(Value, frozen=True, kw_only=True):
     """What earlier runs left on the server, of this target."""
     unfinished: tuple[Claim, ...] | None = ()
     """Runs of this target (other than the one that asks) that have no outcome."""
+    event_triggers: tuple[EventTrigger, ...] | None = ()
+    fleeting: Fleeting | None = Fleeting()
     unreadable: tuple[str, ...] = ()
     """Facts that could not be read, with the reason."""

@@ -18,6 +18,8 @@ from rollback_tui.core.model import Activity, Plan, Rung
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import activity, dependents, execute, leftovers, run_row
 from rollback_tui.postgres.connect import Connection, target, through_pooler
+from rollback_tui.postgres.event_triggers import event_triggers
+from rollback_tui.postgres.fleeting import fleeting
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.survey import door
 
@@ -96,6 +98,8 @@ def gather(
             lambda: leftovers.leftovers(connection, here.database, run8=run[:8]),
         ),
         unfinished=asked("unfinished", unfinished),
+        event_triggers=asked("event_triggers", lambda: event_triggers(connection)),
+        fleeting=asked("fleeting", lambda: fleeting(connection)),
         unreadable=tuple(unreadable),
     )
 

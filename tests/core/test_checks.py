@@ -10,7 +10,15 @@ from msgspec.structs import replace
 
 from rollback_tui.core.checks import CHECKS, judge, may_roll_back, obstacles
 from rollback_tui.core.claim import Claim
-from rollback_tui.core.facts import CloneFacts, Dependent, Facts, Leftover, ParserAnswer
+from rollback_tui.core.facts import (
+    CloneFacts,
+    Dependent,
+    EventTrigger,
+    Facts,
+    Fleeting,
+    Leftover,
+    ParserAnswer,
+)
 from rollback_tui.core.model import CheckResult, Loss, Operator, PreparedTransaction, Problem
 from tests.core import example
 from tests.core.example import (
@@ -52,6 +60,13 @@ def _dependent(cascades: bool) -> Dependent:
 def copied(**changes: Any) -> CloneFacts:
     """A clone that is wanted and possible, unless changed."""
     return replace(CLONE, **({"wanted": "wanted", "remedy": "Go without."} | changes))
+
+
+def triggered(*tags: str) -> EventTrigger:
+    """An event trigger for all commands, or for those."""
+    return EventTrigger(
+        name="guard", event="ddl_command_start", function="public.no_ddl", tags=tags
+    )
 
 
 def left(kind: Any, size: int | None = 2 << 20) -> Leftover:
@@ -191,6 +206,11 @@ CASES: list[tuple[str, str, Facts, str]] = [
         "view public.v depends on",
     ),
     ("dependents", "unknown", facts(dependents=None), ""),
+    ("event_triggers", "pass", facts(), ""),
+    ("event_triggers", "pass", facts(event_triggers=(triggered("CREATE TABLE"),)), "not for them"),
+    ("event_triggers", "warn", facts(event_triggers=(triggered(),)), "guard: public.no_ddl()"),
+    ("event_triggers", "warn", facts(event_triggers=(triggered("ALTER TABLE"),)), "guard"),
+    ("event_triggers", "unknown", facts(event_triggers=None), ""),
     ("data_loss", "pass", _statement(), ""),
     ("data_loss", "warn", facts(), "1,200 values of public.users.verified_at"),
     ("data_loss", "warn", _statement(loses_data=None), "nobody knows"),
@@ -202,6 +222,9 @@ CASES: list[tuple[str, str, Facts, str]] = [
         "0 rows of t",
     ),
     ("checkpoint", "pass", facts(), "/usr/bin/pg_dump 18.4"),
+    ("checkpoint", "pass", facts(fleeting=None), "not known whether there are unlogged tables"),
+    ("checkpoint", "warn", facts(fleeting=Fleeting(unlogged=("public.u",))), "crash"),
+    ("checkpoint", "warn", facts(fleeting=Fleeting(unpopulated=("public.m",))), "never filled"),
     ("checkpoint", "warn", facts(checkpoint=replace(STORAGE, wanted=False)), "enabled"),
     (
         "checkpoint",

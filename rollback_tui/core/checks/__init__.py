@@ -23,6 +23,7 @@ CHECKS: tuple[Callable[[Facts], CheckResult], ...] = (
     scripts.transactional,
     scripts.syntax,
     plan.dependents,
+    plan.event_triggers,
     plan.data_loss,
     storage.checkpoint,
     storage.clone,

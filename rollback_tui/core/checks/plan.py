@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollback_tui.core.checks.verdicts import Question, some
-from rollback_tui.core.facts import Facts
+from rollback_tui.core.facts import EventTrigger, Facts
 from rollback_tui.core.model import CheckResult, Migration
 
 PLAN_NOT_EMPTY = Question("plan_not_empty", "Something to roll back", fixed=True)
@@ -11,6 +11,10 @@ DOWN_MIGRATION = Question("down_migration", "Down migration exists", fixed=True)
 LATER_MIGRATIONS = Question("later_migrations", "No later migration stays")
 DEPENDENTS = Question("dependents", "Nothing else depends on it")
 DATA_LOSS = Question("data_loss", "Data that goes")
+EVENT_TRIGGERS = Question("event_triggers", "No event trigger interferes")
+
+_NO_DDL = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "SET", "LOCK"})
+"""Commands that fire no event trigger (PostgreSQL's "Event Trigger Firing Matrix")."""
 
 
 def plan_not_empty(facts: Facts) -> CheckResult:
@@ -118,6 +122,41 @@ def dependents(facts: Facts) -> CheckResult:
     return DEPENDENTS.passed(
         "nothing outside the plan depends on what it drops",
         ("by pg_depend; function bodies written as text are not in it",),
+    )
+
+
+def event_triggers(facts: Facts) -> CheckResult:
+    """Nobody can tell beforehand what a trigger's function will do: refuse, or do more."""
+    if facts.event_triggers is None:
+        return EVENT_TRIGGERS.unknown(
+            facts,
+            "event_triggers",
+            "pg_event_trigger could not be read",
+            "Look with: SELECT * FROM pg_event_trigger;",
+        )
+    kinds = {s.effect.kind for s in facts.plan.statements} - _NO_DDL
+    firing = [t for t in facts.event_triggers if _fires(t, kinds)]
+    if firing:
+        return EVENT_TRIGGERS.warned(
+            f"{some(len(firing), 'event trigger')} will run inside these statements",
+            [f"{t.name}: {t.function}() on {t.event}" for t in firing],
+            "Read what it does. If it refuses a statement, all is rolled back; its owner can"
+            " ALTER EVENT TRIGGER … DISABLE it meanwhile.",
+        )
+    return EVENT_TRIGGERS.passed(
+        "none that these statements would fire",
+        [f"not for them: {t.name} ({t.event})" for t in facts.event_triggers],
+    )
+
+
+def _fires(trigger: EventTrigger, kinds: set[str]) -> bool:
+    """A kind begins with its command tag; what nobody could read may be anything."""
+    if not trigger.tags:
+        return bool(kinds)
+    return any(
+        kind == "unknown" or kind == tag or kind.startswith(f"{tag} ")
+        for kind in kinds
+        for tag in trigger.tags
     )
 
 

@@ -94,9 +94,31 @@ def _room(facts: Facts, found: CheckpointFacts) -> CheckResult:
             evidence,
             "Make room, or set [checkpoint] directory to another disk.",
         )
-    return CHECKPOINT.passed(
+    return _flagged(facts, evidence) or CHECKPOINT.passed(
         f"will be made; {_size(found.free_bytes)} free for {_size(found.database_bytes)}",
         evidence,
+    )
+
+
+def _flagged(facts: Facts, evidence: list[str]) -> CheckResult | None:
+    """Name what a copy, or a crash in mid-run, does not keep as it was."""
+    found = facts.fleeting
+    if found is None:
+        evidence.append("not known whether there are unlogged tables")
+        return None
+    if not found.unlogged and not found.unpopulated:
+        return None
+    parts = [some(len(found.unlogged), "unlogged table")] if found.unlogged else []
+    if found.unpopulated:
+        parts.append(some(len(found.unpopulated), "view without data", "views without data"))
+    return CHECKPOINT.warned(
+        f"will be made; not as whole as the rest: {' and '.join(parts)}",
+        [
+            *(f"unlogged, empty after a crash of the server: {name}" for name in found.unlogged),
+            *(f"never filled, nothing in it to copy: {name}" for name in found.unpopulated),
+            *evidence,
+        ],
+        "Know it: unlogged rows are in the dump, but a server crash in mid-run loses them.",
     )
 
 
