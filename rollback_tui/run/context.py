@@ -20,6 +20,7 @@ from rollback_tui.postgres import rename, target_lock
 from rollback_tui.postgres.connect import Connection, connect, watchful, with_database
 from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.postgres.peers import no_pooler_between, same_server
+from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run import hooks
 from rollback_tui.run.control import Control
 from rollback_tui.run.journal import Journal
@@ -177,7 +178,8 @@ class Run:
             "maintenance" if connection is self.maintenance else "target"
         )
         self.write(ev.SqlSent(connection=where, sql=text))
-        connection.execute(text.encode())
+        with answer_within(connection, self.patience()):
+            connection.execute(text.encode())
 
     def hook(self, name: str, *, on: bool = True) -> ev.HookRan | None:
         """Call the hook of the configuration named ``name``; None when there is none."""
