@@ -108,6 +108,11 @@ def _print_plan(made: Plan) -> None:
             f"{made.framework}: {made.current or 'nothing'} → {made.goal or 'no migration at all'}"
         )
     )
+    if not made.transactional:
+        click.echo(
+            "NOT ONE TRANSACTION: it goes statement by statement, what is done stays done, and"
+            " only the checkpoint brings it back."
+        )
     for migration in made.migrations:
         click.echo(printable(f"\n{migration.version} {migration.name}"))
         if migration.script is None:
