@@ -7,13 +7,13 @@ import time
 import psycopg
 from psycopg import errors
 
-from rollback_tui.checkpoint.restore import beside_name
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RunRefused
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import door, rename
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.execute import session_timeouts
+from rollback_tui.postgres.naming import beside_name
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.run import hooks
 from rollback_tui.run.context import Run, summary_of

@@ -24,6 +24,7 @@ from rollback_tui.postgres import door, rename
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.keeper import emptying
+from rollback_tui.run.recovery import settle_swap
 
 _REFUSED_SECONDS = 30.0
 """The server answers, but does not do it."""
@@ -98,8 +99,8 @@ def _open(run: Run, closed: ev.DoorClosed) -> ev.Alarm | None:
     """Try once. Raises psycopg.Error or ConnectionFailed when it should be tried again."""
     if closed.rung == "terminate":
         return None
+    settle_swap(run)
     maintenance = run.live_maintenance()
-    note_swap(run, maintenance)
     here = rename.place(maintenance, run.target_oid)
     if here is None:
         return ev.Alarm(
@@ -115,20 +116,6 @@ def _open(run: Run, closed: ev.DoorClosed) -> ev.Alarm | None:
             run.sql(maintenance, rename.accept(maintenance, here.name, yes=True))
         return None
     return _rename_back(run, maintenance, here, closed)
-
-
-def note_swap(run: Run, maintenance: Connection) -> None:
-    """Journal a swap that happened although nobody could write it down: both renames are one
-    transaction, so the new database has the target's name (of the moment) or it has not.
-    Raises psycopg.Error."""
-    started = run.view.swap_started
-    if started is None or run.view.swapped is not None:
-        return
-    new = rename.place(maintenance, started.new_oid)
-    closed = run.view.door_closed
-    names = {run.database, closed.renamed_to if closed else ""}
-    if new is not None and new.name in names:
-        run.write(ev.Swapped(new_oid=started.new_oid, kept=started.kept))
 
 
 def _rename_back(

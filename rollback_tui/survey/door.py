@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from rollback_tui.checkpoint.restore import beside_name
 from rollback_tui.config import Settings
 from rollback_tui.core.facts import Privileges
 from rollback_tui.core.model import Statement
 from rollback_tui.postgres import door, rename
 from rollback_tui.postgres.connect import Connection, connect, resolved, target, with_database
+from rollback_tui.postgres.naming import beside_name
 
 _ANY_RUN = "00000000"
 
