@@ -45,7 +45,10 @@ def carry_out(run: Run) -> ev.RunFinished:
         prober.stop()
         drop_clone(run)
         return finish(run, "refused", summary_of(error))
-    outcome, summary = _transaction(run, keeper)
+    if run.plan.transactional:
+        outcome, summary = _transaction(run, keeper)
+    else:
+        outcome, summary = roll_back_stepwise(run, keeper)
     run.begin_cleaning_up()
     reopen(run, keeper)
     prober.stop()

@@ -51,6 +51,9 @@ def settle(request: RunRequest, *, alone: bool = False) -> ev.RunFinished:
         _remember(run, records)
         _hold(run, alone=alone)
         run.begin_cleaning_up()
+        if run.journal.cut_off:
+            text = f"the journal ended in half a line ({run.journal.cut_off} bytes): cut off"
+            run.write(ev.Progress(phase="recover", summary=text))
         outcome, summary = _settled(run)
         if outcome != "needs_operator":
             drop_clone(run)
@@ -63,9 +66,7 @@ def _remember(run: Run, records: tuple[ev.Record, ...]) -> None:
         run.view = advance(run.view, record)
         if isinstance(record.event, ev.TransactionStarted):
             run.xid = record.event.xid
-            run.backend_pid = record.event.backend_pid
-            run.backend_start = record.event.backend_start
-        elif isinstance(record.event, ev.StepsStarted):
+        if isinstance(record.event, ev.TransactionStarted | ev.StepsStarted):
             run.backend_pid = record.event.backend_pid
             run.backend_start = record.event.backend_start
 
