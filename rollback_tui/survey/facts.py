@@ -12,8 +12,8 @@ from rollback_tui.checkpoint import clone
 from rollback_tui.checkpoint.facts import plan_checkpoint
 from rollback_tui.config import Settings
 from rollback_tui.core.claim import Claim
-from rollback_tui.core.errors import RollbackTuiError
-from rollback_tui.core.facts import Facts, Privileges
+from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
+from rollback_tui.core.facts import Facts, ParserAnswer, Privileges
 from rollback_tui.core.model import Activity, Plan, Rung
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import activity, dependents, execute, leftovers, run_row
@@ -39,6 +39,7 @@ def gather(
 ) -> Facts:
     """Ask for everything. What cannot be found out is None, and the reason is kept.
 
+    Raises ConnectionFailed when the connection is lost meanwhile: then nothing more is found out.
     ``unfinished`` tells which other runs of this target have no outcome; ``run`` is the id of the
     run that asks: what that one made is nobody's leftover.
     """
@@ -48,10 +49,14 @@ def gather(
         try:
             return question()
         except (psycopg.Error, RollbackTuiError) as error:
+            if connection.broken:
+                message = printable(" ".join(str(error).split()))
+                raise ConnectionFailed(message, "Connect again.") from None
             unreadable.append(printable(f"{name}: {error}"))
             return None
 
     here = target(connection)
+    pooler = asked("pooler", lambda: through_pooler(connection))
     now = asked("activity", lambda: activity.activity(connection))
     rights = asked(
         "privileges",
@@ -75,9 +80,9 @@ def gather(
         plan=plan,
         activity=now,
         privileges=rights,
-        parser=asked("parser", lambda: execute.syntax_errors(connection, plan.statements)),
+        parser=asked("parser", lambda: _parsed(connection, plan, pooler=pooler)),
         dependents=asked("dependents", lambda: dependents.dependents(connection, plan.statements)),
-        pooler=asked("pooler", lambda: through_pooler(connection)),
+        pooler=pooler,
         checkpoint=asked(
             "checkpoint",
             lambda: plan_checkpoint(
@@ -102,6 +107,13 @@ def gather(
         fleeting=asked("fleeting", lambda: fleeting(connection)),
         unreadable=tuple(unreadable),
     )
+
+
+def _parsed(connection: Connection, plan: Plan, *, pooler: bool | None) -> tuple[ParserAnswer, ...]:
+    if pooler is not False:
+        # It would leave its lock_timeout behind, in a session that the pooler gives to others.
+        raise RollbackTuiError("the server's parser is not asked through a pooler", "")
+    return execute.syntax_errors(connection, plan.statements)
 
 
 def _run_row(connection: Connection, settings: Settings) -> str:
