@@ -82,8 +82,18 @@ class Operations(Protocol):
     def terminate(self, pid: int) -> bool:
         """``pg_terminate_backend``. Refuses our own sessions."""
 
-    def start(self, plan: Plan, overrides: Mapping[str, str], reason: str) -> Path:
-        """Start the worker for the confirmed plan and return the run's folder."""
+    def start(
+        self,
+        plan: Plan,
+        overrides: Mapping[str, str],
+        reason: str,
+        *,
+        stepwise_confirmed: bool = False,
+    ) -> Path:
+        """Start the worker for the confirmed plan and return the run's folder.
+
+        ``stepwise_confirmed``: the operator said yes to a plan that is not one transaction.
+        """
 
     def claims(self) -> tuple[Claim, ...]:
         """Return the runs of this target that have no outcome, newest first. Needs no

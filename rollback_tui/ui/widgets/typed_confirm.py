@@ -1,4 +1,5 @@
-"""The confirmation that proves the operator looked: three texts, typed.
+"""The confirmation that proves the operator looked: three texts, typed, and a fourth for a plan
+that goes statement by statement.
 
 Cancel is focused first. Enter in a field only goes on to the next field; Start stays inert
 until everything matches, and then has to be focused on purpose.
@@ -21,7 +22,9 @@ from rollback_tui.ui.widgets.dialogs import PlainButton, QuietInput
 from rollback_tui.ui.widgets.status_bar import is_production
 from rollback_tui.ui.wording import count, goal_of
 
-FIELDS = ("database", "version", "reason")
+FIELDS = ("database", "version", "undone", "reason")
+UNDONE = "cannot be undone"
+"""Typed as well for a plan that is not one transaction."""
 
 
 class FactsPane(VerticalScroll):
@@ -45,7 +48,7 @@ class TypedConfirm(Vertical):
         with FactsPane(id="confirm-facts"):
             yield Static("", id="facts", markup=False)
         for name in FIELDS:
-            with Horizontal(classes="field"):
+            with Horizontal(id=f"row-{name}", classes="field"):
                 yield Static("", id=f"label-{name}", classes="label", markup=False)
                 yield QuietInput(id=f"field-{name}")
                 yield Static("", id=f"state-{name}", classes="state", markup=False)
@@ -69,7 +72,10 @@ class TypedConfirm(Vertical):
             "database": line("type the database ", (target.database, "strong")),
             "version": line("type the target version ", (goal_of(plan), "strong")),
             "reason": line(f"why, in {REASON_LENGTH} characters or more"),
+            "undone": line("type ", (UNDONE, "strong")),
         }
+        self._wanted["undone"] = "" if plan.transactional else UNDONE
+        self.query_one("#row-undone").display = not plan.transactional
         for name, label in labels.items():
             self.query_one(f"#label-{name}", Static).update(label)
         self._why_not = not_ready(walk)
@@ -116,8 +122,9 @@ class TypedConfirm(Vertical):
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         name = (event.input.id or "").removeprefix("field-")
-        if name in FIELDS[:-1] and self._matches(name):
-            following = FIELDS[FIELDS.index(name) + 1]
+        asked = [n for n in FIELDS if self._wanted.get(n) != ""]
+        if name in asked[:-1] and self._matches(name):
+            following = asked[asked.index(name) + 1]
             self.query_one(f"#field-{following}", Input).focus()
 
     @on(Button.Pressed)
@@ -154,6 +161,9 @@ def facts(walk: Walk) -> Content:
             + ("in one transaction" if plan.transactional else "NOT in one transaction"),
         ),
     ]
+    if not plan.transactional:
+        rows.append(line(("           what is done stays done; only the checkpoint brings it", "bad")))
+        rows.append(line(("           back, and ROLLBACK does not", "bad")))
     losses = losses_of(plan)
     rows += [line(("loses      ", "dim"), (loss.describe(), "bad")) for loss in losses[:4]]
     if len(losses) > 4:
