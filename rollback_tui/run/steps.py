@@ -20,6 +20,9 @@ State = Literal["done", "half", "to do", "unknown"]
 _REPEATABLE = ("VACUUM", "REINDEX", "CLUSTER", "ANALYZE")
 """To do these once more changes nothing that matters."""
 
+_NAMING = ("search_path", "role", "session_authorization", "all")
+"""Settings that decide what a name without a schema means."""
+
 
 class Step(Value, frozen=True, kw_only=True):
     """One statement, as far as it came."""
@@ -231,10 +234,19 @@ def _unsure(index: int, name: str) -> Step:
 
 def _sure(view: RunView, statement: Statement, name: str) -> bool:
     """Whether ``name`` means here what it meant there: it is qualified, or nothing before it in
-    the plan has changed the session."""
+    the plan has changed where names are looked up."""
     plan = view.started.plan if view.started else None
     earlier = () if plan is None else plan.statements[: statement.index - 1]
-    return "." in name or not any("changes_session" in s.effect.hazards for s in earlier)
+    return "." in name or not any(_moves_names(s) for s in earlier)
+
+
+def _moves_names(statement: Statement) -> bool:
+    """``SET search_path``, also in its other spellings; a role has a schema of its own in it."""
+    effect = statement.effect
+    if "changes_session" not in effect.hazards:
+        return False
+    words = {word.lower() for word in effect.objects}
+    return effect.kind not in ("SET", "RESET") or not words.isdisjoint(_NAMING)
 
 
 def _invalid_before(view: RunView) -> tuple[str, ...]:
