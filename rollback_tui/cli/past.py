@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import sys
+from pathlib import Path
+from typing import NoReturn
 
 import click
 import humanize
@@ -15,6 +17,7 @@ from rollback_tui.core.report import report_json, report_markdown
 from rollback_tui.core.run_view import fold
 from rollback_tui.core.text import printable
 from rollback_tui.run import feed, journal
+from rollback_tui.run.audit import audit
 
 
 @click.command()
@@ -57,12 +60,32 @@ def history(given: Common, as_csv: bool) -> None:
 
 @click.command()
 @click.argument("run", required=False)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Instead, check the journal, also against the run's row in the database. "
+    "Exit 0 only when it is intact and the row says so.",
+)
 @common
-def report(given: Common, run: str | None) -> None:
+def report(given: Common, run: str | None, verify: bool) -> None:
     """One report in Markdown or JSON (default: of the newest run)."""
     folder = feed.find(given.run_directory(), run)
+    if verify:
+        _verify(given, folder)
     view = fold(journal.read(folder / journal.FILE_NAME))
     if given.as_json:
         print_json(report_json(view))
     else:
         click.echo(report_markdown(view))
+
+
+def _verify(given: Common, folder: Path) -> NoReturn:
+    """Say whether the journal is the one that was written; unknown is not intact."""
+    found = audit(folder / journal.FILE_NAME, given.connect)
+    if given.as_json:
+        print_json({"journal": str(folder / journal.FILE_NAME)} | msgspec.to_builtins(found))
+    else:
+        click.echo(f"{printable(str(folder / journal.FILE_NAME))}: {found.verdict}")
+        for line in found.evidence:
+            click.echo(f"  {line}")
+    sys.exit(0 if found.verdict == "intact" else 1)

@@ -16,6 +16,8 @@ import msgspec
 
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.events import AnyEvent, Record
+from rollback_tui.core.model import Value
+from rollback_tui.core.text import inert_json
 
 FILE_NAME = "journal.jsonl"
 
@@ -46,6 +48,8 @@ class Journal:
         self.path = path
         self.listeners: list[Callable[[Record], None]] = []
         self._lock = threading.RLock()
+        self.cut_off = 0
+        """Bytes of half a line that a crash had left behind the last whole one."""
         self._torn = False
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -71,8 +75,8 @@ class Journal:
             # Another process began this run: only the wall clock spans both.
             age = (datetime.now(UTC) - earlier[-1].at).total_seconds()
             self._began -= earlier[-1].elapsed + max(0.0, age)
-        # A crash may have left half a line behind the last whole one.
         self._size = follower.offset
+        self.cut_off = follower.torn
         os.ftruncate(self._file, self._size)
         _fsync_directory(path.parent)
 
@@ -85,7 +89,8 @@ class Journal:
     def head(self) -> str:
         """``<seq>:<sha256>`` of the last line: whoever keeps it can tell later whether the
         journal up to there is the one that was written."""
-        return f"{self._seq}:{self._prev}"
+        with self._lock:
+            return f"{self._seq}:{self._prev}"
 
     def anticipate(self, event: AnyEvent) -> Record:
         """Return the record that ``event`` would become now, without writing it."""
@@ -150,7 +155,7 @@ def _locked(file: int) -> bool:
 
 
 def _line(record: Record) -> bytes:
-    return _encoder.encode(record) + b"\n"
+    return inert_json(_encoder.encode(record)) + b"\n"
 
 
 def _digest(line: bytes) -> str:
@@ -175,6 +180,9 @@ class Follower:
         self.prev = ""
         """Hash of the last whole line; empty before there is one."""
         self.seq = 0
+        self.torn = 0
+        """Bytes behind the last whole line. While a worker writes, a line that is not whole yet;
+        after it, half a line that a crash left."""
 
     def poll(self) -> tuple[Record, ...]:
         """Return the records since the last call; a torn last line is waited for.
@@ -199,6 +207,7 @@ class Follower:
             line = text + b"\n"
             records.append(self._check(line))
             self.offset += len(line)
+        self.torn = len(data) - data.rfind(b"\n") - 1
         return tuple(records)
 
     def _check(self, line: bytes) -> Record:
@@ -217,6 +226,30 @@ class Follower:
 def read(path: Path) -> tuple[Record, ...]:
     """Return all records of a journal. Raises JournalDamaged."""
     return Follower(path).poll()
+
+
+class Inspection(Value, frozen=True, kw_only=True):
+    """What a whole journal says of itself: each line holds the hash of the line before."""
+
+    records: tuple[Record, ...]
+    torn: int
+    """Bytes behind the last whole line."""
+    last: str
+    """Hash of the last whole line; empty when there is none."""
+
+    def head(self, seq: int) -> str | None:
+        """Return ``<seq>:<sha256>`` of line ``seq``; None when the journal ends before it."""
+        if not 0 < seq <= len(self.records):
+            return None
+        following = self.records[seq:]
+        return f"{seq}:{following[0].prev if following else self.last}"
+
+
+def inspect(path: Path) -> Inspection:
+    """Read a journal from its first line to its last, checking the chain. Raises JournalDamaged."""
+    follower = Follower(path)
+    records = follower.poll()
+    return Inspection(records=records, torn=follower.torn, last=follower.prev)
 
 
 def flat(record: Record) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -24,6 +25,7 @@ from rollback_tui.run.journal import (
     JournalDamaged,
     JournalInUse,
     flat,
+    inspect,
     read,
 )
 
@@ -129,9 +131,32 @@ def test_continuing_cuts_a_torn_tail_off(path: Path, whole: int) -> None:
     lines = written(path)
     path.write_bytes(b"".join(lines[:whole]) + lines[whole][:30])
     journal = Journal(path)
+    assert journal.cut_off == 30
     assert journal.write(alarm(99)).seq == whole + 1
     journal.close()
     assert summaries(path) == [f"number {n}" for n in range(1, whole + 1)] + ["number 99"]
+
+
+def test_a_follower_says_how_much_of_a_line_is_there(path: Path) -> None:
+    lines = written(path)
+    follower = Follower(path)
+    for there, torn in ((b"".join(lines), 0), (b"".join(lines) + lines[0][:7], 7)):
+        path.write_bytes(there)
+        follower.poll()
+        assert follower.torn == torn
+
+
+@pytest.mark.parametrize("seq", [1, 3, 5])
+def test_the_head_is_the_hash_of_that_line(path: Path, seq: int) -> None:
+    lines = written(path)
+    found = inspect(path)
+    expected = f"{seq}:{hashlib.sha256(lines[seq - 1]).hexdigest()}"
+    assert found.head(seq) == expected
+    assert (found.head(0), found.head(6)) == (None, None)
+    journal = Journal(path)
+    assert (journal.head == expected) == (seq == 5)
+    assert journal.cut_off == 0
+    journal.close()
 
 
 def test_continuing_goes_on_with_number_hash_and_clock(path: Path) -> None:

@@ -1,0 +1,80 @@
+"""``report --verify`` on a real run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psycopg
+
+from tests.cli.conftest import Project
+
+
+def journal_of(project: Project) -> Path:
+    (path,) = (project.directory / "rollback_runs").glob("*/journal.jsonl")
+    return path
+
+
+def change(project: Project, text: str) -> None:
+    with psycopg.connect(project.database.dsn) as connection:
+        connection.execute(text.encode())
+
+
+def test_a_run_is_intact_until_somebody_touches_its_journal_or_its_row(project: Project) -> None:
+    project.two_migrations()
+    assert project.command(*project.run_arguments).returncode == 0
+    done = project.command("report", "--verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "journal.jsonl: intact" in done.stdout
+    assert "vouches for lines 1 to" in done.stdout
+
+    path = journal_of(project)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"a test", b"a jest"))
+    done = project.command("report", "--verify", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert found["verdict"] == "altered"
+    assert found["anchored"] is None
+    path.write_bytes(whole)
+
+    change(project, "DROP SCHEMA rollback_tui CASCADE")
+    done = project.command("report", "--verify")
+    assert done.returncode == 1
+    assert "journal.jsonl: not anchored" in done.stdout
+
+
+def test_schema_and_rows_are_what_they_were_without_the_row(project: Project) -> None:
+    """The second run sees a database with our schema in it, and nothing of it differs."""
+    project.two_migrations()
+    before = json.loads(project.command("state", "--json").stdout)
+    first = project.command(*project.run_arguments)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert len(project.query("SELECT * FROM rollback_tui.runs")) == 1
+    change(project, "DROP SCHEMA rollback_tui CASCADE")
+    without = json.loads(project.command("state", "--json").stdout)
+    change(project, "CREATE SCHEMA rollback_tui")
+    change(project, "CREATE TABLE rollback_tui.runs (run uuid)")
+    with_it = json.loads(project.command("state", "--json").stdout)
+    assert with_it["schema_fingerprint"] == without["schema_fingerprint"]
+    assert with_it["schema_fingerprint"] != before["schema_fingerprint"]
+    assert [t["name"] for t in with_it["tables"]] == [t["name"] for t in without["tables"]]
+
+
+def test_a_squatted_table_is_said_before_and_the_version_table_decides(project: Project) -> None:
+    project.two_migrations()
+    change(project, "CREATE SCHEMA rollback_tui")
+    change(project, "CREATE TABLE rollback_tui.runs (run uuid)")
+    checks = json.loads(project.command("check", "--json").stdout)["checks"]
+    (check,) = [c for c in checks if c["name"] == "run_row"]
+    assert check["status"] == "warn"
+    assert "other columns" in check["evidence"][0]
+    done = project.command(*project.run_arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    (judge,) = [e for e in events if e["kind"] == "run_row_inserted"]
+    assert (judge["judge"], "other columns" in judge["why"]) == ("version table", True)
+    assert project.query("SELECT * FROM rollback_tui.runs") == []
+    verified = project.command("report", "--verify")
+    assert verified.returncode == 1
+    assert "could not write its row" in verified.stdout
