@@ -148,7 +148,6 @@ def with_losses(connection: Connection, plan: Plan) -> Plan:
     A table that somebody has locked is not waited for: its loss stays unknown.
     """
     deadline = time.monotonic() + _LOSS_SECONDS
-    connection.execute("SET lock_timeout = '1s'")
 
     def counted(statement: Statement) -> Statement:
         if not statement.effect.doomed and not statement.effect.cascade:
@@ -156,16 +155,19 @@ def with_losses(connection: Connection, plan: Plan) -> Plan:
         left = max(0.1, deadline - time.monotonic())
         return msgspec.structs.replace(statement, loss=counts.losses(connection, statement, left))
 
-    migrations = tuple(
-        msgspec.structs.replace(
-            m,
-            script=msgspec.structs.replace(
-                m.script, statements=tuple(counted(s) for s in m.script.statements)
-            ),
+    # Local to a transaction: behind a pooler a setting of the session would become somebody
+    # else's. Each count is in a savepoint of its own, which gives its locks back.
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL lock_timeout = '1s'")
+        migrations = tuple(
+            msgspec.structs.replace(
+                m,
+                script=msgspec.structs.replace(
+                    m.script, statements=tuple(counted(s) for s in m.script.statements)
+                ),
+            )
+            if m.script
+            else m
+            for m in plan.migrations
         )
-        if m.script
-        else m
-        for m in plan.migrations
-    )
-    connection.execute("RESET lock_timeout")
     return msgspec.structs.replace(plan, migrations=migrations)
