@@ -10,7 +10,7 @@ from psycopg import sql
 
 from rollback_tui.checkpoint.properties import differences, read_properties, split_names
 from rollback_tui.checkpoint.restore import compare, restore_beside
-from rollback_tui.checkpoint.swap import swap
+from rollback_tui.checkpoint.swap import SECONDS, swap
 from rollback_tui.core.errors import CheckpointError
 from rollback_tui.postgres.connect import connect
 from tests.checkpoint.conftest import make_checkpoint
@@ -42,9 +42,9 @@ def names(database: Database) -> set[str]:
     return {name.removeprefix(database.name) for (name,) in rows}
 
 
-def do_swap(database: Database, dsn: str | None = None, **changes: float) -> None:
+def do_swap(database: Database, dsn: str | None = None, seconds: float = SECONDS) -> None:
     name = database.name
-    swap(dsn or own(database), name, name + "_new", name + "_kept", **changes)
+    swap(dsn or own(database), name, name + "_new", name + "_kept", seconds=seconds)
 
 
 def test_swapped_and_the_failed_one_kept(database: Database, restored: Path) -> None:
@@ -168,6 +168,76 @@ def test_a_name_too_long(database: Database, restored: Path) -> None:
     with pytest.raises(CheckpointError, match="longer than 63 bytes"):
         swap(own(database), database.name, database.name + "_new", "é" * 32)
     assert names(database) == {"", "_new"}
+
+
+@pytest.fixture(params=["database", "database16"])
+def cloned(request: pytest.FixtureRequest) -> Database:
+    """A database behind the rename door, as ``…_now``, with a clone of it as ``…_new``."""
+    found: Database = request.getfixturevalue(request.param)
+    with psycopg.connect(found.dsn, autocommit=True) as there:
+        there.execute("CREATE TABLE t AS SELECT generate_series(1, 9) n")
+    with connect(own(found)) as maintenance:
+        for statement in (
+            "ALTER DATABASE {0} RENAME TO {1}",
+            "CREATE DATABASE {0} ALLOW_CONNECTIONS false",
+            "CREATE DATABASE {2} TEMPLATE {1} ALLOW_CONNECTIONS false",
+            "COMMENT ON DATABASE {2} IS 'a clone'",
+        ):
+            maintenance.execute(
+                sql.SQL(statement).format(
+                    *(sql.Identifier(found.name + end) for end in ("", "_now", "_new"))
+                )
+            )
+    with psycopg.connect(found.server.dsn(found.name + "_now", found.owner)) as there:
+        there.execute("DELETE FROM t WHERE n > 4")
+    return found
+
+
+def swap_clone(database: Database) -> float:
+    """Swap the clone in behind the door; return the seconds."""
+    name = database.name
+    began = time.monotonic()
+    swap(own(database), name + "_now", name + "_new", name + "_kept", kept_comment="it failed")
+    return time.monotonic() - began
+
+
+def test_a_clone_takes_the_place_behind_the_door(cloned: Database) -> None:
+    with psycopg.connect(cloned.server.dsn(), autocommit=True) as admin:
+        admin.execute(f'ALTER DATABASE "{cloned.name}_now" IS_TEMPLATE true')
+        admin.execute(f"COMMENT ON DATABASE \"{cloned.name}_now\" IS 'the shop'")
+        admin.execute(f'ALTER DATABASE "{cloned.name}_now" CONNECTION LIMIT 7')
+    assert swap_clone(cloned) < 2
+    assert names(cloned) == {"", "_now", "_kept"}
+    with psycopg.connect(cloned.server.dsn(cloned.name + "_now", cloned.owner)) as there:
+        assert there.execute("SELECT count(*) FROM t").fetchone() == (9,)
+    with psycopg.connect(cloned.server.dsn(cloned.name + "_kept", cloned.owner)) as kept:
+        assert kept.execute("SELECT count(*) FROM t").fetchone() == (4,)
+        rows = kept.execute(
+            "SELECT datallowconn, datistemplate, datconnlimit,"
+            " shobj_description(oid, 'pg_database')"
+            " FROM pg_database WHERE datname = ANY(%s) ORDER BY datname",
+            [[cloned.name + "_kept", cloned.name + "_now"]],
+        ).fetchall()
+    assert rows == [(True, True, 7, "it failed"), (True, True, 7, "the shop")]
+
+
+def test_whoever_is_inside_is_ended(cloned: Database) -> None:
+    inside = psycopg.connect(cloned.server.dsn(cloned.name + "_now", cloned.owner))
+    swap_clone(cloned)
+    with pytest.raises(psycopg.OperationalError, match="terminat"):
+        inside.execute("SELECT 1")
+
+
+def test_a_mark_that_cannot_be_written_renames_nothing(cloned: Database) -> None:
+    with pytest.raises(CheckpointError, match="swap was refused"):
+        swap(
+            own(cloned),
+            cloned.name + "_now",
+            cloned.name + "_new",
+            cloned.name + "_kept",
+            kept_comment="a NUL \0 is no text",
+        )
+    assert names(cloned) == {"", "_now", "_new"}
 
 
 @pytest.mark.parametrize(
