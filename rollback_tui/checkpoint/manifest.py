@@ -13,7 +13,7 @@ import msgspec
 
 from rollback_tui.core.errors import CheckpointError
 from rollback_tui.core.model import Target, Value
-from rollback_tui.core.text import printable
+from rollback_tui.core.text import inert_json, printable
 
 FORMAT = 1
 """Version of this file's shape. A reader refuses a newer one."""
@@ -136,7 +136,7 @@ class Manifest(Value, frozen=True, kw_only=True):
 
 def encode(manifest: Manifest) -> bytes:
     """Return the bytes of ``manifest.json``."""
-    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    return inert_json(msgspec.json.format(msgspec.json.encode(manifest), indent=2)) + b"\n"
 
 
 def sums(manifest: Manifest, encoded: bytes) -> bytes:

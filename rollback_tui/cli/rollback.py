@@ -19,7 +19,7 @@ from rollback_tui.core.errors import ConfigurationError, RunRefused
 from rollback_tui.core.events import Record, RunFinished
 from rollback_tui.core.model import EXIT_CODES, Plan
 from rollback_tui.core.report import log_line
-from rollback_tui.core.text import printable
+from rollback_tui.core.text import inert_json, printable
 from rollback_tui.run import claims, feed
 from rollback_tui.run.control import ControlUnavailable
 from rollback_tui.run.feed import RunFeed
@@ -110,7 +110,7 @@ def settle(given: Common, run_id: str | None) -> None:
     folder = _to_settle(given, run_id)
     finished = finish_interrupted(settle_request(given, folder), alone=True)
     if given.as_json:
-        click.echo(msgspec.json.encode(finished))
+        click.echo(inert_json(msgspec.json.encode(finished)))
     else:
         click.echo(printable(f"{finished.outcome}: {finished.summary}"))
         for command in finished.next_commands:
@@ -153,7 +153,7 @@ def _ask_for_version(plan: Plan) -> None:
 
 def _printer(as_json: bool) -> Callable[[Record], None]:
     if as_json:
-        return lambda record: click.echo(msgspec.json.encode(flat(record)))
+        return lambda record: click.echo(inert_json(msgspec.json.encode(flat(record))))
     return lambda record: click.echo(log_line(record))
 
 

@@ -8,11 +8,12 @@ import click
 import msgspec
 
 from rollback_tui.core.model import CheckResult, Migration, Plan, Statement
+from rollback_tui.core.text import inert_json
 
 
 def print_json(value: object) -> None:
     """Print one JSON document."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    click.echo(inert_json(msgspec.json.format(msgspec.json.encode(value), indent=2)))
 
 
 def plan_shape(plan: Plan) -> dict[str, object]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# C0 and C1 controls, DEL, the bidirectional controls, zero-width characters, line and
-# paragraph separators, and lone surrogates: all of them can lie about what is on the screen.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e"
+# DEL and C1 controls, the bidirectional controls, zero-width characters, line and paragraph
+# separators, and lone surrogates: all of them can lie about what is on the screen.
+_LYING = (
+    "\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e007f]"
+    "\U000e0000-\U000e007f"
 )
+_UNSAFE = re.compile(f"[\x00-\x1f{_LYING}]")
+_UNSAFE_IN_JSON = re.compile(f"[{_LYING}]")
 
 
 def _visible(match: re.Match[str]) -> str:
@@ -67,3 +69,19 @@ def cells(text: str) -> int:
 def markdown(text: str) -> str:
     """Return ``text`` printable and without meaning to Markdown or HTML."""
     return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", printable(text))
+
+
+def inert_json(encoded: bytes) -> bytes:
+    """Return the same JSON document with every character escaped that a terminal would obey.
+
+    JSON itself asks that only of C0 controls: an 8-bit CSI (U+009B) or a bidirectional override
+    may stand in it as they are, and would act on whoever looks at it with ``cat``.
+    """
+    if encoded.isascii() and b"\x7f" not in encoded:
+        return encoded
+    return _UNSAFE_IN_JSON.sub(_escaped, encoded.decode()).encode()
+
+
+def _escaped(match: re.Match[str]) -> str:
+    units = match.group().encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

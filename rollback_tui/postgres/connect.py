@@ -114,6 +114,8 @@ def connect(
     try:
         settings: dict[str, Any] = {
             **_KEEPALIVES,
+            # PGHOSTADDR of the environment would lead elsewhere than the host that was named.
+            **({"hostaddr": ""} if given.get("host") else {}),
             **given,
             "application_name": application,
             # Scripts go out as the bytes they are, and those are UTF-8; without this a LATIN1

@@ -11,6 +11,7 @@ from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Outcome
 from rollback_tui.core.report import report_json, report_markdown
 from rollback_tui.core.run_view import advance
+from rollback_tui.core.text import inert_json
 from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.run import folder, hooks
 from rollback_tui.run.cloning import clone_commands
@@ -104,7 +105,7 @@ def finish(run: Run, outcome: Outcome, summary: str) -> ev.RunFinished:
     view = advance(run.view, run.journal.anticipate(finished))
     try:
         folder.write(run.folder / folder.REPORT, report_markdown(view))
-        encoded = msgspec.json.format(msgspec.json.encode(report_json(view)), indent=2)
+        encoded = inert_json(msgspec.json.format(msgspec.json.encode(report_json(view)), indent=2))
         folder.write(run.folder / folder.REPORT_JSON, encoded.decode() + "\n")
     except OSError as error:
         run.write(

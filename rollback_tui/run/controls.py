@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from rollback_tui.core.claim import Controls, who
-from rollback_tui.core.text import shorten
+from rollback_tui.core.text import inert_json, shorten
 from rollback_tui.run.request import operator
 
 FILE_NAME = "console.lock"
@@ -105,7 +105,7 @@ class ConsoleLock:
         )
         with contextlib.suppress(OSError):
             os.ftruncate(handle, 0)
-            os.pwrite(handle, msgspec.json.encode(holder), 0)
+            os.pwrite(handle, inert_json(msgspec.json.encode(holder)), 0)
 
     def _held_by(self) -> Controls:
         try:

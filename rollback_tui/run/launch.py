@@ -17,6 +17,8 @@ from rollback_tui.run import folder, journal
 from rollback_tui.run.request import RunRequest
 
 _START_SECONDS = 20.0
+_SECRETS = frozenset({"DATABASE_URL", "PGPASSWORD", "PGSSLPASSWORD"})
+"""Not inherited by the run's processes: they get the connection string through a pipe."""
 
 
 def start(request: RunRequest) -> None:
@@ -61,6 +63,7 @@ def _process(request: RunRequest, *options: str) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
             cwd=request.project,
+            env={name: value for name, value in os.environ.items() if name not in _SECRETS},
             start_new_session=True,
         )
     finally:

@@ -11,9 +11,10 @@ from rollback_tui import __version__
 from rollback_tui.checkpoint.make import make
 from rollback_tui.core import events as ev
 from rollback_tui.core.checks import judge, obstacles
-from rollback_tui.core.errors import RunRefused
+from rollback_tui.core.errors import FrameworkError, RunRefused
 from rollback_tui.core.model import Session
 from rollback_tui.core.text import printable
+from rollback_tui.frameworks import files
 from rollback_tui.frameworks.detect import FRAMEWORKS
 from rollback_tui.postgres import activity, catalog, counts, target_lock
 from rollback_tui.postgres.connect import connect, target
@@ -79,12 +80,14 @@ def _same_scripts(run: Run) -> None:
         script = migration.script
         if script is None:
             continue
+        path = Path(script.path)
         try:
-            data = Path(script.path).read_bytes()
-        except OSError as error:
-            raise RunRefused(
-                f"{script.path} cannot be read any more: {error.strerror}", "Look at it again."
-            ) from None
+            # As it was read for the plan: a FIFO or a device in its place must not hang the run.
+            data = files.read(path.parent, path.name)
+        except FileNotFoundError:
+            raise RunRefused(f"{path} is gone since it was confirmed", "Look at it again.") from None
+        except FrameworkError as error:
+            raise RunRefused(error.summary, error.remedy) from None
         if hashlib.sha256(data).hexdigest() != script.sha256:
             raise RunRefused(
                 f"{script.path} has changed since it was confirmed",

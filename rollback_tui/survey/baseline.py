@@ -10,6 +10,7 @@ import msgspec
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.core.model import Value
 from rollback_tui.core.schema import SchemaSnapshot
+from rollback_tui.core.text import inert_json
 
 
 class Baseline(Value, frozen=True, kw_only=True):
@@ -34,7 +35,8 @@ def save(directory: Path, baseline: Baseline) -> Path:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp")
         temporary.touch(mode=0o600)
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(baseline), indent=1))
+        written = msgspec.json.format(msgspec.json.encode(baseline), indent=1)
+        temporary.write_bytes(inert_json(written))
         temporary.replace(path)
     except OSError as error:
         raise ConfigurationError(

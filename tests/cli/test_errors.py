@@ -90,3 +90,14 @@ def test_an_explicit_target_wins_over_the_environment(project: Project) -> None:
     elsewhere = {"PGHOST": "127.0.0.1", "PGPORT": "1", "PGDATABASE": "elsewhere"}
     done = project.command("plan", "--dsn", project.database.dsn, env=elsewhere)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_address_of_the_environment_does_not_redirect_the_host_that_was_named(
+    project: Project,
+) -> None:
+    """libpq takes PGHOSTADDR also when the connection string names a host."""
+    project.two_migrations()
+    database = project.database
+    named = database.server.tcp_dsn(database.name, database.owner)
+    done = project.command("plan", "--dsn", named, env={"PGHOSTADDR": "127.0.0.250"})
+    assert done.returncode == 0, done.stderr
