@@ -89,11 +89,18 @@ async def confirm(t: Terminal, look: Look) -> None:
     await t.press("enter")
 
 
+async def answer_commit(t: Terminal) -> None:
+    """Answer the gate's question with its second choice, and once more."""
+    await t.press("tab", "enter")
+    await t.until("Answer: commit?")
+    await t.press("tab", "enter")
+
+
 async def to_report(t: Terminal, look: Look) -> None:
     """Watch the run, answer the gate, read the proof and the report."""
     await t.until("The run asks", "Commit?", seconds=60)
     look("run")
-    await t.press("tab", "enter")
+    await answer_commit(t)
     await t.until("rolled back and verified", seconds=60)
     await t.press("n")
     await t.until("Schema restored", "Application healthy")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rollback_tui.cli.beside import no_screen
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.run import feed
@@ -34,9 +35,13 @@ def open_screens(given: Common, *, folder: Path | None = None, choice: Choice | 
     """Run the screens and return the exit code.
 
     Without a folder the target is asked first, so that a wrong password is one clear line and
-    not a screen. Raises ConfigurationError without a terminal.
+    not a screen; except beside an unfinished run, which may be why nobody can connect. Raises
+    ConfigurationError without a terminal, and there, beside such a run, RunRefused or Unfinished.
     """
+    claims = given.claims() if folder is None else ()
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if claims:
+            raise no_screen(claims[0])
         raise ConfigurationError(
             "the screens need a terminal",
             "Use `state`, `plan`, `check` and `run --confirm DATABASE` without one.",
@@ -47,12 +52,15 @@ def open_screens(given: Common, *, folder: Path | None = None, choice: Choice | 
 
     session = Session(given)
     try:
-        if folder is None:
+        if folder is None and not claims:
             session.target()
-        app = RollbackApp(session, folder=folder, choice=choice)
+        app = RollbackApp(session, folder=folder, choice=choice, claims=claims)
         code = app.run(mouse=False)
+        app.ended()
     finally:
         session.close()
+    if app.guide.walk.settling:
+        click.echo("Settling goes on without this terminal. Its outcome: rollback-tui history")
     if app.running_folder is not None:
         run = app.running_folder.name[16:]
         click.echo(f"The run goes on without this terminal. See it: rollback-tui attach {run}")

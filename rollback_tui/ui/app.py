@@ -19,13 +19,16 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 
+from rollback_tui.core.claim import Claim
 from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.text import printable
 from rollback_tui.ui.crash import record
 from rollback_tui.ui.guide import Guide, Severity
+from rollback_tui.ui.hangup import HangupWatch, terminal
 from rollback_tui.ui.inert import Inert
 from rollback_tui.ui.messages import Reply
 from rollback_tui.ui.operations import Choice, Operations
+from rollback_tui.ui.screens.beside import BesideScreen
 from rollback_tui.ui.screens.preview import PreviewScreen
 from rollback_tui.ui.screens.report import ReportScreen
 from rollback_tui.ui.screens.run import RunScreen
@@ -47,6 +50,7 @@ class RollbackApp(App[int]):
     """Leads one operator through the rollback of one database.
 
     ``folder``: show the run in that folder (``attach``). ``choice``: how far back at first.
+    ``claims``: runs of this database without an outcome; they come before everything else.
     The app's return value is the run's exit code; 0 when it was left without an outcome.
     """
 
@@ -65,6 +69,7 @@ class RollbackApp(App[int]):
         *,
         folder: Path | None = None,
         choice: Choice | None = None,
+        claims: tuple[Claim, ...] = (),
     ) -> None:
         # Textual chooses its filters here, before there is a theme: without this, NO_COLOR
         # becomes computed greys instead of the terminal's own two colours.
@@ -73,12 +78,14 @@ class RollbackApp(App[int]):
         self.animation_level = "none"
         self._inert = Inert()
         self._said: dict[str, float] = {}
+        self._hangup: HangupWatch | None = None
         start = Walk(
             environment=operations.environment,
             read_only=operations.read_only,
             attached=folder is not None,
             folder=folder,
             choice=choice or Choice(),
+            claims=claims,
         )
         self.guide = Guide(operations, start, self._deliver, self._changed, self.say)
         self._steps: tuple[StepScreen, ...] = (
@@ -107,7 +114,10 @@ class RollbackApp(App[int]):
         self._catch_signals()
         for number, screen in enumerate(self._steps, 1):
             self.install_screen(screen, f"step-{number}")
-        self.push_screen(f"step-{4 if self.guide.walk.attached else 1}")
+        if self.guide.walk.claims:
+            self.push_screen(BesideScreen())
+        else:
+            self.push_screen(f"step-{4 if self.guide.walk.attached else 1}")
         self.guide.begin()
         self.set_interval(TICK, self.guide.tick)
 
@@ -122,6 +132,11 @@ class RollbackApp(App[int]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             loop.add_signal_handler(number, self.leave)
+        keys = terminal()
+        if keys is not None and not self.is_headless:
+            self._hangup = HangupWatch(
+                keys, lambda: loop.call_soon_threadsafe(self.leave), self._code
+            )
 
     def on_unmount(self) -> None:
         """Give the signals back."""
@@ -130,13 +145,20 @@ class RollbackApp(App[int]):
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
+    def ended(self) -> None:
+        """Called when the application has ended and the screen is restored."""
+        if self._hangup is not None:
+            self._hangup.stop()
+
     def leave(self) -> None:
         """End the application with the run's exit code."""
-        view = self.guide.walk.view
-        outcome = view.outcome if view else None
         # Closing may wait for a server that does not answer; leaving must not.
         threading.Thread(target=self.guide.operations.close, name="close", daemon=True).start()
-        self.exit(EXIT_CODES[outcome] if outcome else 0)
+        self.exit(self._code())
+
+    def _code(self) -> int:
+        view = self.guide.walk.view
+        return EXIT_CODES[view.outcome] if view is not None and view.outcome else 0
 
     async def action_quit(self) -> None:
         """Leave; inside a question only cancel that; ask when something would be lost."""
@@ -179,9 +201,18 @@ class RollbackApp(App[int]):
     def _changed(self, walk: Walk) -> None:
         """Show the walk on the step that is up, also under a question."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, StepScreen):
+            if isinstance(screen, (StepScreen, BesideScreen)):
                 screen.show(walk)
                 return
+
+    def after_claims(self) -> None:
+        """Go on to the target: every run of it has its outcome."""
+        if isinstance(self.screen, BesideScreen) and self.guide.walk.folder is None:
+            self.open_step(1)
+
+    def open_step(self, step: int) -> None:
+        """Open a step without asking whether it is blocked: its turn has come by itself."""
+        self.switch_screen(f"step-{step}")
 
     def say(self, text: str, severity: Severity = "information") -> None:
         """Show a short message in the corner; not again while the same one is still there."""

@@ -14,8 +14,10 @@ from typing import Any, Literal
 import msgspec
 
 from rollback_tui.core.checks import obstacles
+from rollback_tui.core.claim import Claim
 from rollback_tui.core.events import Record
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
+from rollback_tui.ui.beside import Beside
 from rollback_tui.ui.following import Following
 from rollback_tui.ui.operations import Choice, Operations
 from rollback_tui.ui.requests import Deliver, Failure, Requests
@@ -53,6 +55,7 @@ class Guide:
         self.requests = Requests(deliver)
         self._changed = changed
         self._following = Following(self)
+        self._beside = Beside(self)
         self._asked_at = -1e9
         self._to_count: list[str] = []
 
@@ -71,7 +74,9 @@ class Guide:
     # --- time ---------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Ask the first questions."""
+        """Ask the first questions; none while a run without an outcome comes first."""
+        if self.walk.claims:
+            return
         if self.walk.folder is not None:
             self._following.open(self.walk.folder)
             self.read_history()
@@ -81,6 +86,9 @@ class Guide:
     def tick(self) -> None:
         """Do what is due. Called a few times a second; costs nothing when nothing is."""
         now = time.monotonic()
+        if self.walk.claims:
+            self._beside.tick(now)
+            return
         if self.walk.folder is not None and not self.walk.finished:
             # While the run has the database, this terminal keeps out of it.
             self._following.poll()
@@ -303,18 +311,46 @@ class Guide:
         self.replace(starting=True, start_failure=None)
         self.requests.ask(
             "start",
-            lambda: self.operations.start(plan, overrides, reason),
+            lambda: self.operations.start(
+                # Such a plan is confirmed by a text of its own.
+                plan,
+                overrides,
+                reason,
+                stepwise_confirmed=not plan.transactional,
+            ),
             self._started,
             lambda failure: self.replace(starting=False, start_failure=failure),
         )
 
     def _started(self, folder: Path) -> None:
-        self.replace(starting=False, folder=folder, view=None, stale="", paused=False)
+        self.replace(
+            starting=False, folder=folder, view=None, stale="", paused=False, controls=None
+        )
         self._following.open(folder)
 
     def answer(self, choice: str) -> None:
         """Answer the run's question."""
         self._following.answer(choice)
+
+    def attach(self, claim: Claim, *, settled: bool = False) -> None:
+        """Follow a run that was there before; ``settled``: it has its outcome now."""
+        folder = Path(claim.folder)
+        self.replace(
+            claims=(), settling=False, settle_failure=None, folder=folder, view=None, controls=None
+        )
+        self._following.open(folder)
+        if settled:
+            self.read_report(folder)
+        self.read_history()
+
+    def settle(self, claim: Claim, settled: Callable[[], None]) -> None:
+        """Finish an interrupted run that nothing works on; ``settled`` is called when it has its
+        outcome."""
+        self._beside.settle(claim, settled)
+
+    def take_controls(self) -> None:
+        """Take the controls of the run that is followed."""
+        self._following.take_controls()
 
     def abort(self) -> None:
         """Ask the worker to abort before COMMIT."""
@@ -325,7 +361,9 @@ class Guide:
         if self.walk.folder is not None:
             self.read_report(self.walk.folder)
         self.read_history()
-        if not self.walk.attached:
+        if self.walk.target is None and not self.walk.attached:
+            self._connect()
+        elif not self.walk.attached:
             self.refresh()
             self.read_tables()
 

@@ -67,6 +67,7 @@ OUTCOME: dict[str, tuple[str, str, Tone]] = {
     "recovered": ("↩", "recovered from the checkpoint", "warn"),
     "needs_operator": ("✗", "needs you: see the next commands", "alarm"),
     "running": ("▸", "running", "accent"),
+    "stopped": ("?", "stopped: its process exists and does not answer", "warn"),
     "unfinished": ("?", "unfinished: nothing works on it any more", "bad"),
 }
 """Glyph, words and tone of a run's outcome, or of its state in the history."""

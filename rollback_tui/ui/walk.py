@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from rollback_tui.core import checks
+from rollback_tui.core.claim import Claim, ClaimState, Controls
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
 from rollback_tui.core.run_view import RunSummary, RunView
 from rollback_tui.ui.operations import Choice
@@ -68,8 +69,16 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     view: RunView | None = None
     moved_at: float = 0.0
     """Monotonic seconds of this process at the run's last event."""
-    worker_gone: bool = False
-    """The worker does not answer and the run has not ended."""
+    heard_at: float = 0.0
+    """Monotonic seconds at the run's last sign of life: an event, or an answer of its worker."""
+    worker: ClaimState = "running"
+    """Whether a process works on the run. Only asked for while it is quiet."""
+    controls: Controls | None = None
+    """Who may answer and abort the run; None before that is known."""
+    claims: tuple[Claim, ...] = ()
+    """Runs of the target without an outcome, found at the start: nothing else comes before."""
+    settling: bool = False
+    settle_failure: Failure | None = None
     feed_failure: Failure | None = None
     report: str | None = None
     report_folder: Path | None = None
@@ -80,6 +89,11 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     def running(self) -> bool:
         """Whether a run goes on (or nobody knows that it ended)."""
         return self.folder is not None and not self.finished
+
+    @property
+    def at_controls(self) -> bool:
+        """Whether this console may answer and abort the run."""
+        return self.controls is not None and self.controls.mine
 
     @property
     def finished(self) -> bool:
@@ -109,6 +123,8 @@ def blocked(walk: Walk, step: int) -> str:
     """Return why ``step`` (1 to 6) may not be entered; empty when it may."""
     if walk.attached and step <= 3:
         return "this terminal shows one run only; start rollback-tui without attach for the rest"
+    if step <= 3 and walk.target is None and walk.running:
+        return "the run has the database; it is read when the run has ended"
     if step in (2, 3) and walk.plan is None:
         if walk.plan_failure:
             return f"there is no plan: {walk.plan_failure.summary}"
@@ -137,6 +153,32 @@ def not_ready(walk: Walk) -> str:
         return f"{count(len(standing), 'check')} {verb} in the way (press 2)"
     if missing := unreviewed(walk):
         return f"{count(len(missing), 'destructive statement')} not reviewed (press 3)"
+    return ""
+
+
+def hands_off(walk: Walk) -> str:
+    """Return why this console may only look at the run; empty when it is at the controls."""
+    if walk.read_only:
+        return "this terminal was started read-only"
+    if walk.at_controls:
+        return ""
+    if walk.controls is None:
+        return "it is not known yet who is at the controls"
+    if walk.controls.free:
+        return "nobody is at the controls: t takes them"
+    return f"read-only: {walk.controls.holder} is at the controls since {walk.controls.since}"
+
+
+def may_not_answer(walk: Walk, choice: str) -> str:
+    """Return why the run's question cannot be answered with ``choice`` here and now. What happens
+    anyway when nobody answers needs no arming."""
+    question = walk.view.question if walk.view else None
+    if question is None or choice not in question.choices:
+        return "there is no such question open now"
+    if reason := hands_off(walk):
+        return reason
+    if choice != question.default and not walk.armed:
+        return f"{choice} changes the database: arm this terminal (a)"
     return ""
 
 
@@ -217,8 +259,14 @@ def _hint_run(walk: Walk) -> str:
         return "Type the three texts, then go to Start with tab. Esc leaves a field."
     if walk.finished:
         return "The run has ended: n shows the proof, 6 the report."
+    if not walk.at_controls:
+        reason = hands_off(walk)
+        if walk.controls is not None and walk.controls.holder:
+            reason += ". t takes over"
+        return f"{reason[0].upper()}{reason[1:]}."
     if walk.view and walk.view.question:
-        return "The run asks you something: tab chooses, enter presses."
+        armed = "" if walk.armed else "a arms this terminal, "
+        return f"The run asks you something: {armed}tab chooses, enter presses."
     if walk.view is None:
         return "The run goes on without this terminal too."
     if walk.view.may_abort:
@@ -232,5 +280,5 @@ def _hint_verify(walk: Walk) -> str:
     if walk.finished:
         return "n shows the report."
     if walk.view and walk.view.question:
-        return "The run asks you: choose with tab and enter."
+        return _hint_run(walk)
     return "Verifications appear here as they are judged; 4 shows the run."

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.ui.steering import Terminal
-from tests.walk import confirm, demo_session, drive, to_confirmation, to_report
+from tests.walk import answer_commit, confirm, demo_session, drive, to_confirmation, to_report
 
 
 def _nothing(_: str) -> None:
@@ -60,6 +60,9 @@ def test_leaving_in_mid_run_and_attaching_again_shows_all_of_it() -> None:
         async def attach(t: Terminal) -> None:
             await t.until("The run asks", "Commit?", "11 of 11 done", seconds=20)
             await t.press("tab", "enter")
+            await t.until("commit changes the database: arm this")
+            await t.arm()
+            await answer_commit(t)
             await t.until("rolled back and verified", seconds=60)
             await t.press("q")
 

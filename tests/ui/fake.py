@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from rollback_tui.core import events as ev
+from rollback_tui.core.claim import Claim, ClaimState, Controls
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.model import (
     Activity,
@@ -257,8 +258,19 @@ class FakeFeed:
         self._given += len(new)
         return new
 
-    def alive(self) -> bool:
-        return self._world.alive
+    def state(self) -> ClaimState:
+        return self._world.worker
+
+    def take_controls(self, *, by_force: bool = False) -> Controls:
+        if by_force or self._world.controls.free:
+            self._world.controls = Controls(mine=True)
+        return self._world.controls
+
+    def controls(self) -> Controls:
+        return self._world.controls
+
+    def close(self) -> None:
+        self._world.released += 1
 
     def approve(self, choice: str) -> str:
         self._world.approved.append(choice)
@@ -280,7 +292,11 @@ class World:
         self.sessions = SESSIONS
         self.the_checks = CHECKS
         self.down = ""
-        self.alive = True
+        self.worker: ClaimState = "running"
+        self.controls = Controls(mine=False)
+        self.released = 0
+        self.the_claims: tuple[Claim, ...] = ()
+        self.settled: list[Path] = []
         self.records: list[ev.Record] = []
         self.approved: list[str] = []
         self.signals: list[tuple[str, int]] = []
@@ -289,6 +305,7 @@ class World:
         self.threads: set[str] = set()
         self.report_text = "# Rollback report\n\nRolled back and *verified*.\n"
         self.make_plan = plan
+        self.stepwise_confirmed = False
         self.choices: list[Choice] = []
         self.closed = False
         self._commits = 1000
@@ -336,11 +353,38 @@ class World:
         self.signals.append(("terminate", pid))
         return True
 
-    def start(self, plan: Plan, overrides: Mapping[str, str], reason: str) -> Path:
+    def start(
+        self,
+        plan: Plan,
+        overrides: Mapping[str, str],
+        reason: str,
+        *,
+        stepwise_confirmed: bool = False,
+    ) -> Path:
         self._asked()
+        self.stepwise_confirmed = stepwise_confirmed
         self.started.append((plan, dict(overrides), reason))
         self.begin(plan, reason)
         return Path("/srv/rollback_runs/run-1")
+
+    def claims(self) -> tuple[Claim, ...]:
+        return self.the_claims
+
+    def settle(self, folder: Path) -> None:
+        self._asked()
+        self.settled.append(folder)
+        self.the_claims = ()
+        self.happen(
+            ev.TransactionRolledBack(reason="the worker died"),
+            ev.UnchangedProven(proven=True, basis="schema, rows and version"),
+            ev.DoorOpened(seconds_closed=60),
+            ev.RunFinished(
+                outcome="unchanged",
+                summary="The worker died. Nothing was changed.",
+                report="/srv/rollback_runs/run-1/report.md",
+            ),
+        )
+        self.past = (self.summary("unchanged"),)
 
     def follow(self, folder: Path) -> Feed:
         return FakeFeed(self, folder)

@@ -9,6 +9,7 @@ from pathlib import Path
 from textual.events import Paste
 from textual.pilot import Pilot
 
+from rollback_tui.core.claim import Claim
 from rollback_tui.ui.app import RollbackApp
 from rollback_tui.ui.widgets.live_table import LiveTable
 from tests.ui.fake import World
@@ -90,9 +91,10 @@ def drive(
     *,
     size: tuple[int, int] = (80, 24),
     folder: Path | None = None,
+    claims: tuple[Claim, ...] = (),
 ) -> RollbackApp:
     """Run ``script`` in a terminal of ``size``, and return the application afterwards."""
-    app = RollbackApp(world, folder=folder)
+    app = RollbackApp(world, folder=folder, claims=claims)
 
     async def run() -> None:
         async with app.run_test(size=size, notifications=True) as pilot:

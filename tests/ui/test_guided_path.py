@@ -62,6 +62,12 @@ def test_whole_path(world: World, size: tuple[int, int]) -> None:
         assert t.app.focused is not None
         assert t.app.focused.id == "choice-0"
         await t.press("tab", "enter")
+        await t.until("Answer: commit?", "cannot be taken back")
+        await t.press("enter")
+        assert world.approved == [], "enter alone answers nothing"
+        await t.press("enter")
+        await t.until("Answer: commit?")
+        await t.press("tab", "enter")
         await t.until("taken: commit")
         assert world.approved == ["commit"]
         world.finish()

@@ -206,16 +206,34 @@ def test_hostile_run_and_report(world: World) -> None:
 def test_the_worker_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rollback_tui.ui.following.QUIET", 0.1)
     world.begin(plan(), "a reason")
-    world.alive = False
+    world.worker = "dead"
 
     async def script(t: Terminal) -> None:
-        await t.until("THE WORKER DOES NOT ANSWER", "guardian", "NO WORKER")
+        await t.until("THE WORKER IS GONE", "guardian", "NO WORKER", "settle 6f1c")
         world.happen(ev.RunFinished(outcome="unchanged", summary="settled", report=""))
         await t.until("run: unchanged")
-        assert "DOES NOT ANSWER" not in t.text
+        assert "WORKER IS GONE" not in t.text
         await t.until("✗ checkpoint     stopped")
         await t.press("n")
         await t.until("Nothing was verified before")
+
+    drive(world, script, folder=FOLDER)
+
+
+def test_a_stopped_worker_is_stale_and_neither_dead_nor_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollback_tui.ui.following.QUIET", 0.1)
+    world.begin(plan(), "a reason")
+    world.worker = "stopped"
+
+    async def script(t: Terminal) -> None:
+        shown = await t.until("STALE: no sign of life since", "processes exist (pid 4900)")
+        assert "run: STALE" in shown
+        assert "settle" not in shown.replace("never settled", "")
+        world.worker = "running"
+        await t.until("run: checkpoint")
+        assert "STALE" not in t.text
 
     drive(world, script, folder=FOLDER)
 
@@ -244,7 +262,8 @@ def test_abort_asks_first_and_is_too_late_after_commit(world: World) -> None:
         await t.until("Abort this run?")
         await t.press("enter")
         assert not any(isinstance(r.event, ev.AbortAsked) for r in world.records)
-        await t.press("x", "tab", "enter")
+        # The same key again: an abort is quick, because it is safe.
+        await t.press("x", "x")
         await t.until("abort asked")
         await t.press("x")
         await t.until("Not now: it is too late")

@@ -16,7 +16,7 @@ from rollback_tui.core.text import printable
 from rollback_tui.ui.messages import Answer, Confirmed, Declined
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import line, lines
-from rollback_tui.ui.walk import Walk
+from rollback_tui.ui.walk import Walk, hands_off
 from rollback_tui.ui.widgets.dialogs import Ask, Read
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.question_panel import QuestionPanel
@@ -43,10 +43,12 @@ class RunScreen(StepScreen):
         "only when all match and this terminal is armed. During the run: phases with their time, "
         "statements as they end, how long applications have been kept out, and every SQL sent. "
         "The run is another process: leaving, or losing this connection, does not stop it. "
-        "x asks it to abort, which works until COMMIT and leaves the database unchanged."
+        "x asks it to abort, which works until COMMIT and leaves the database unchanged. One "
+        "console at a time is at the controls; another one looks, and t takes them."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "abort", "abort the run", tooltip="Ask for an abort; works until COMMIT"),
+        Binding("t", "take_controls", "take the controls", tooltip="Answer and abort from here"),
         Binding("escape", "leave_field", "leave the field", show=False),
     ]
 
@@ -185,7 +187,7 @@ class RunScreen(StepScreen):
 
     @on(Answer)
     def _answered(self, message: Answer) -> None:
-        self.guide.answer(message.choice)
+        self.answer(message.choice)
 
     def action_leave_field(self) -> None:
         """Go from a field to the harmless button."""
@@ -200,10 +202,10 @@ class RunScreen(StepScreen):
                 return "the worker is being started"
             if self.walk_value.folder is None:
                 return "no run goes on"
-            if self.walk_value.read_only:
-                return "this terminal was started read-only"
             if self.walk_value.finished:
                 return "the run has ended"
+            if reason := hands_off(self.walk_value):
+                return reason
             if view is None:
                 return "the run has not said anything yet"
             if not view.may_abort:
@@ -229,5 +231,6 @@ class RunScreen(StepScreen):
             ],
             yes="Abort the run",
             no="Let it go on",
+            again="x",
         )
         self.app.push_screen(ask, answered)

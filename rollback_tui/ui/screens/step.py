@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from rollback_tui.ui.screens.help import help_text
 from rollback_tui.ui.theme import line
-from rollback_tui.ui.walk import STEPS, Walk, blocked
+from rollback_tui.ui.walk import STEPS, Walk, blocked, hands_off, may_not_answer
 from rollback_tui.ui.widgets.dialogs import Ask, Read
 from rollback_tui.ui.widgets.status_bar import (
     HintLine,
@@ -111,7 +111,8 @@ class StepScreen(Screen[None]):
 
     def show(self, walk: Walk) -> None:
         """Show ``walk`` everywhere on this screen."""
-        if not self.is_mounted:
+        # On a busy machine an answer may arrive between the screen's mount and its widgets'.
+        if not self.is_mounted or not self.query(KeyBar):
             return
         self.query_one(StatusBar).show(walk)
         self.query_one(StaleBar).show(walk)
@@ -131,6 +132,10 @@ class StepScreen(Screen[None]):
             return "this is the first step" if self.STEP == 1 else blocked(walk, self.STEP - 1)
         if action == "arm" and walk.read_only:
             return "this terminal was started read-only"
+        if action == "arm" and walk.running:
+            return hands_off(walk)
+        if action == "take_controls":
+            return _not_to_take(walk)
         return ""
 
     def allowed(self, action: str) -> bool:
@@ -157,6 +162,9 @@ class StepScreen(Screen[None]):
                 shown[binding.action][0].append(keys)
             else:
                 usable = not self.unavailable(binding.action)
+                if binding.action == "take_controls" and not usable:
+                    # It is of use to a second console only.
+                    continue
                 label = binding.description
                 if binding.action == "arm" and self.walk_value.armed:
                     label = "disarm"
@@ -195,6 +203,56 @@ class StepScreen(Screen[None]):
             Read("SQL this terminal sent, newest last", body if texts else empty, at_end=True)
         )
 
+    def action_take_controls(self) -> None:
+        """Take the controls of the run: at once when nobody has them, else after a question."""
+        if not self.allowed("take_controls"):
+            return
+        controls = self.walk_value.controls
+        if controls is None or controls.free:
+            self.guide.take_controls()
+            return
+        ask = Ask(
+            "Take the controls over?",
+            [
+                line((controls.holder, "strong"), f" has them since {controls.since}, and may be"),
+                line("about to answer. Ask them first, unless their link is dead."),
+                line(("Afterwards their console can only look, and says who took over.", "dim")),
+            ],
+            yes="Take over",
+            no="Only look",
+        )
+        self.app.push_screen(ask, lambda yes: self.guide.take_controls() if yes else None)
+
+    def answer(self, choice: str) -> None:
+        """Ask once more, then send the run's answer."""
+        walk = self.walk_value
+        question = walk.view.question if walk.view else None
+        reason = may_not_answer(walk, choice)
+        if question is None or reason:
+            self.rollback_app.say(f"Not now: {reason}.", "warning")
+            return
+
+        def answered(yes: bool | None) -> None:
+            # The deadline, or another console, may have come first.
+            now = self.walk_value.view
+            if yes and now is not None and now.question == question:
+                self.guide.answer(choice)
+
+        harmless = choice == question.default
+        ask = Ask(
+            f"Answer: {choice}?",
+            [
+                line((question.text, "strong")),
+                line("It is what happens anyway when nobody answers.")
+                if harmless
+                else line("The run goes on with this at once. It cannot be taken back."),
+            ],
+            yes=f"Yes: {choice}",
+            no="Not yet",
+            danger=not harmless,
+        )
+        self.app.push_screen(ask, answered)
+
     def action_arm(self) -> None:
         """Arm this terminal after a question; disarm it at once."""
         walk = self.walk_value
@@ -209,6 +267,14 @@ class StepScreen(Screen[None]):
             self.guide.arm(True)
 
 
+def _not_to_take(walk: Walk) -> str:
+    if not walk.running or walk.controls is None:
+        return "there is no run to control"
+    if walk.read_only:
+        return "this terminal was started read-only"
+    return "this console is at the controls already" if walk.at_controls else ""
+
+
 def arming(walk: Walk) -> Ask:
     """Return the question that arms the terminal."""
     target = walk.target
@@ -221,7 +287,9 @@ def arming(walk: Walk) -> Ask:
             line((f" {walk.environment.upper()} ", "alarm" if production else "accent"))
             if walk.environment
             else line(""),
-            line("Armed, it can cancel queries, end sessions and start a rollback."),
+            line("Armed, it can answer the run, also with what changes the database.")
+            if walk.running
+            else line("Armed, it can cancel queries, end sessions and start a rollback."),
             line(("Each of these still asks by itself.", "dim")),
         ],
         yes="Arm",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widgets import DataTable, Static
@@ -34,6 +37,10 @@ class VerifyScreen(StepScreen):
         "question is here too. After a failure: the proof that nothing changed, or the steps of "
         "the recovery and the exact commands that come next."
     )
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "take_controls", "take the controls", tooltip="Answer and abort from here"),
+    ]
 
     def compose_body(self) -> ComposeResult:
         """Outcome, alarms, the question, the list and its evidence."""
@@ -72,7 +79,7 @@ class VerifyScreen(StepScreen):
 
     @on(Answer)
     def _answered(self, message: Answer) -> None:
-        self.guide.answer(message.choice)
+        self.answer(message.choice)
 
     def _show_evidence(self) -> None:
         key = self.query_one("#proofs", LiveTable).current_key

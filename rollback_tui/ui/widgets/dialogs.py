@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
@@ -50,7 +51,8 @@ class PlainButton(Button):
 
 
 class Ask(ModalScreen[bool]):
-    """Yes or no. Returns True only when the button of that name was pressed."""
+    """Yes or no. Returns True only when the button of that name was pressed, or ``again``: the
+    key that opened the question, where yes must be quick and is safe."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "decline", "cancel"),
@@ -66,6 +68,7 @@ class Ask(ModalScreen[bool]):
         yes: str,
         no: str = "Cancel",
         danger: bool = True,
+        again: str = "",
     ) -> None:
         super().__init__()
         self._title = title
@@ -73,6 +76,7 @@ class Ask(ModalScreen[bool]):
         self._yes = yes
         self._no = no
         self._danger = danger
+        self._again = again
 
     def compose(self) -> ComposeResult:
         """Title, text, the two buttons; the harmless one first and focused."""
@@ -83,11 +87,18 @@ class Ask(ModalScreen[bool]):
             with Horizontal(id="dialog-buttons"):
                 yield PlainButton(self._no, id="no")
                 yield PlainButton(self._yes, id="yes", danger=self._danger)
-            yield Static(line(("tab chooses · enter presses · esc cancels", "dim")))
+            quick = f"{self._again} again: {self._yes} · " if self._again else ""
+            yield Static(line((f"{quick}tab chooses · enter presses · esc cancels", "dim")))
 
     def on_mount(self) -> None:
         """Focus the harmless button."""
         self.query_one("#no", Button).focus()
+
+    def on_key(self, event: Key) -> None:
+        """Take the key that opened the question as its answer, where that is offered."""
+        if self._again and event.key == self._again:
+            event.stop()
+            self.dismiss(True)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

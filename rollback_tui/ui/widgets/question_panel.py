@@ -12,7 +12,7 @@ from textual.widgets import Button, Static
 from rollback_tui.core.events import Question
 from rollback_tui.ui.messages import Answer
 from rollback_tui.ui.theme import line
-from rollback_tui.ui.walk import Walk
+from rollback_tui.ui.walk import Walk, hands_off
 from rollback_tui.ui.widgets.dialogs import PlainButton
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.wording import clock
@@ -24,6 +24,7 @@ class QuestionPanel(Vertical):
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._asked: tuple[Question, float] | None = None
+        self._looking = True
 
     def compose(self) -> ComposeResult:
         """Text, deadline, buttons."""
@@ -48,10 +49,18 @@ class QuestionPanel(Vertical):
             self.display = True
             text = line(("The run asks: ", "warn"), (question.text, "strong"))
             self.query_one("#question-text", Static).update(text)
-            self.call_later(self._make_buttons, question, walk.read_only)
+            self.call_later(self._make_buttons, question)
+        self._enable(walk)
         self.tick(walk)
 
-    async def _make_buttons(self, question: Question, read_only: bool) -> None:
+    def _enable(self, walk: Walk) -> None:
+        """Who only looks cannot press anything."""
+        self._looking = bool(hands_off(walk))
+        for button in self.query(PlainButton):
+            if button.disabled != self._looking:
+                button.disabled = self._looking
+
+    async def _make_buttons(self, question: Question) -> None:
         row = self.query_one("#question-choices", Horizontal)
         await row.remove_children()
         # The safe one first: it is focused, and it is what happens when nobody answers.
@@ -60,7 +69,7 @@ class QuestionPanel(Vertical):
         for number, choice in enumerate(ordered):
             danger = choice != question.default
             button = PlainButton(choice, id=f"choice-{number}", danger=danger)
-            button.disabled = read_only
+            button.disabled = self._looking
             button.choice = choice
             buttons.append(button)
         await row.mount_all(buttons)
@@ -78,8 +87,9 @@ class QuestionPanel(Vertical):
             line(
                 (f"{clock(left)} left", "accent"),
                 f" · nobody answers: {view.question.default}",
-                (" · tab chooses, enter presses", "dim"),
-                (" · READ-ONLY terminal: it can only watch" if walk.read_only else "", "warn"),
+                (" · this console only looks", "warn")
+                if hands_off(walk)
+                else (" · tab chooses, enter presses", "dim"),
             )
         )
 

@@ -64,17 +64,8 @@ def clocks(walk: Walk, now: float) -> Content:
 def now_line(walk: Walk, now: float) -> Content:
     """Return what the run does or waits for at monotonic ``now``, and until when."""
     view = walk.view
-    if walk.worker_gone and walk.folder is not None:
-        return lines(
-            [
-                line((" THE WORKER DOES NOT ANSWER and the run has not ended. ", "alarm")),
-                line(" Its guardian settles the run by itself: wait for the outcome here."),
-                line(
-                    " Nothing within a minute: the guardian is gone too. Then type: ",
-                    ("rollback-tui settle", "strong"),
-                ),
-            ]
-        )
+    if walk.worker != "running" and walk.folder is not None and not walk.finished:
+        return _no_sign_of_life(walk, now)
     if walk.feed_failure is not None:
         failure = walk.feed_failure
         return line((f" {failure.summary} ", "bad"), failure.remedy)
@@ -103,6 +94,33 @@ def now_line(walk: Walk, now: float) -> Content:
     phase = view.phase
     summary = (phase.summary or NAMES[phase.phase]) if phase else "…"
     return line((" ▸ ", "accent"), summary, (f"  for {clock(since)}", "dim") if since > 3 else "")
+
+
+def _no_sign_of_life(walk: Walk, now: float) -> Content:
+    """Return what to do when the worker does not answer: dead, or only stopped."""
+    silent = clock(now - walk.heard_at)
+    started = walk.view.started if walk.view else None
+    short = started.run[:8] if started else ""
+    if walk.worker == "stopped":
+        pid = f" (pid {started.worker_pid})" if started else ""
+        return lines(
+            [
+                line((f" STALE: no sign of life since {silent}. ", "alarm")),
+                line(f" The run's processes exist{pid} and do not answer: stopped, or a machine"),
+                line(" that hangs. They may go on at any moment. Wait here; it is never settled"),
+                line(" while they exist, because there must never be two workers."),
+            ]
+        )
+    return lines(
+        [
+            line((f" THE WORKER IS GONE since {silent} and the run has not ended. ", "alarm")),
+            line(" Its guardian settles the run by itself: wait for the outcome here."),
+            line(
+                " Nothing within a minute: the guardian is gone too. Then type: ",
+                (f"rollback-tui settle {short}".rstrip(), "strong"),
+            ),
+        ]
+    )
 
 
 def phase_lines(walk: Walk, now: float) -> Content:

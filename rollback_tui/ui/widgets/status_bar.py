@@ -106,8 +106,10 @@ def run_state(walk: Walk) -> tuple[str, Tone]:
     if walk.view is not None and walk.view.finished is not None:
         outcome = walk.view.finished.outcome
         return f"run: {outcome}", outcome_of(walk.view)[2]
-    if walk.worker_gone:
+    if walk.worker == "dead":
         return "run: NO WORKER", "alarm"
+    if walk.worker == "stopped":
+        return "run: STALE", "alarm"
     phase = walk.view.phase if walk.view else None
     return f"run: {phase.phase if phase else 'starting'}", "accent"
 

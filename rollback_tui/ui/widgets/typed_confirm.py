@@ -162,7 +162,9 @@ def facts(walk: Walk) -> Content:
         ),
     ]
     if not plan.transactional:
-        rows.append(line(("           what is done stays done; only the checkpoint brings it", "bad")))
+        rows.append(
+            line(("           what is done stays done; only the checkpoint brings it", "bad"))
+        )
         rows.append(line(("           back, and ROLLBACK does not", "bad")))
     losses = losses_of(plan)
     rows += [line(("loses      ", "dim"), (loss.describe(), "bad")) for loss in losses[:4]]
