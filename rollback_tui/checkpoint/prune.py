@@ -7,6 +7,7 @@ outcome yet; a dump that may still be being made; the newest dump of a target.
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
@@ -85,6 +86,7 @@ def directories(
     may still be being made. Raises CheckpointError.
     """
     listed = list_checkpoints(directory, clock=lambda: moment)
+    limit = math.inf if older_than is None else older_than.total_seconds()
     newest: dict[str | None, str] = {}
     for one in listed:  # newest first
         if one.state == "complete":
@@ -95,7 +97,7 @@ def directories(
             quiet = (moment - _last_change(Path(one.path))).total_seconds()
             young = quiet < partial_seconds
             found.append(_directory(one, "it may still be being made" if young else ""))
-        elif one.state == "complete" and older_than and one.age > older_than.total_seconds():
+        elif one.state == "complete" and one.age > limit:
             last = newest.get(one.fingerprint) == one.path
             found.append(_directory(one, "the newest of its target" if last else ""))
     return tuple(found)
