@@ -1,4 +1,6 @@
-"""Directories of checkpoints: a name reserved, files made durable, the whole published at once."""
+"""What is kept on disk: written whole or not at all, private, durable. And the directories of
+checkpoints: a name reserved, files made durable, the whole published at once.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +59,7 @@ def building(directory: Path, clock: Callable[[], datetime]) -> Iterator[tuple[P
     Raises CheckpointError when the file system refuses.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory)
         partial, final = _reserve(directory, clock().astimezone(UTC).strftime(NAME_FORMAT))
     except OSError as error:
         raise storage_error(error, directory) from None
@@ -85,6 +88,41 @@ def _reserve(directory: Path, stem: str) -> tuple[Path, Path]:
             return partial, final
         partial.rmdir()
     raise FileExistsError(17, f"a thousand checkpoints of {stem} exist")
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory (0700), and what is missing above it; durable. Raises OSError.
+
+    Without the last step a power failure could take a directory away in which files were made
+    durable with all care: its name is an entry of the directory above.
+    """
+    missing = [path]
+    while not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    for directory in reversed(missing):
+        if not directory.is_dir():
+            directory.mkdir(mode=0o700, exist_ok=True)
+            sync(directory.parent)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all (0600): temp, fsync, rename, fsync of the directory.
+
+    What was there under the name is replaced, a link itself and not where it leads. Raises
+    OSError; then what was there is there still.
+    """
+    # mkstemp makes a new file with 0600 and never follows a link that someone left there.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync(path.parent)
 
 
 def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:

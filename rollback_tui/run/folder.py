@@ -7,6 +7,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rollback_tui.checkpoint.storage import make_directory, sync, write_whole
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.run import journal
 
@@ -22,8 +23,10 @@ def create(directory: Path, run: str) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
     folder = directory / f"{stamp}_{run[:8]}"
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory)
         folder.mkdir(mode=0o700)
+        # The journal makes its own name durable, not that of the folder it is in.
+        sync(directory)
     except OSError as error:
         raise ConfigurationError(
             f"{folder} cannot be made: {error.strerror}",
@@ -38,7 +41,7 @@ def problem(directory: Path) -> str | None:
     It really tries: permissions, read-only mounts and full disks all look alike otherwise.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory)
         with tempfile.TemporaryFile(dir=directory) as file:
             file.write(b"\0" * 65536)
             file.flush()
@@ -63,19 +66,5 @@ def folders(directory: Path) -> tuple[Path, ...]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all (0600): temp, fsync, rename, fsync of the directory."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    """Write a text whole or not at all. Raises OSError."""
+    write_whole(path, text.encode())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from rollback_tui.checkpoint.storage import make_directory, write_whole
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.core.model import Value
 from rollback_tui.core.schema import SchemaSnapshot
@@ -29,15 +30,12 @@ def path_of(directory: Path, version: str) -> Path:
 
 
 def save(directory: Path, baseline: Baseline) -> Path:
-    """Keep a baseline; an older one of the same version is replaced."""
+    """Keep a baseline; an older one of the same version is replaced. Raises ConfigurationError."""
     path = path_of(directory, baseline.version)
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.touch(mode=0o600)
+        make_directory(directory)
         written = msgspec.json.format(msgspec.json.encode(baseline), indent=1)
-        temporary.write_bytes(inert_json(written))
-        temporary.replace(path)
+        write_whole(path, inert_json(written))
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be written: {error.strerror}",
