@@ -177,11 +177,7 @@ def _compare(run: Run, closed: ev.DoorClosed) -> None:
     """What belongs to the database itself must be as it was; an alarm when it is not."""
     if not closed.properties:
         return
-    try:
-        now = rename.properties(run.live_maintenance(), run.target_oid)
-        different = rename.changed(closed.properties, now)
-    except (psycopg.Error, RollbackTuiError) as error:
-        different = (f"(they could not be read: {summary_of(error)})",)
+    different = _different(run, closed)
     if different:
         run.write(
             ev.Alarm(
@@ -191,6 +187,20 @@ def _compare(run: Run, closed: ev.DoorClosed) -> None:
                 " changed it while the run had the database.",
             )
         )
+
+
+def _different(run: Run, closed: ev.DoorClosed) -> tuple[str, ...]:
+    """Return what is not as it was. A server that stopped just now, right behind the opening, is
+    asked again when it is back: that is no reason to call the operator."""
+    deadline = time.monotonic() + _REFUSED_SECONDS
+    while True:
+        try:
+            now = rename.properties(run.live_maintenance(), run.target_oid)
+            return rename.changed(closed.properties, now)
+        except (psycopg.Error, RollbackTuiError) as error:
+            if not _is_away(error) or time.monotonic() > deadline:
+                return (f"(they could not be read: {summary_of(error)})",)
+        time.sleep(0.25)
 
 
 def drop_placeholder(run: Run) -> str:
