@@ -32,7 +32,8 @@ STOP_SECONDS = 10.0
 """A server that was asked to stop gets this many seconds before it is killed."""
 
 _READY_LINE = 7
-"""``postmaster.pid`` holds the server's status in its eighth line (PostgreSQL: pidfile.h)."""
+"""``postmaster.pid`` holds the server's status in its eighth line (PostgreSQL: pidfile.h): ready,
+or standby when its data directory says that it follows another server."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _is_ready(data: Path, pid: int) -> bool:
     return (
         len(lines) > _READY_LINE
         and lines[0].strip() == str(pid)
-        and lines[_READY_LINE].strip() == "ready"
+        and lines[_READY_LINE].strip() in ("ready", "standby")
     )
 
 
