@@ -1,17 +1,20 @@
-"""The door, measured: whom a limit of 0 keeps out, and whom we find inside."""
+"""The door, measured: which rung it will be and why, whom a limit keeps out, who is inside."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
 
+from rollback_tui.config import Door
 from rollback_tui.core.errors import ConnectionFailed
+from rollback_tui.demo.server import EmbeddedServer
 from rollback_tui.postgres import door
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.privileges import privileges
-from tests.conftest import Database
+from tests.conftest import Database, create_database
 from tests.demo.processes import soon
 
 
@@ -187,18 +190,150 @@ def test_an_application_name_is_inert(database: Database, maintenance: Connectio
     assert not [n for n in names if "\u202e" in n or "\x1b" in n]
 
 
-def test_the_rung_is_said_by_the_privileges_and_it_holds(
+def test_who_is_inside_is_found_by_number_whatever_it_is_called(
+    database: Database, maintenance: Connection
+) -> None:
+    application = database.connect()
+    ((pid, _, may),) = door.strangers(maintenance, database.oid, keep=())
+    assert (pid, may) == (application.info.backend_pid, True)
+    application.close()
+    assert soon(lambda: not inside(maintenance, database), 5)
+    renamed = f"{database.name}_moved"
+    maintenance.execute(f"ALTER DATABASE {database.name} RENAME TO {renamed}".encode())
+    with psycopg.connect(database.server.dsn(renamed, database.owner)):
+        assert len(door.strangers(maintenance, database.oid, keep=())) == 1
+        assert door.strangers(maintenance, database.name, keep=()) == ()
+
+
+def test_who_asks_is_no_stranger(database: Database) -> None:
+    with connect(database.dsn) as connection:
+        assert door.strangers(connection, database.oid, keep=()) == ()
+
+
+# --- which rung -----------------------------------------------------------------------------------
+
+
+def asked(database: Database, dsn: str = "", **changes: Any) -> door.Asked:
+    """As a run of an empty plan asks, connected through ``dsn`` (the owner's)."""
+    used = dsn or database.dsn
+    with connect(used) as connection:
+        rights = privileges(connection)
+    whole: dict[str, Any] = {
+        "rights": rights,
+        "settings": Door(),
+        "dsn": used,
+        "beside": f"{database.name}__rollback_01234567",
+    }
+    return door.Asked(**whole | changes)
+
+
+def test_an_owner_that_may_create_databases_can_rename(
+    database: Database, maintenance: Connection
+) -> None:
+    chosen = door.choose(maintenance, database.oid, asked(database))
+    assert chosen == door.Choice(rung="rename")
+
+
+def test_on_an_older_server_too(database16: Database) -> None:
+    with connect(database16.server.dsn("postgres", database16.owner)) as maintenance:
+        assert door.choose(maintenance, database16.oid, asked(database16)).rung == "rename"
+
+
+def test_a_superuser_needs_neither(database: Database, maintenance: Connection) -> None:
+    chosen = door.choose(maintenance, database.oid, asked(database, database.superuser_dsn))
+    assert chosen.rung == "rename"
+
+
+@pytest.mark.parametrize(
+    ("changes", "rung", "why"),
+    [
+        ({"settings": Door(rung="limit")}, "limit", '[door] rung = "limit"'),
+        ({"settings": Door(rung="terminate")}, "terminate", '[door] rung = "terminate"'),
+        ({"settings": Door(allow_applications=("x",))}, "limit", "allow-listed"),
+        ({"settings": Door(allow_users=("x",))}, "limit", "allow-listed"),
+        ({"statements": ("ALTER DATABASE shop SET work_mem = '1MB'",)}, "limit", "own name"),
+        ({"beside": "postgres"}, "limit", "there is a database postgres already"),
+    ],
+)
+def test_what_speaks_against_it_is_said(
+    database: Database, maintenance: Connection, changes: dict[str, Any], rung: str, why: str
+) -> None:
+    chosen = door.choose(maintenance, database.oid, asked(database, **changes))
+    assert chosen.rung == rung
+    assert any(why in text for text in chosen.why), chosen
+
+
+def test_without_createdb_it_is_the_limit(database: Database, maintenance: Connection) -> None:
+    with psycopg.connect(database.server.dsn(), autocommit=True) as admin:
+        admin.execute(f"ALTER ROLE {database.owner} NOCREATEDB")
+    chosen = door.choose(maintenance, database.oid, asked(database))
+    assert chosen == door.Choice(rung="limit", why=("the role has no CREATEDB",))
+    shut(maintenance, database, 5)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        maintenance.execute(f"ALTER DATABASE {database.name} RENAME TO other".encode())
+
+
+def test_who_does_not_own_it_can_only_end_sessions(
     database: Database, maintenance: Connection, guest: str
 ) -> None:
-    for dsn, expected in (
-        (database.dsn, "limit"),
-        (database.superuser_dsn, "limit"),
-        (database.server.dsn(database.name, guest), "terminate"),
-    ):
-        with connect(dsn) as connection:
-            assert door.rung(privileges(connection)) == expected
-            if expected == "limit":
-                shut(connection, database, 5)
-            else:
-                with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    shut(connection, database, 5)
+    dsn = database.server.dsn(database.name, guest)
+    with connect(database.server.dsn("postgres", guest)) as plain:
+        chosen = door.choose(plain, database.oid, asked(database, dsn))
+        assert chosen.rung == "terminate"
+        assert "does not own the database" in chosen.why[-1]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            shut(plain, database, 5)
+
+
+def test_the_maintenance_database_must_be_another_one(database: Database) -> None:
+    with connect(database.dsn) as connection:
+        chosen = door.choose(connection, database.oid, asked(database))
+    assert chosen.why == ("the maintenance database is the target itself",)
+
+
+def test_a_subscription_ties_it(database: Database, maintenance: Connection) -> None:
+    mighty = database.connect(superuser=True)
+    mighty.execute(
+        "CREATE SUBSCRIPTION copies CONNECTION 'host=nowhere' PUBLICATION p"
+        " WITH (connect = false, enabled = false, slot_name = NONE)"
+    )
+    try:
+        chosen = door.choose(maintenance, database.oid, asked(database))
+        assert chosen.why == ("the subscription copies writes to this database",)
+    finally:
+        mighty.execute("DROP SUBSCRIPTION copies")
+
+
+def test_a_logical_slot_ties_it() -> None:
+    server = EmbeddedServer(major=18, settings={"wal_level": "logical"})
+    try:
+        database = create_database(server)
+        with connect(server.dsn(database.name)) as mighty:
+            mighty.execute("SELECT pg_create_logical_replication_slot('changes', 'pgoutput')")
+            with connect(server.dsn("postgres", database.owner)) as maintenance:
+                chosen = door.choose(maintenance, database.oid, asked(database))
+            mighty.execute("SELECT pg_drop_replication_slot('changes')")
+        assert chosen.rung == "limit"
+        assert "replication slot changes reads from" in chosen.why[0]
+    finally:
+        server.stop()
+
+
+def test_a_server_that_knows_us_only_under_its_own_name() -> None:
+    """pg_hba.conf may name databases: behind the door we would not come in."""
+    server = EmbeddedServer(major=18)
+    try:
+        database = create_database(server)
+        rules = f"local {database.name},postgres all trust\n"
+        (server.data / "pg_hba.conf").write_text(rules)
+        with connect(server.dsn("postgres", database.owner)) as maintenance:
+            assert door.choose(maintenance, database.oid, asked(database)).rung == "rename"
+            with connect(server.dsn()) as mighty:
+                mighty.execute("SELECT pg_reload_conf()")
+            assert soon(
+                lambda: door.choose(maintenance, database.oid, asked(database)).rung == "limit", 10
+            )
+            (why,) = door.choose(maintenance, database.oid, asked(database)).why
+        assert "pg_hba.conf" in why
+    finally:
+        server.stop()
