@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
 from textual.widgets import DataTable, Log
 
 from rollback_tui.core.run_view import RunView
@@ -224,13 +225,24 @@ class RunScreen(StepScreen):
 
         ask = Ask(
             "Abort this run?",
-            [
-                line("It stops at the next safe point and rolls its transaction back."),
-                line("The database stays as it was; the door opens again."),
-                line(("If COMMIT comes first, the run goes on to its end.", "dim")),
-            ],
+            _abort_means(self.walk_value),
             yes="Abort the run",
             no="Let it go on",
             again="x",
         )
         self.app.push_screen(ask, answered)
+
+
+def _abort_means(walk: Walk) -> list[Content]:
+    """Say what an abort comes to: a plan that is not one transaction has nothing to roll back."""
+    if walk.view is not None and walk.view.steps is not None:
+        return [
+            line("It stops between two statements. What is done by then stays done, and only"),
+            line("the checkpoint brings it back; that is tried while the door is closed."),
+            line(("If the last statement comes first, the run goes on to its end.", "dim")),
+        ]
+    return [
+        line("It stops at the next safe point and rolls its transaction back."),
+        line("The database stays as it was; the door opens again."),
+        line(("If COMMIT comes first, the run goes on to its end.", "dim")),
+    ]
