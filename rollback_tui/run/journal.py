@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from rollback_tui.checkpoint.storage import sync
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.events import AnyEvent, Record
 from rollback_tui.core.model import Value
@@ -78,7 +79,7 @@ class Journal:
         self._size = follower.offset
         self.cut_off = follower.torn
         os.ftruncate(self._file, self._size)
-        _fsync_directory(path.parent)
+        sync(path.parent)
 
     @property
     def elapsed(self) -> float:
@@ -160,14 +161,6 @@ def _line(record: Record) -> bytes:
 
 def _digest(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
-
-
-def _fsync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class Follower:

@@ -57,8 +57,12 @@ def opened(request: RunRequest) -> Iterator[Run]:
         run = Run(request, journal, control)
         control.on_abort = lambda: _abort(run)
         control.status = lambda: run.view.phase.phase if run.view.phase else "between phases"
-        with contextlib.closing(run), _abort_on_signals(control):
-            yield run
+        try:
+            with contextlib.closing(run), _abort_on_signals(control):
+                yield run
+        finally:
+            with contextlib.suppress(OSError):
+                os.fsync(log.fileno())
 
 
 def _abort(run: Run) -> None:

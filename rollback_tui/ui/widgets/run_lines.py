@@ -7,6 +7,7 @@ from textual.content import Content
 
 from rollback_tui.core import events as ev
 from rollback_tui.core.model import Plan
+from rollback_tui.core.report.words import KEPT_OUT, judge
 from rollback_tui.core.run_view import RunView, StatementView
 from rollback_tui.core.text import shorten
 from rollback_tui.ui.entries import objects_of
@@ -20,6 +21,7 @@ NAMES: dict[ev.Phase, str] = {
     "announce": "announce",
     "drain": "drain writers",
     "close_door": "close the door",
+    "clone": "copy it",
     "execute": "execute",
     "verify": "verify",
     "gate": "gate",
@@ -155,6 +157,8 @@ def statement_row(view: StatementView, plan: Plan) -> tuple[Text, ...]:
     time = view.status if view.status in ("running", "failed") else took(view.seconds)
     if view.status == "rolled back":
         time = "undone"
+    elif view.status == "skipped":
+        time = "done before"
     rows = "" if view.rows is None else f"{view.rows:,} rows"
     return (
         cell(glyph, tone),
@@ -194,7 +198,7 @@ def _said(event: ev.AnyEvent, plan: Plan | None) -> str | None:
         case ev.StatementFailed(message=message, sqlstate=state):
             return f"ERROR       {state} {message}"
         case ev.Committed():
-            return "COMMIT      answered by the server"
+            return "COMMIT      done"
         case ev.TransactionRolledBack(reason=reason):
             return f"ROLLBACK    {reason}"
         case ev.HookRan(name=name, ok=ok, summary=summary):
@@ -205,5 +209,25 @@ def _said(event: ev.AnyEvent, plan: Plan | None) -> str | None:
             return f"answer      {choice} (by {by})"
         case ev.CheckpointMade(checkpoint=checkpoint):
             return f"checkpoint  {checkpoint.path}"
+        case _:
+            return _safety_net(event)
+
+
+def _safety_net(event: ev.AnyEvent) -> str | None:
+    match event:
+        case ev.DoorClosed(rung=rung):
+            return f"door        {KEPT_OUT[rung]}"
+        case ev.RunRowInserted():
+            return f"if in doubt COMMIT is decided by {judge(event)}"
+        case ev.StepsStarted():
+            return "steps       statement by statement: what is done stays done"
+        case ev.StatementSkipped(index=index, why=why):
+            return f"skipped     statement {index}: {why}"
+        case ev.CloneMade(database=database, seconds=seconds):
+            return f"copy        {database}, in {took(seconds)}"
+        case ev.CloneDropped(database=database):
+            return f"copy        {database} dropped"
+        case ev.Swapped(kept=kept):
+            return f"swapped     the failed database is kept as {kept}"
         case _:
             return None
