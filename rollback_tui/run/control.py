@@ -74,6 +74,18 @@ def _private_directory(name: str) -> Path:
     return directory
 
 
+def _path(run: str) -> Path:
+    """Return where the socket of ``run`` lies. Raises ControlUnavailable."""
+    name = f"{run[:13]}.sock"
+    return _private_directory(name) / name
+
+
+def remove_socket(run: str) -> None:
+    """Remove what a worker that was killed left behind; only for whoever knows it is dead."""
+    with contextlib.suppress(ControlUnavailable, OSError):
+        _path(run).unlink(missing_ok=True)
+
+
 def same_user(connection: socket.socket) -> bool:
     """Return whether the peer runs under our uid (or is root).
 
@@ -100,8 +112,7 @@ class Control:
         self._lock = threading.Lock()
         self._choices: tuple[str, ...] = ()
         self._answers: queue.Queue[str] = queue.Queue()
-        name = f"{run[:13]}.sock"
-        self.path = _private_directory(name) / name
+        self.path = _path(run)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.path.unlink(missing_ok=True)
         self._socket.bind(str(self.path))

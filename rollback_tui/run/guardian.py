@@ -11,6 +11,7 @@ import msgspec
 
 from rollback_tui.core.run_view import fold
 from rollback_tui.run import journal as run_journal
+from rollback_tui.run.control import remove_socket
 from rollback_tui.run.request import RunRequest
 from rollback_tui.run.settle import settle
 
@@ -36,3 +37,6 @@ def guard(request: RunRequest) -> None:
     records = run_journal.read(Path(request.folder) / run_journal.FILE_NAME)
     if records and fold(records).finished is None:
         settle(request)
+    elif worker.returncode < 0:
+        # Killed before there was a run, or when it was over: nothing else is left to be done.
+        remove_socket(request.run)
