@@ -17,7 +17,7 @@ from psycopg import sql
 from rollback_tui.checkpoint.manifest import TableRows
 from rollback_tui.core.errors import CheckpointError, ConnectionFailed
 from rollback_tui.core.text import printable
-from rollback_tui.postgres.connect import Connection, connect
+from rollback_tui.postgres.connect import Connection, connect, watchful
 
 # The transaction waits while pg_dump works: none of these may end it meanwhile. Those that this
 # version lacks are left out (transaction_timeout is of 17). With row_security off, a policy that
@@ -141,6 +141,7 @@ def held(dsn: str, lock_wait_seconds: float) -> Iterator[Snapshot]:
     opened = connect(dsn, application="rollback_tui checkpoint")
     with contextlib.closing(opened) as connection:
         try:
+            watchful(connection)
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             connection.execute(_CALM, [f"{round(lock_wait_seconds * 1000)}ms"])
             row = connection.execute("SELECT pg_export_snapshot()").fetchone()

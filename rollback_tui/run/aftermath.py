@@ -43,6 +43,8 @@ def refresh_statistics(run: Run) -> None:
     try:
         connection = run.live_target()
         connection.execute("RESET ROLE")
+        # A synchronous standby that is away must not hold up what comes after the COMMIT.
+        connection.execute("SET synchronous_commit = local")
         # The transaction's limits ended with it, and a script may have set others.
         limits = run.settings.run
         session_timeouts(connection, limits.lock_timeout_seconds, limits.statement_timeout_seconds)

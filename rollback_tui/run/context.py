@@ -267,6 +267,10 @@ class Run:
                 # On a promoted server nothing is done but opening the door.
                 same_server(connection, started.target, promoted=connection is self.maintenance)
             watchful(connection)
+            if connection is self.maintenance:
+                # The door must open also when a synchronous standby is away: no limit of the
+                # server's ends that wait. The target's COMMIT waits as its settings say.
+                connection.execute("SET synchronous_commit = local")
             session_timeouts(
                 connection, limits.lock_timeout_seconds, limits.statement_timeout_seconds
             )

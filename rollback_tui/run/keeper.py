@@ -11,7 +11,7 @@ import psycopg
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.postgres import door
-from rollback_tui.postgres.connect import Connection, connect
+from rollback_tui.postgres.connect import Connection, connect, watchful
 from rollback_tui.run.context import Run
 
 _SWEEP_SECONDS = 0.1
@@ -19,6 +19,9 @@ _QUICK_SECONDS = 0.01
 _EMPTY_SECONDS = 1.0
 _END_SECONDS = 6.0
 """A little more than connecting may take."""
+
+_ANSWER_SECONDS = 5.0
+"""Looking who is inside takes milliseconds; a new connection of the run waits for it."""
 
 
 class Keeper:
@@ -47,8 +50,12 @@ class Keeper:
             try:
                 if connection is None:
                     connection = connect(
-                        self._run.maintenance_dsn, timeout=5, application="rollback_tui keeper"
+                        self._run.maintenance_dsn,
+                        timeout=5,
+                        application="rollback_tui keeper",
+                        patience=_ANSWER_SECONDS,
                     )
+                    watchful(connection)
                 sweep(self._run, connection)
             except (psycopg.Error, RollbackTuiError, OSError):
                 # The server is away, or the journal's disk is full: the run itself notices.
@@ -96,7 +103,12 @@ def emptying(run: Run, *oids: int) -> Iterator[None]:
         with (
             contextlib.suppress(psycopg.Error, ConnectionFailed),
             contextlib.closing(
-                connect(run.maintenance_dsn, timeout=5, application="rollback_tui keeper")
+                connect(
+                    run.maintenance_dsn,
+                    timeout=5,
+                    application="rollback_tui keeper",
+                    patience=_ANSWER_SECONDS,
+                )
             ) as connection,
         ):
             while not stop.is_set():
