@@ -140,6 +140,18 @@ def prove_unchanged(run: Run, keeper: Keeper | None) -> ev.UnchangedProven:
         return proof
 
 
+def _moved_sequences(before: State, now: State) -> list[str]:
+    """ROLLBACK undoes no ``setval()``: a sequence that the script moved back stays there, and
+    the application's next insert would fail."""
+    if before.sequences_behind is None or now.sequences_behind is None:
+        return []
+    return [
+        f"{line}; ROLLBACK does not undo setval()"
+        for name, line in now.sequences_behind.items()
+        if name not in before.sequences_behind
+    ]
+
+
 def _compare(run: Run, connection: Connection, *, shut: bool) -> ev.UnchangedProven:
     """Rows are compared only behind a closed door: elsewhere others may be writing."""
     differences: list[str] = []
@@ -159,6 +171,8 @@ def _compare(run: Run, connection: Connection, *, shut: bool) -> ev.UnchangedPro
                 for table, rows in before.rows.items()
                 if rows is not None and now.rows.get(table) != rows
             ]
+            compared.append("sequences")
+            differences += _moved_sequences(before, now)
     elif captured is not None:
         # After a killed worker nobody remembers what was before; the journal does.
         compared.append("schema")

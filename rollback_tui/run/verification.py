@@ -136,7 +136,7 @@ def _constraints(_: Run, connection: Connection) -> Verification:
     title = "Deferred constraints hold"
     try:
         connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    except psycopg.errors.IntegrityConstraintViolation as error:
+    except psycopg.IntegrityError as error:
         return Verification(
             name="constraints", title=title, verdict="fail", summary=summary_of(error)
         )
