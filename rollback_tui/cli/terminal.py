@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -59,9 +60,11 @@ def open_screens(given: Common, *, folder: Path | None = None, choice: Choice | 
         app.ended()
     finally:
         session.close()
-    if app.guide.walk.settling:
-        click.echo("Settling goes on without this terminal. Its outcome: rollback-tui history")
-    if app.running_folder is not None:
-        run = app.running_folder.name[16:]
-        click.echo(f"The run goes on without this terminal. See it: rollback-tui attach {run}")
+    # The terminal may be gone: then there is nobody to be told.
+    with contextlib.suppress(OSError):
+        if app.guide.walk.settling:
+            click.echo("Settling goes on without this terminal. Its outcome: rollback-tui history")
+        if app.running_folder is not None:
+            run = app.running_folder.name[16:]
+            click.echo(f"The run goes on without this terminal. See it: rollback-tui attach {run}")
     return code if isinstance(code, int) else (app.return_code or 0)

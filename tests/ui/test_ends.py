@@ -92,6 +92,11 @@ class Program:
             self.process.kill()
             self.process.wait()
 
+    def hang_up(self) -> None:
+        """Close the far end, as a lost connection does."""
+        os.close(self._master)
+        self._master = -1
+
     def end(self) -> int:
         """Wait for the end and return the exit code."""
         try:
@@ -126,6 +131,57 @@ def test_a_crash_shows_the_place_and_no_value(tmp_path: Path) -> None:
     written = path.read_text()
     assert "hunter2" not in written
     assert "show_step" in written
+
+
+def test_a_crash_leaves_the_run_alone_and_names_the_way_back(tmp_path: Path) -> None:
+    program = Program(
+        tmp_path,
+        """
+        from pathlib import Path
+        from rollback_tui.ui.screens.run import RunScreen
+        from tests.ui.fake import plan
+        shown = RunScreen.show_step
+        def show_step(self, walk):
+            secret = "postgresql://deploy:hunter2@db-1/shop"
+            if walk.view is not None and walk.view.progress is not None:
+                raise ValueError("bad dsn " + secret)
+            shown(self, walk)
+        RunScreen.show_step = show_step
+        start = RollbackApp.__init__
+        def begun(self, world):
+            world.begin(plan(), "a reason")
+            start(self, world, folder=Path("/srv/rollback_runs/run-1"))
+        RollbackApp.__init__ = begun
+        """,
+    )
+    assert program.end() == 1
+    shown = program.shown.decode(errors="replace")
+    assert "hunter2" not in shown
+    assert "ValueError" in shown
+    assert "The run goes on. Attach with: rollback-tui attach /srv/rollback_runs/run-1" in shown
+
+
+def test_a_terminal_that_is_gone_without_a_signal_ends_the_screen(tmp_path: Path) -> None:
+    """A session leader without a controlling terminal gets no SIGHUP: reads end at once."""
+    program = Program(tmp_path)
+    program.read(b"shop-worker")
+    program.hang_up()
+    # Printing its last line fails here, so the exit code says nothing.
+    program.process.wait(15)
+
+
+def test_a_terminal_that_is_gone_costs_no_core_while_leaving_takes_long(tmp_path: Path) -> None:
+    program = Program(
+        tmp_path,
+        """
+        RollbackApp.leave = lambda self: None
+        """,
+    )
+    program.read(b"shop-worker")
+    program.hang_up()
+    began = time.monotonic()
+    program.process.wait(15)
+    assert time.monotonic() - began < 12, "what does not end by itself is ended"
 
 
 def test_no_color_uses_no_colour(tmp_path: Path) -> None:
