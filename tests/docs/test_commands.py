@@ -95,7 +95,7 @@ def test_the_pages_do_show_commands() -> None:
     [
         "rollback-tui rollback --yes",
         "rollback-tui run --confirm app --force",
-        "rollback-tui checkpoint prune",
+        "rollback-tui checkpoint shrink",
         "rollback-tui plan --steps many",
     ],
 )
