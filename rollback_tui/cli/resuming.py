@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 import click
 from click.core import ParameterSource
 
 from rollback_tui.cli.options import Common
 from rollback_tui.cli.session import Session
 from rollback_tui.core.errors import ConfigurationError, RunRefused
+from rollback_tui.core.events import Record
 from rollback_tui.core.model import Plan
-from rollback_tui.run import feed, journal
+from rollback_tui.core.run_view import fold
+from rollback_tui.run import feed, folder, journal
 from rollback_tui.run.request import Resumption
-from rollback_tui.run.resume import steps_left
+from rollback_tui.run.resume import steps_left, went_on
 from rollback_tui.ui.operations import Choice
 
 
@@ -44,7 +49,22 @@ def plan_left(
         raise ConfigurationError(
             f"statement {both[0]} cannot be skipped and done again", "Give one of them."
         )
-    records = journal.read(feed.find(given.run_directory(), run) / journal.FILE_NAME)
+    found = feed.find(given.run_directory(), run)
+    records = journal.read(found / journal.FILE_NAME)
+    _last_of_its_kind(given, found, records)
     applied = {m.version for m in session.plan(Choice()).applied}
     plan = session.plan(Choice(steps=steps_left(records, applied)))
     return plan, session.done_before(records, plan, skip, redo)
+
+
+def _last_of_its_kind(given: Common, found: Path, records: tuple[Record, ...]) -> None:
+    """Raise RunRefused when a later run of this directory went on with this one. One whose
+    journal is damaged is passed over: the run's row in the target tells of it, too."""
+    started = fold(records).started
+    later = []
+    for path in folder.folders(given.run_directory()):
+        if path != found and started is not None:
+            with contextlib.suppress(journal.JournalDamaged):
+                later.append(fold(journal.read(path / journal.FILE_NAME)))
+    if started is not None:
+        went_on(started.run, later)

@@ -188,10 +188,31 @@ WHERE run OPERATOR(pg_catalog.=) %s::pg_catalog.uuid"""
 _ROW = b"""SELECT journal_head, statements_done FROM ONLY rollback_tui.runs
 WHERE run OPERATOR(pg_catalog.=) %s::pg_catalog.uuid"""
 
+_NEWEST = (
+    b"SELECT run::pg_catalog.text FROM ONLY rollback_tui.runs ORDER BY inserted_at DESC LIMIT 1"
+)
+
+
+def newest(connection: Connection) -> str | None:
+    """Return the run (UUID) whose row was written last; None: there is no row.
+
+    Raises psycopg.Error.
+    """
+    with aside(connection, canonical=True) as cursor:
+        table = cursor.execute(b"SELECT pg_catalog.to_regclass(%s)", [TABLE]).fetchone()
+        if table is None or table[0] is None:
+            return None
+        row = cursor.execute(_NEWEST).fetchone()
+    return str(row[0]) if row else None
+
 
 def _read(connection: Connection, run: str) -> TupleRow | None:
-    """Return the head and the count of the row; None when there is no table or no row."""
+    """Return the head and the count of the row; None when there is no table or no row.
+
+    As the role that the session began with: a script may have taken another one.
+    """
     with aside(connection, canonical=True) as cursor:
+        cursor.execute(b"SET LOCAL role TO DEFAULT")
         table = cursor.execute(b"SELECT pg_catalog.to_regclass(%s)", [TABLE]).fetchone()
         if table is None or table[0] is None:
             return None

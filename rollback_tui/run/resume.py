@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from rollback_tui.core.errors import RunRefused
+from rollback_tui.core.errors import RollbackTuiError, RunRefused
 from rollback_tui.core.events import Record
 from rollback_tui.core.model import Plan, Script
 from rollback_tui.core.run_view import RunView, fold
 from rollback_tui.core.text import printable, shorten
+from rollback_tui.postgres import run_row
 from rollback_tui.postgres.connect import Connection, target
 from rollback_tui.run.request import Resumption
 from rollback_tui.run.steps import Standing, Step, only_for_session, standing
@@ -56,7 +57,14 @@ def done_before(
     ):
         raise RunRefused("that run was of another database", "Check --dsn and --resume.")
     applied = [m.version for m in plan.applied]
-    came = standing(connection, view, applied)
+    if view.judge is not None and view.judge.judge == "run row":
+        latest = run_row.newest(connection)
+        if latest not in (None, begun.run):
+            raise _gone_on(latest)
+    try:
+        came = standing(connection, view, applied)
+    except RollbackTuiError as error:
+        raise RunRefused(error.summary, error.remedy) from None
     if [m.version for m in plan.migrations[: len(came.left)]] != list(came.left):
         raise RunRefused(
             "the newest migrations are not the ones that run left: somebody migrated since",
@@ -64,6 +72,21 @@ def done_before(
         )
     _same_scripts(old, plan)
     return _resumption(begun.run, came, old, plan, skip, redo)
+
+
+def went_on(run: str, later: Iterable[RunView]) -> None:
+    """Raise RunRefused when one of the ``later`` runs went on with ``run``: what that one did is
+    not in the journal of ``run``, and would be done twice."""
+    for view in later:
+        resumes = view.steps.resumes if view.steps else ""
+        if resumes == run and view.started and view.outcome != "recovered":
+            raise _gone_on(view.started.run)
+
+
+def _gone_on(latest: str) -> RunRefused:
+    return RunRefused(
+        f"run {latest} came after that one", f"Go on with the last one: --resume {latest}"
+    )
 
 
 def _stopped(records: Iterable[Record]) -> RunView:
@@ -82,7 +105,11 @@ def _stopped(records: Iterable[Record]) -> RunView:
         )
     if view.outcome == "rolled_back" or view.committed:
         raise RunRefused("that run came to its end", "There is nothing to go on with.")
-    if view.outcome != "needs_operator" or view.steps is None or view.swapped is not None:
+    # One that went on with another and changed nothing knows what that other one had done.
+    stopped = view.outcome == "needs_operator" or (
+        view.outcome == "unchanged" and view.steps is not None and view.steps.resumes
+    )
+    if not stopped or view.steps is None or view.swapped is not None:
         raise RunRefused(f"that run ended {view.outcome}", _ANEW)
     return view
 

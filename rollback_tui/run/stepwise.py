@@ -92,7 +92,8 @@ def _begin(run: Run, connection: Connection) -> None:
     finally:
         if not connection.broken:
             connection.execute("ROLLBACK")
-    theirs = run.request.resume.invalid_indexes if run.request.resume else ()
+    resumed = run.request.resume
+    theirs = resumed.invalid_indexes if resumed else ()
     run.write(
         ev.StepsStarted(
             backend_pid=run.backend_pid,
@@ -101,6 +102,7 @@ def _begin(run: Run, connection: Connection) -> None:
             invalid_indexes=tuple(
                 i.name for i in concurrent.invalid_indexes(connection) if i.name not in theirs
             ),
+            resumes=resumed.run if resumed else "",
         )
     )
     insert_run_row(run, connection)

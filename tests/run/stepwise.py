@@ -101,7 +101,7 @@ def interrupted(project: Project, index: int, until: Callable[[], bool]) -> str:
     run.communicate(timeout=60)
     reader.rollback()
     settled = project.command("settle")
-    assert settled.returncode == 5, settled.stdout + settled.stderr
+    assert settled.returncode == 5, told(settled)
     return settled.stdout
 
 
@@ -109,3 +109,8 @@ def output_of(run: subprocess.Popen[str]) -> str:
     """End it and return what it said."""
     run.kill()
     return "".join(run.communicate(timeout=30))
+
+
+def told(done: subprocess.CompletedProcess[str]) -> str:
+    """The end of what a command said: its outcome and its error."""
+    return done.stdout[-600:] + done.stderr

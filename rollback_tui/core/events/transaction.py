@@ -45,6 +45,8 @@ class StepsStarted(Event, frozen=True, kw_only=True, tag="steps_started"):
     """Microseconds since 1970, by the server's clock: with the pid it is one backend only."""
     invalid_indexes: tuple[str, ...] = ()
     """Those that were invalid before: what is invalid later and not among them is ours."""
+    resumes: str = ""
+    """The run (UUID) that this one goes on with; empty when it begins at the first statement."""
 
 
 class LossCounted(Event, frozen=True, kw_only=True, tag="loss_counted"):
