@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import psycopg
@@ -95,6 +96,7 @@ def _attempt(run: Run, connection: Connection, number: int) -> None:
     run.dropping = dropped_tables(connection, run.plan)
     for migration in run.plan.migrations:
         _take_back(run, connection, migration)
+    _row_is_there(run, connection)
 
 
 def insert_run_row(run: Run, connection: Connection) -> None:
@@ -117,6 +119,20 @@ def insert_run_row(run: Run, connection: Connection) -> None:
         run.write(ev.RunRowInserted(judge="version table", why=printable(why)))
     else:
         run.write(ev.RunRowInserted(judge="run row", head=head))
+
+
+def _row_is_there(run: Run, connection: Connection) -> None:
+    """A script that removes the run's row would have its COMMIT taken for a ROLLBACK, if the
+    answer were lost."""
+    if run.view.judge is None or run.view.judge.judge != "run row":
+        return
+    # After SET SESSION AUTHORIZATION we may not look; another session will be allowed to.
+    with contextlib.suppress(errors.InsufficientPrivilege):
+        if not run_row.committed(connection, run.request.run):
+            raise StatementRefused(
+                f"the script removed the run's own row from {run_row.TABLE}",
+                "Take that out of the script, or set [run] run_row = false.",
+            )
 
 
 def capture(run: Run, connection: Connection) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.cli.conftest import Project
 
@@ -78,3 +79,17 @@ def test_a_squatted_table_is_said_before_and_the_version_table_decides(project: 
     verified = project.command("report", "--verify")
     assert verified.returncode == 1
     assert "could not write its row" in verified.stdout
+
+
+@pytest.mark.parametrize(
+    "statement", ["DROP SCHEMA rollback_tui CASCADE", "DELETE FROM rollback_tui.runs"]
+)
+def test_a_script_that_removes_the_row_is_not_committed(project: Project, statement: str) -> None:
+    """Its COMMIT, if the answer were lost, would be taken for a ROLLBACK."""
+    project.two_migrations(down=f"DROP TABLE tokens;\n{statement};\n")
+    overrides = [f"--override={name}=because it is a test" for name in ("data_loss", "dependents", "privileges")]
+    done = project.command(*project.run_arguments, *overrides)
+    assert done.returncode == 3, done.stdout + done.stderr
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert "removed the run's own row" in last["summary"]
+    assert len(project.versions()) == 2

@@ -122,6 +122,14 @@ def test_how_far_a_script_came_is_kept_statement_by_statement(target: Database) 
     assert run_row.done(other, run) == 1
 
 
+def test_the_newest_row_is_the_last_one_written(target: Database) -> None:
+    connection = target.connect()
+    assert run_row.newest(connection) is None
+    for run in (new_run(), new_run()):
+        assert insert(connection, run) == ""
+        assert run_row.newest(connection) == run
+
+
 def test_no_setting_is_changed_and_the_lock_timeout_stays(target: Database) -> None:
     connection = target.connect()
     connection.execute("BEGIN")
@@ -160,6 +168,22 @@ def test_what_changes_something_is_told_before_it_is_sent(target: Database) -> N
     told.clear()
     assert run_row.insert(connection, new_run(), *arguments, sent=told.append) == ""
     assert [text.split()[0] for text in told] == ["INSERT"]
+
+
+def test_the_row_is_read_as_ourselves_whatever_role_a_script_took(
+    target: Database, stranger: str
+) -> None:
+    admin, connection = target.connect(superuser=True), target.connect()
+    role = sql.Identifier(stranger)
+    admin.execute(sql.SQL("GRANT {} TO {}").format(role, sql.Identifier(target.owner)))
+    connection.execute("BEGIN")
+    run = new_run()
+    assert insert(connection, run) == ""
+    connection.execute(sql.SQL("SET ROLE {}").format(role))
+    assert run_row.committed(connection, run)
+    assert connection.execute("SELECT current_user").fetchone() == (stranger,)
+    connection.execute("COMMIT")
+    assert connection.execute("SELECT current_user").fetchone() == (stranger,)
 
 
 def test_a_row_of_a_table_that_inherits_from_ours_decides_nothing(target: Database) -> None:
