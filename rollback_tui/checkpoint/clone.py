@@ -26,6 +26,7 @@ from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.leftovers import size
 from rollback_tui.postgres.naming import NAME_BYTES
+from rollback_tui.postgres.watchdog import answer_within
 
 Strategy = Literal["wal_log", "file_copy"]
 
@@ -47,6 +48,8 @@ the whole server stops."""
 
 _WATCH_SECONDS = 0.1
 _CANCEL_SECONDS = 5.0
+_ANSWER_SECONDS = 15.0
+"""Added to the deadline, which the server itself keeps: longer, and its answer was lost."""
 
 # What CREATE DATABASE … TEMPLATE asks for: a superuser; or CREATEDB, and the owner of the
 # original (or a role with its privileges). A logical slot belongs to the database by its number
@@ -232,7 +235,11 @@ def make(
     identifier = sql.Identifier(name)
     made = False
     try:
-        with _limits(connection, seconds, strategy), _cancelled(connection, aborted):
+        with (
+            answer_within(connection, seconds + _ANSWER_SECONDS),
+            _limits(connection, seconds, strategy),
+            _cancelled(connection, aborted),
+        ):
             _create(connection, source, name, strategy, send)
             made = True
         mark = sql.SQL("COMMENT ON DATABASE {} IS {}").format(identifier, sql.Literal(comment))

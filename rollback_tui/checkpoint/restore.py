@@ -35,6 +35,10 @@ from rollback_tui.postgres.server_tools import (
 Progress = Callable[[str, int, int], None]
 """(what is going on, done, total)."""
 
+_LOCAL = "SET synchronous_commit = local"
+"""A synchronous standby that is away must not keep the database from coming back: until the swap
+nobody has been promised anything of it."""
+
 _TABLE = re.compile(r'processing data for table "(.*)$')
 
 _REMEDIES = (
@@ -98,6 +102,7 @@ def restore_beside(
     manifest = verified.manifest
     _checked_name(new_database)
     with contextlib.closing(connect(maintenance_dsn)) as maintenance:
+        maintenance.execute(_LOCAL)
         _create(maintenance, manifest, new_database)
         try:
             if comment:
@@ -152,6 +157,7 @@ def _load(
 ) -> None:
     """Run pg_restore with owners and privileges, stopping at the first error."""
     used = parameters(dsn)
+    used["options"] = f"{used.get('options', '')} -c synchronous_commit=local".strip()
     with contextlib.closing(connect(dsn)) as connection:
         tool = restore_tool(manifest, connection.info.server_version // 10000)
     total = len(manifest.tables)
@@ -191,6 +197,7 @@ def _analyze(dsn: str) -> None:
     with contextlib.closing(connect(dsn)) as connection:
         try:
             connection.execute("SET statement_timeout = 0")
+            connection.execute(_LOCAL)
             connection.execute("ANALYZE")
         except psycopg.Error as error:
             raise CheckpointError(

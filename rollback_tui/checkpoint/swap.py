@@ -22,6 +22,7 @@ from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.door import end_sessions, strangers
 from rollback_tui.postgres.naming import NAME_BYTES
+from rollback_tui.postgres.watchdog import answer_within
 
 SECONDS = 20.0
 """How long sessions that come back are ended again before the swap is given up."""
@@ -29,6 +30,10 @@ SECONDS = 20.0
 _EMPTY_SECONDS = 1.0
 """How long those that were inside may take to leave before the renames are tried. The server
 itself looks only every tenth of a second (CountOtherDBBackends)."""
+
+_ANSWER_SECONDS = 45.0
+"""More than the last attempt may take by the server's own limits: longer, and the answer was lost
+on its way. The catalog then knows what became of the swap."""
 
 _LOOK_SECONDS = 0.002
 
@@ -79,7 +84,10 @@ def swap(
             f"The name {printable(kept_name)} is longer than {NAME_BYTES} bytes",
             "Use beside_name() to shorten it.",
         )
-    with contextlib.closing(connect(maintenance_dsn)) as connection:
+    with (
+        contextlib.closing(connect(maintenance_dsn)) as connection,
+        answer_within(connection, seconds + _ANSWER_SECONDS),
+    ):
         if connection.info.dbname in (database, new_database):
             raise CheckpointError(
                 f"The swap cannot be made from {printable(connection.info.dbname)} itself",
@@ -170,6 +178,8 @@ def _attempt(connection: Connection, dsn: str, names: _Swap) -> None:
     connection.execute("BEGIN")
     try:
         connection.execute("SET LOCAL lock_timeout = '15s'")
+        # A synchronous standby that is away must not keep the database from coming back.
+        connection.execute("SET LOCAL synchronous_commit = local")
         properties = read_properties(connection, database)
         for statement in carry_statements(properties, new):
             connection.execute(statement)

@@ -21,6 +21,7 @@ from rollback_tui.core.text import printable
 from rollback_tui.postgres import counts, rename
 from rollback_tui.postgres.connect import Connection, connect, with_database
 from rollback_tui.postgres.naming import beside_name, marked
+from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run.cloning import drop_statement
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.execution import look
@@ -209,7 +210,8 @@ def _prove(run: Run) -> str:
 
 def _differences(run: Run, connection: Connection) -> tuple[list[str], list[str]]:
     """Return the tables that were not counted, and what is different."""
-    now = look(run, connection)
+    with answer_within(connection, run.patience(run.settings.verify.count_seconds)):
+        now = look(run, connection)
     before, captured = run.before, run.view.captured
     if before is not None:
         found = [d.describe() for d in schema.diff(before.schema, now.schema)]

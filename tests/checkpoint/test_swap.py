@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -226,6 +227,40 @@ def test_whoever_is_inside_is_ended(cloned: Database) -> None:
     swap_clone(cloned)
     with pytest.raises(psycopg.OperationalError, match="terminat"):
         inside.execute("SELECT 1")
+
+
+@pytest.fixture
+def standby_away(database: Database) -> Iterator[None]:
+    """Every COMMIT of the server waits for a standby that is not there."""
+    admin = psycopg.connect(database.server.dsn(), autocommit=True)
+    admin.execute("SET synchronous_commit = local")
+
+    def ask_for(names: str) -> None:
+        admin.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+        admin.execute("SELECT pg_reload_conf()")
+
+    def asked() -> object:
+        with psycopg.connect(database.server.dsn(), autocommit=True) as fresh:
+            row = fresh.execute("SHOW synchronous_standby_names").fetchone()
+        return row[0] if row else None
+
+    ask_for("nobody")
+    while asked() != "nobody":
+        time.sleep(0.05)
+    yield
+    ask_for("")
+    while asked() != "":
+        time.sleep(0.05)
+    admin.close()
+
+
+def test_a_standby_that_is_away_holds_nothing_up(
+    database: Database, restored: Path, standby_away: None
+) -> None:
+    """Nobody has been promised anything of what is restored and not in place yet."""
+    restore_beside(restored, database.dsn, own(database), database.name + "_again", seconds=30)
+    swap(own(database), database.name, database.name + "_again", database.name + "_kept")
+    assert compare(restored, database.dsn) == ()
 
 
 def test_a_mark_that_cannot_be_written_renames_nothing(cloned: Database) -> None:
