@@ -14,9 +14,11 @@ Answer = Callable[[socket.socket], None]
 class BadServer:
     """Answers every connection with ``answer``; keeps the requests it got."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, *, tls: bool = False) -> None:
         self.requests: list[bytes] = []
         self._answer = answer
+        self._tls = tls
+        """``answer`` speaks TLS itself, from the first byte on."""
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/x"
@@ -34,7 +36,7 @@ class BadServer:
         with connection, contextlib.suppress(OSError):
             connection.settimeout(5)
             data = b""
-            while not _complete(data):
+            while not self._tls and not _complete(data):
                 part = connection.recv(65536)
                 if not part:
                     break
@@ -61,9 +63,9 @@ def _complete(data: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def serving(answer: Answer) -> Iterator[BadServer]:
+def serving(answer: Answer, *, tls: bool = False) -> Iterator[BadServer]:
     """A server that is closed afterwards."""
-    server = BadServer(answer)
+    server = BadServer(answer, tls=tls)
     try:
         yield server
     finally:

@@ -11,7 +11,8 @@ import pytest
 from tests.cli.conftest import Project
 from tests.conftest import Database
 from tests.demo.processes import end_all_in
-from tests.ssh.daemon import Connection, Daemon, in_project, missing
+from tests.ssh.daemon import Daemon, in_project, missing
+from tests.ssh.terminal import Connection
 
 Open = Callable[..., Connection]
 
@@ -46,7 +47,8 @@ def over_ssh(daemon: Daemon, project: Project) -> Iterator[Open]:
     opened: list[Connection] = []
 
     def start(*arguments: str) -> Connection:
-        opened.append(Connection(daemon, in_project(project.directory, *arguments)))
+        command = in_project(project.directory, *arguments)
+        opened.append(Connection(daemon.client(command, terminal=True)))
         return opened[-1]
 
     yield start

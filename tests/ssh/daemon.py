@@ -1,29 +1,21 @@
-"""An sshd of the test's own on loopback, and terminals that reach it through the real client."""
+"""An sshd of the test's own on loopback, and how the real client reaches it."""
 
 from __future__ import annotations
 
-import codecs
 import contextlib
-import fcntl
 import os
-import pty
 import pwd
 import shlex
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from tests.ssh.screen import Screen
-
-WIDTH, HEIGHT = 100, 34
 PROGRAM = Path("/usr/sbin/sshd")
 
 
@@ -131,63 +123,3 @@ def in_project(directory: Path, *arguments: str) -> str:
     given = [f"{k}={v}" for k, v in ({"TERM": "xterm-256color"} | path).items()]
     command = ["env", *given, sys.executable, "-m", "rollback_tui", *arguments]
     return f"cd {shlex.quote(str(directory))} && exec {shlex.join(command)}"
-
-
-class Connection:
-    """An ``ssh -tt`` in a pseudo-terminal: keys in, the screen out."""
-
-    def __init__(self, daemon: Daemon, command: str) -> None:
-        self.screen = Screen(WIDTH, HEIGHT)
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
-        self.process = subprocess.Popen(
-            daemon.client(command, terminal=True),
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        )
-        os.close(slave)
-        os.set_blocking(self._master, False)
-
-    def read(self) -> str:
-        """Take in what has been drawn until now, and return the screen."""
-        with contextlib.suppress(BlockingIOError, OSError):
-            while part := os.read(self._master, 65536):
-                self.screen.feed(self._decoder.decode(part))
-        return self.screen.text
-
-    def until(self, *texts: str, seconds: float = 40) -> str:
-        """Wait until every text is on the screen, and return the screen."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            ended = self.process.poll() is not None
-            shown = self.read()
-            if all(text in shown for text in texts):
-                return shown
-            if ended:
-                break
-            time.sleep(0.05)
-        missing = [text for text in texts if text not in self.screen.text]
-        raise AssertionError(f"never on the screen: {missing}\n{self.screen.text}")
-
-    def press(self, keys: str) -> None:
-        """Send keys as a terminal sends them."""
-        os.write(self._master, keys.encode())
-
-    def end(self) -> int:
-        """Wait until the connection has ended by itself, and return the exit code."""
-        deadline = time.monotonic() + 30
-        while self.process.poll() is None and time.monotonic() < deadline:
-            self.read()
-            time.sleep(0.05)
-        self.read()
-        return self.process.wait(1)
-
-    def close(self) -> None:
-        """Leave nothing running."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(10)
-        os.close(self._master)

@@ -16,7 +16,8 @@ from rollback_tui.run import journal
 from tests.cli.conftest import Project
 from tests.demo.processes import alive, soon, working_in
 from tests.ssh.conftest import Open
-from tests.ssh.daemon import Connection, Daemon
+from tests.ssh.daemon import Daemon
+from tests.ssh.terminal import Connection
 
 DOWN = """
 DROP TABLE tokens;

@@ -1,0 +1,1 @@
+"""What a hostile script, server or surrounding can try, and that it comes to nothing."""
