@@ -121,6 +121,32 @@ def test_a_transaction_that_was_killed_is_judged_by_the_row(project: Project) ->
     assert started(found) == [2]
 
 
+def test_a_kill_in_the_last_commit_leaves_only_the_version(project: Project) -> None:
+    stepwise(project, settings=OPEN)
+    admin = project.database.connect()
+    admin.execute(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN PERFORM pg_sleep(5); RETURN NULL; END'"
+    )
+    admin.execute(
+        "CREATE CONSTRAINT TRIGGER slow AFTER DELETE ON schema_migrations"
+        " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()"
+    )
+    run = project.start(*project.run_arguments, YES)
+    assert soon(lambda: any("DELETE FROM" in getattr(r.event, "sql", "") for r in records(project)))
+    kill(project, guardian=False)
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 5, output[-600:]
+    assert "statements done: 1, 2; not done: none" in events(output)[-1]["summary"]
+    assert len(project.versions()) == 2
+
+    code, found, said = resumed(project, run_id(project))
+
+    assert code == 0, said
+    assert (skipped(found), started(found)) == ([1, 2], [])
+    assert len(project.versions()) == 1
+
+
 def test_what_nobody_can_know_is_asked(project: Project) -> None:
     settings = OPEN + "[run]\nrun_row = false\n"
     stepwise(project, "DROP INDEX CONCURRENTLY users_email;\nSELECT pg_sleep(3);\n", settings)

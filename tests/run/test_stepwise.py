@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rollback_tui.core import events as ev
 from tests.cli.conftest import Project, events, only
 from tests.conftest import create_database, drop_database
 from tests.run.stepwise import (
@@ -314,6 +315,23 @@ def test_a_killed_worker_is_settled_by_its_guardian(project: Project) -> None:
     output, _ = run.communicate(timeout=60)
     assert run.returncode == 5, output[-600:]
     assert "statements done: 1; not done: 2" in events(output)[-1]["summary"]
+    assert project.connection_limit() == -1
+
+
+def test_a_worker_killed_when_all_was_done_and_verified_rolled_back(project: Project) -> None:
+    stepwise(project, settings='[[caches.clear]]\ncommand = ["sleep", "5"]\n')
+    run = project.start(*project.run_arguments, YES)
+    assert soon(
+        lambda: any(
+            isinstance(r.event, ev.PhaseStarted) and r.event.phase == "open_door"
+            for r in records(project)
+        )
+    )
+    kill(project, guardian=False)
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, output[-600:]
+    assert "all was done and verified by then" in events(output)[-1]["summary"]
+    assert project.versions() == VERSIONS[:1]
     assert project.connection_limit() == -1
 
 
