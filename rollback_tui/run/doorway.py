@@ -8,7 +8,7 @@ import psycopg
 from psycopg import errors
 
 from rollback_tui.core import events as ev
-from rollback_tui.core.errors import RunRefused
+from rollback_tui.core.errors import ConnectionFailed, RunRefused
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import door, rename
 from rollback_tui.postgres.connect import Connection
@@ -23,6 +23,7 @@ from rollback_tui.run.opening import drop_placeholder, exchange, open_door
 __all__ = ["Keeper", "close_door", "open_door", "prepare_door", "reopen", "sweep"]
 
 _EMPTY_SECONDS = 10.0
+_LOOK_SECONDS = 0.02
 _RENAME_SECONDS = 15.0
 _PLACEHOLDER_SECONDS = 60.0
 """Making it may have to wait for a checkpoint; applications still work meanwhile."""
@@ -196,7 +197,7 @@ def _empty(run: Run, maintenance: Connection) -> None:
                 seconds_left=round(left, 1),
             )
         )
-        time.sleep(0.05)
+        time.sleep(_LOOK_SECONDS)
         found = sweep(run, maintenance)
 
 
@@ -255,8 +256,7 @@ def clear_caches(run: Run) -> None:
             facts=run.facts(),
             dsn=run.request.dsn,
             project=run.project,
-            # Behind our own door nobody connects anew.
-            connection=run.target if run.view.door_closed is not None else None,
+            connection=_inside(run) if hook.sql else None,
         )
         run.write(ran)
         if not ran.ok:
@@ -266,3 +266,14 @@ def clear_caches(run: Run) -> None:
                     remedy="Clear it by hand: it may hold what was rolled back.",
                 )
             )
+
+
+def _inside(run: Run) -> Connection | None:
+    """Return our own connection behind the closed door, where nobody comes in anew under the
+    target's name; None when the door is open, or when we do not come in either."""
+    if run.view.door_closed is None:
+        return None
+    try:
+        return run.live_target()
+    except (psycopg.Error, ConnectionFailed):
+        return None

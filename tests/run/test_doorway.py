@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from rollback_tui.config import Door, Settings
+from rollback_tui.config import Caches, Door, Hook, Settings
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RunRefused
 from rollback_tui.demo.server import EmbeddedServer
@@ -406,6 +406,25 @@ def test_the_new_database_of_a_swap_is_the_one_that_opens(run: Run, database: Da
     with again(run) as settler:
         reopen(settler, None)
         assert names(database) == {database.name: (new_oid, True), kept: (database.oid, True)}
+
+
+def test_a_cache_is_cleared_by_sql_behind_the_door_of_a_run_that_died(
+    database: Database, tmp_path: Path
+) -> None:
+    """Under the target's own name nobody comes in yet."""
+    with psycopg.connect(database.dsn) as connection:
+        connection.execute("CREATE TABLE cache AS SELECT 1 AS kept")
+    settings = msgspec.structs.replace(
+        Settings(), caches=Caches(clear=(Hook(sql="DELETE FROM cache"),))
+    )
+    with opened_run(database.dsn, tmp_path, settings) as run:
+        closed_by_a_run_that_died(run)
+        run.write(ev.Committed(xid="1"))
+        with again(run) as settler:
+            reopen(settler, None)
+            assert not settler.view.alarms
+    with psycopg.connect(database.dsn) as connection:
+        assert connection.execute("SELECT * FROM cache").fetchall() == []
 
 
 # --- the lower rungs ------------------------------------------------------------------------------
