@@ -152,7 +152,7 @@ def _doing(state: str | None, wait_type: str | None, wait_event: str | None) -> 
 
 _SYNCHRONOUS = """
 SELECT pg_catalog.current_setting('synchronous_standby_names'),
-       pg_catalog.current_setting('synchronous_commit'),
+       (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'synchronous_commit'),
        count(*) FILTER (WHERE r.state = 'streaming' AND r.sync_state IN ('sync', 'quorum')),
        count(*) FILTER (WHERE r.pid IS NOT NULL AND r.sync_state IS NULL)
 FROM pg_catalog.pg_stat_replication r
@@ -165,7 +165,8 @@ def synchronous_standby_missing(connection: psycopg.Connection[Any]) -> str:
     So it is when ``synchronous_standby_names`` asks for standbys and fewer of them are streaming:
     then COMMIT waits for them, for ever, and ending that wait leaves the transaction committed
     here alone. Without that setting nobody was promised a second copy, and with
-    ``synchronous_commit`` off or local nothing waits: then it is empty. Raises psycopg.Error.
+    ``synchronous_commit`` off or local nothing waits: then it is empty. What the asking session
+    has set for itself does not count. Raises psycopg.Error.
     """
     row = connection.execute(_SYNCHRONOUS).fetchone()
     if row is None:  # pragma: no cover - an aggregate has always one row

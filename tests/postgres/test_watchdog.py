@@ -206,11 +206,14 @@ def test_a_commit_that_waits_for_a_standby_is_known_as_such(synchronous: Embedde
         assert backend_state(asking, pid, start).doing == "gone"
         assert asking.execute("SELECT count(*) FROM t").fetchone() == (1,)
 
-        assert synchronous_standby_missing(asking) == ""
-        asking.execute("SET synchronous_commit = on")
         missing = synchronous_standby_missing(asking)
         assert "'ANY 2 (x, y)', and none of the 2 it waits for is streaming" in missing
         assert "committed on this server only" in missing
+
+
+def test_where_no_commit_waits_nothing_is_missing(synchronous: EmbeddedServer) -> None:
+    with connect(f"{synchronous.dsn()} options='-c synchronous_commit=local'") as connection:
+        assert synchronous_standby_missing(connection) == ""
 
 
 def test_without_the_setting_nothing_is_missing(database: Database) -> None:
