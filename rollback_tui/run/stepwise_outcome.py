@@ -16,6 +16,7 @@ from rollback_tui.survey.planning import detected, history
 
 _BACK = "bring it back"
 _LEAVE = "leave it"
+_UNPROVEN = "The checkpoint was put in its place, and is not proven to be as before."
 _NO_COMMIT = "statement by statement: there is no COMMIT to hold back"
 
 
@@ -51,6 +52,8 @@ def _judge_result(run: Run) -> tuple[Outcome, str]:
     run.begin_cleaning_up()
     if _brought_back(run, f"All statements are done, and it is not as expected: {words}"):
         return "recovered", f"Not as expected ({words}). The checkpoint was brought back."
+    if run.view.swapped is not None:
+        return "needs_operator", f"Not as expected ({words}). {_UNPROVEN}"
     return "needs_operator", f"All statements are done, but: {words}."
 
 
@@ -90,6 +93,8 @@ def _stopped(run: Run, keeper: Keeper | None, why: str) -> tuple[Outcome, str]:
     run.write(ev.Progress(phase="execute", summary=now.describe()))
     if _brought_back(run, f"{why}. {now.describe()}"):
         return "recovered", f"{why}. The database was brought back from the checkpoint."
+    if run.view.swapped is not None:
+        return "needs_operator", f"{why}. {_UNPROVEN}"
     return "needs_operator", printable(f"{why}. Left half way: {now.describe()}.")
 
 
@@ -136,10 +141,10 @@ def _brought_back(run: Run, text: str) -> bool:
         except Aborted:
             # Who aborts now wants it as it was.
             pass
-    if not recover(run):
-        return False
-    run.committed = False
-    return True
+    proven = recover(run)
+    if run.view.swapped is not None:
+        run.committed = False
+    return proven
 
 
 def settle_stepwise(run: Run) -> tuple[Outcome, str]:
