@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 import psycopg
@@ -87,9 +90,44 @@ def test_a_squatted_table_is_said_before_and_the_version_table_decides(project: 
 def test_a_script_that_removes_the_row_is_not_committed(project: Project, statement: str) -> None:
     """Its COMMIT, if the answer were lost, would be taken for a ROLLBACK."""
     project.two_migrations(down=f"DROP TABLE tokens;\n{statement};\n")
-    overrides = [f"--override={name}=because it is a test" for name in ("data_loss", "dependents", "privileges")]
+    overrides = [
+        f"--override={name}=because it is a test"
+        for name in ("data_loss", "dependents", "privileges")
+    ]
     done = project.command(*project.run_arguments, *overrides)
     assert done.returncode == 3, done.stdout + done.stderr
     last = json.loads(done.stdout.splitlines()[-1])
     assert "removed the run's own row" in last["summary"]
     assert len(project.versions()) == 2
+
+
+def test_half_a_line_that_a_crash_left_is_said_and_the_run_is_settled(project: Project) -> None:
+    project.two_migrations("DROP TABLE tokens;\nSELECT pg_sleep(60);")
+    run = project.start(*project.run_arguments)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = list((project.directory / "rollback_runs").glob("*/journal.jsonl"))
+        if found and found[0].read_bytes().count(b'"statement_started"') == 2:
+            break
+        time.sleep(0.05)
+    path = journal_of(project)
+    worker = json.loads(path.read_bytes().splitlines()[0])["event"]["worker_pid"]
+    guardian = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(guardian, signal.SIGKILL)
+    os.kill(worker, signal.SIGKILL)
+    run.communicate(timeout=60)
+    with path.open("ab") as file:
+        file.write(b'{"seq":99,"at":"2026')
+    before = project.command("report", "--verify")
+    assert before.returncode == 1
+    assert "20 bytes of a line that is not whole" in before.stdout
+
+    settled = project.command("settle")
+
+    assert settled.returncode == 3, settled.stdout + settled.stderr
+    assert "the journal ended in half a line (20 bytes): cut off" in path.read_text()
+    after = project.command("report", "--verify", "--json")
+    assert after.returncode == 1
+    checked = json.loads(after.stdout)
+    assert (checked["verdict"], checked["torn_bytes"]) == ("not anchored", 0)
+    assert "nothing was committed" in "\n".join(checked["evidence"])
