@@ -17,7 +17,8 @@ from rollback_tui import __version__
 from rollback_tui.checkpoint.facts import plan_checkpoint
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
-from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
+from rollback_tui.core.facts import Privileges
 from rollback_tui.core.model import Rung
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import activity
@@ -124,16 +125,7 @@ _DOORS: dict[Rung, str] = {
 
 def _privileges(given: Common, connection: Connection) -> Iterator[Finding]:
     rights = privileges(connection)
-    if given.settings.door.mode == "open":
-        yield "note", 'the door stays open: [door] mode = "open"', ""
-    else:
-        choice = door.choose(connection, given.settings, rights)
-        better = choice.rung == "rename"
-        yield (
-            "ok" if better else "note",
-            _DOORS[choice.rung],
-            "" if better else f"Not by renaming it: {'; '.join(choice.why)}.",
-        )
+    yield _door(given, connection, rights)
     if not rights.signal_backend:
         yield (
             "note",
@@ -142,6 +134,23 @@ def _privileges(given: Common, connection: Connection) -> Iterator[Finding]:
         )
     if not rights.read_all_stats:
         yield "note", "other roles' queries are not visible", "GRANT pg_monitor to this role."
+
+
+def _door(given: Common, connection: Connection, rights: Privileges) -> Finding:
+    if given.settings.door.mode == "open":
+        return "note", 'the door stays open: [door] mode = "open"', ""
+    try:
+        choice = door.choose(connection, given.settings, rights)
+    except ConnectionFailed as error:
+        other = given.settings.connection.maintenance_database
+        return (
+            "bad",
+            f"the door cannot be worked from the database {other}: {error.summary}",
+            "Set connection.maintenance_database to one that this role may enter.",
+        )
+    if choice.rung == "rename":
+        return "ok", _DOORS[choice.rung], ""
+    return "note", _DOORS[choice.rung], f"Not by renaming it: {'; '.join(choice.why)}."
 
 
 def _migrations(given: Common, connection: Connection) -> Iterator[Finding]:
