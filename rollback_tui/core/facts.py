@@ -138,6 +138,9 @@ class Facts(Value, frozen=True, kw_only=True):
     """Pids of sessions our role may not end."""
     run_row_problem: str | None = ""
     """Why the run's own row cannot be written to the target; empty: it can. None: not known."""
+    standby_missing: str | None = ""
+    """Why COMMIT would wait for a synchronous standby that is away; empty: it would not. None: not
+    known."""
     clone: CloneFacts | None = None
     leftovers: tuple[Leftover, ...] | None = ()
     """What earlier runs left on the server, of this target."""

@@ -21,6 +21,7 @@ from rollback_tui.postgres.connect import Connection, target, through_pooler
 from rollback_tui.postgres.event_triggers import event_triggers
 from rollback_tui.postgres.fleeting import fleeting
 from rollback_tui.postgres.privileges import privileges
+from rollback_tui.postgres.watchdog import synchronous_standby_missing
 from rollback_tui.survey import door
 
 T = TypeVar("T")
@@ -90,6 +91,9 @@ def gather(
             ),
         ),
         run_directory_problem=run_directory_problem,
+        standby_missing=asked(
+            "synchronous_standby", lambda: synchronous_standby_missing(connection)
+        ),
         run_row_problem=asked("run_row", lambda: _run_row(connection, settings)),
         door=rung,
         door_why=chosen.why if chosen else (),

@@ -310,6 +310,14 @@ CASES: list[tuple[str, str, Facts, str]] = [
         "no such server",
     ),
     ("door", "warn", facts(door="none"), "open"),
+    ("synchronous_standby", "pass", facts(), ""),
+    ("synchronous_standby", "warn", facts(standby_missing="x is away"), "x is away"),
+    (
+        "synchronous_standby",
+        "unknown",
+        facts(standby_missing=None, unreadable=("synchronous_standby: lost",)),
+        "synchronous_standby: lost",
+    ),
     ("run_row", "pass", facts(), "rollback_tui.runs decides"),
     ("run_row", "warn", facts(run_row_problem="no CREATE here"), "no CREATE here"),
     ("run_row", "warn", facts(run_row_problem="x"), "version table public.schema_migrations"),
@@ -377,6 +385,7 @@ def test_nothing_known_is_never_a_pass() -> None:
         pooler=None,
         checkpoint=None,
         run_row_problem=None,
+        standby_missing=None,
     )
     unknown = {r.name for r in judge(blind) if r.status == "unknown"}
     assert unknown == {
@@ -390,6 +399,7 @@ def test_nothing_known_is_never_a_pass() -> None:
         "no_writers",
         "sessions_endable",
         "run_row",
+        "synchronous_standby",
     }
     assert not may_roll_back(judge(blind), {})
     assert {r.name for r in obstacles(judge(blind), {})} == unknown

@@ -40,6 +40,14 @@ def test_committed_on_this_server_only_is_said_and_the_door_opens(waiting: Proje
     assert "Traceback" not in done.stderr
     found = events(done.stdout)
     assert len(only(found, "committed")) == 1
+    # It was known before, and was no reason to refuse.
+    (known,) = (
+        event["check"]
+        for event in only(found, "check_judged")
+        if event["check"]["name"] == "synchronous_standby"
+    )
+    assert known["status"] == "warn"
+    assert "this server only" in known["summary"]
     # It is rolled back, and the operator has something to do.
     assert (done.returncode, found[-1]["outcome"]) == (5, "needs_operator"), found[-1]
     alarms = [event["summary"] for event in only(found, "alarm")]

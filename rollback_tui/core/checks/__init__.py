@@ -35,6 +35,7 @@ CHECKS: tuple[Callable[[Facts], CheckResult], ...] = (
     sessions.sessions_endable,
     server.door,
     in_doubt.run_row,
+    in_doubt.synchronous_standby,
 )
 """In the order in which they are shown: the place, the plan, what is saved, who is there."""
 

@@ -1,4 +1,4 @@
-"""If the answer to COMMIT never comes: what will say whether it happened?"""
+"""If the answer to COMMIT never comes: why, and what will say whether it happened?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import CheckResult
 
 RUN_ROW = Question("run_row", "In-doubt COMMIT can be decided")
+STANDBY = Question("synchronous_standby", "COMMIT waits for nobody who is away")
 
 
 def run_row(facts: Facts) -> CheckResult:
@@ -30,3 +31,23 @@ def run_row(facts: Facts) -> CheckResult:
         "the run's own row in rollback_tui.runs decides",
         ("schema and table are made in the run's transaction when they are missing",),
     )
+
+
+def synchronous_standby(facts: Facts) -> CheckResult:
+    """Such a COMMIT has happened and is never answered; the run ends the wait and says that it is
+    on this server only, but then nobody's copy has it."""
+    missing = facts.standby_missing
+    if missing is None:
+        return STANDBY.unknown(
+            facts,
+            "synchronous_standby",
+            "not known whether a synchronous standby is away",
+            "Try again.",
+        )
+    if missing:
+        return STANDBY.warned(
+            "a synchronous standby is away or cannot be seen: COMMIT may be on this server only",
+            (missing,),
+            "Bring the synchronous standby back first.",
+        )
+    return STANDBY.passed("no synchronous standby is waited for, or it is there")
