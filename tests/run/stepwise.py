@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 from rollback_tui.core import events as ev
-from rollback_tui.run import journal
+from rollback_tui.run import folder, journal
 from tests.cli.conftest import DOWN_1, UP_1, Project
 
 UP = """
@@ -67,8 +67,8 @@ def soon(question: Callable[[], bool], seconds: float = 60) -> bool:
 
 def records(project: Project) -> tuple[ev.Record, ...]:
     """What the newest run has journaled; nothing before there is one."""
-    runs = project.directory / "rollback_runs"
-    return journal.read(project.run_folder() / journal.FILE_NAME) if runs.exists() else ()
+    found = folder.folders(project.directory / "rollback_runs")
+    return journal.read(found[0] / journal.FILE_NAME) if found else ()
 
 
 def sent(project: Project, index: int) -> bool:

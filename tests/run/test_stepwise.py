@@ -11,6 +11,7 @@ import pytest
 from rollback_tui.core import events as ev
 from tests.cli.conftest import Project, events, only
 from tests.conftest import create_database, drop_database
+from tests.demo.processes import end_all_in
 from tests.run.stepwise import (
     HASTY,
     OPEN,
@@ -40,6 +41,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]
     made = Project(tmp_path, database)
     made.configure()
     yield made
+    end_all_in(tmp_path)
     drop_database(database)
 
 
