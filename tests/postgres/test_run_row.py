@@ -297,6 +297,25 @@ def test_a_schema_of_a_role_that_we_are_a_member_of_is_ours(
     assert insert(target.connect(), new_run()) == ""
 
 
+@pytest.mark.parametrize("superuser", [False, True])
+def test_a_colleague_who_may_act_for_the_owner_of_the_database_is_trusted(
+    target: Database, stranger: str, superuser: bool
+) -> None:
+    admin = target.connect(superuser=True)
+    colleague, owner = sql.Identifier(stranger), sql.Identifier(target.owner)
+    admin.execute(sql.SQL("GRANT {} TO {}").format(owner, colleague))
+    admin.execute(sql.SQL("SET ROLE {}").format(colleague))
+    assert insert(admin, new_run()) == ""
+    if superuser:
+        assert insert(target.connect(superuser=True), new_run()) == ""
+        return
+    connection = target.connect()
+    refused(connection, "no USAGE on schema")
+    admin.execute(sql.SQL("GRANT USAGE ON SCHEMA rollback_tui TO {}").format(owner))
+    admin.execute(sql.SQL("GRANT SELECT, INSERT, UPDATE ON rollback_tui.runs TO {}").format(owner))
+    assert insert(connection, new_run()) == ""
+
+
 def test_a_table_of_somebody_else_in_our_schema_is_not_used(
     target: Database, stranger: str
 ) -> None:

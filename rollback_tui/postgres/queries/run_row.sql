@@ -5,11 +5,16 @@ WITH RECURSIVE mine (role) AS (
   SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user
   UNION
   SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN mine ON mine.role = m.member
+), owners (role) AS (
+  SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database()
+  UNION
+  SELECT m.member FROM pg_catalog.pg_auth_members m JOIN owners ON owners.role = m.roleid
 ), trusted (role) AS (
   SELECT role FROM mine
-  UNION SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper
-  -- Who owns the database can do worse to it than to lie about a run.
-  UNION SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database()
+  -- Who owns the database, or may act for its owner, can do worse to it than lie about a run.
+  UNION SELECT role FROM owners
+  -- pg_database_owner (14+) is the owner of whichever database one is in.
+  UNION SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper OR rolname = 'pg_database_owner'
 )
 SELECT pg_catalog.pg_is_in_recovery() AS standby,
        has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
