@@ -94,12 +94,14 @@ class RunFeed:
 def summary(folder: Path) -> RunSummary:
     """Return one line of the history."""
     try:
-        view = fold(journal.read(folder / journal.FILE_NAME))
+        records = journal.read(folder / journal.FILE_NAME)
+        view = fold(records)
     except JournalDamaged:
         view = RunView()
         outcome = "journal damaged"
     else:
-        outcome = view.outcome or _STATES[state_of(folder, 0.0)]
+        quiet = (datetime.now(UTC) - records[-1].at).total_seconds() if records else 0.0
+        outcome = view.outcome or _STATES[state_of(folder, quiet)]
     begun = view.started
     return RunSummary(
         run=begun.run if begun else folder.name,

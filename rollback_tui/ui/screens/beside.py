@@ -44,7 +44,7 @@ class BesideScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,escape", "app.quit", "leave", id="beside.quit"),
-        Binding("t", "attach", "attach", id="beside.attach"),
+        Binding("A", "attach", "attach", id="beside.attach"),
         Binding("S", "settle", "settle", id="beside.settle"),
         Binding("o", "other", "other run", id="beside.other"),
         Binding("left,up", "app.focus_previous", "", show=False),
@@ -103,7 +103,7 @@ class BesideScreen(Screen[None]):
         self.query_one("#beside-settle", Button).disabled = not may_settle
         self.query_one("#beside-attach", Button).disabled = walk.settling
         self.query_one("#beside-other").display = len(walk.claims) > 1
-        keys = [("q", "leave", True), ("t", "attach", not walk.settling)]
+        keys = [("q", "leave", True), ("A", "attach", not walk.settling)]
         keys += [("S", "settle", may_settle), ("o", "other run", len(walk.claims) > 1)]
         self.query_one("#beside-keys", Bar).say(
             line(
@@ -156,9 +156,10 @@ class BesideScreen(Screen[None]):
         ask = Ask(
             f"Settle run {claim.short} of {claim.target.database}?",
             [
-                line("It ends what is left of the run's sessions, looks whether its COMMIT"),
-                line("arrived, proves what the database holds, and opens the door."),
-                line(("It never restores anything that was committed.", "dim")),
+                line(
+                    "It ends what is left of the run's sessions, looks whether its COMMIT arrived,"
+                    " proves what the database holds, and opens the door."
+                ),
             ],
             yes="Settle it",
             no="Not yet",

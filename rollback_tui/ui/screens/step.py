@@ -214,9 +214,12 @@ class StepScreen(Screen[None]):
         ask = Ask(
             "Take the controls over?",
             [
-                line((controls.holder, "strong"), f" has them since {controls.since}, and may be"),
-                line("about to answer. Ask them first, unless their link is dead."),
-                line(("Afterwards their console can only look, and says who took over.", "dim")),
+                line(
+                    (controls.holder, "strong"),
+                    f" has them since {controls.since}, and may be about to answer. Ask them first,"
+                    " unless their link is dead.",
+                ),
+                line(("Their console then only looks, and says who took over.", "dim")),
             ],
             yes="Take over",
             no="Only look",

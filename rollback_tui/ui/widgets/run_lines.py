@@ -104,13 +104,21 @@ def _no_sign_of_life(walk: Walk, now: float) -> Content:
     started = walk.view.started if walk.view else None
     short = started.run[:8] if started else ""
     if walk.worker == "stopped":
-        pid = f" (pid {started.worker_pid})" if started else ""
+        pid = started.worker_pid if started else 0
         return lines(
             [
                 line((f" STALE: no sign of life since {silent}. ", "alarm")),
-                line(f" The run's processes exist{pid} and do not answer: stopped, or a machine"),
-                line(" that hangs. They may go on at any moment. Wait here; it is never settled"),
-                line(" while they exist, because there must never be two workers."),
+                line(
+                    f" The run's process exists (pid {pid}) and does not answer: stopped, or a"
+                    " machine that hangs. It may go on at any moment, so it is not settled: there"
+                    " must never be two workers. Wait here."
+                ),
+                line(
+                    (f" kill -CONT {pid}", "strong"),
+                    " lets a stopped one go on, ",
+                    (f"kill -9 {pid}", "strong"),
+                    " ends it: its guardian settles.",
+                ),
             ]
         )
     return lines(
