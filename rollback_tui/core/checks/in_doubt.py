@@ -46,7 +46,7 @@ def synchronous_standby(facts: Facts) -> CheckResult:
         )
     if missing:
         return STANDBY.warned(
-            "a synchronous standby is away or cannot be seen: COMMIT may be on this server only",
+            "a synchronous standby is away or unseen: COMMIT may be on this server only",
             (missing,),
             "Bring the synchronous standby back first.",
         )
