@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from rollback_tui.demo.server import EmbeddedServer
+from tests.faults.table import pytest_terminal_summary as pytest_terminal_summary
 
 SETTINGS = {"max_prepared_transactions": "10"}
 """Off by default, and some tests prepare transactions."""
