@@ -23,7 +23,7 @@ from rollback_tui.ui.entries import (
     short_kind,
 )
 from rollback_tui.ui.screens.step import StepScreen
-from rollback_tui.ui.theme import Tone, cell, line
+from rollback_tui.ui.theme import Tone, cell, line, lines
 from rollback_tui.ui.walk import Walk, unreviewed
 from rollback_tui.ui.widgets.entry_view import describe
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
@@ -195,7 +195,7 @@ def _summary(walk: Walk) -> Content:
     dangerous = sum(s.dangerous for s in plan.statements)
     missing = len(unreviewed(walk))
     goal = goal_of(plan)
-    return line(
+    summary = line(
         f" {count(len(plan.migrations), 'migration')} back to ",
         (goal, "strong"),
         f" · {count(len(plan.statements), 'statement')}, ",
@@ -203,7 +203,11 @@ def _summary(walk: Walk) -> Content:
         (f", {missing} to review" if missing else ", all reviewed" if dangerous else "", "warn")
         if missing
         else (", all reviewed" if dangerous else "", "good"),
-        ("" if plan.transactional else " · NOT in one transaction", "bad"),
+    )
+    if plan.transactional:
+        return summary
+    return lines(
+        [line((" NOT ONE TRANSACTION: each statement for itself, done stays done", "bad")), summary]
     )
 
 
