@@ -77,7 +77,7 @@ _LOCK = f"LOCK TABLE ONLY {TABLE} IN ROW EXCLUSIVE MODE"
 
 
 class _Refused(Exception):
-    """The table turned out, under our lock, to be one that must not be written."""
+    """The row must not be written: its text says why."""
 
 
 def problem(connection: Connection) -> str:
@@ -86,13 +86,6 @@ def problem(connection: Connection) -> str:
     Only looked up: whether an event trigger would refuse the table shows when it is made.
     Raises psycopg.Error.
     """
-    outside = connection.info.transaction_status == pq.TransactionStatus.IDLE
-    with aside(connection, canonical=True) as cursor:
-        if not outside:
-            # Outside it does not matter what the default is: runs begin READ WRITE.
-            row = cursor.execute("SHOW transaction_read_only").fetchone()
-            if row and row[0] == "on":
-                return "the transaction is read-only"
     return _problem(_facts(connection))
 
 
@@ -122,23 +115,18 @@ def insert(
         connection.execute(text.encode(), values)
 
     try:
-        reason = problem(connection)
-        if reason:
-            return reason
-        outside = connection.info.transaction_status == pq.TransactionStatus.IDLE
+        outside = _outside(connection)
         with connection.transaction():
             if outside:
                 connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
-            facts = _facts(connection)
+            facts = _usable(connection)
             for text in () if facts["schema_there"] else _CREATE_SCHEMA:
                 send(text)
             for text in () if facts["table_there"] else _CREATE_TABLE:
                 send(text)
             connection.execute(_LOCK.encode())
             # Now it stays as we see it. An event trigger may have added to a table just made.
-            reason = _problem(_facts(connection))
-            if reason:
-                raise _Refused(reason)
+            _usable(connection)
             send(_INSERT, [run, plan_sha256, operator, tool_version, list(versions), head])
     except _Refused as refused:
         return str(refused)
@@ -219,16 +207,34 @@ def _read(connection: Connection, run: str) -> TupleRow | None:
         return cursor.execute(_ROW, [run]).fetchone()
 
 
+def _outside(connection: Connection) -> bool:
+    return connection.info.transaction_status == pq.TransactionStatus.IDLE
+
+
 def _facts(connection: Connection) -> dict[str, Any]:
+    outside = _outside(connection)
     with aside(connection, canonical=True) as plain:
         cursor = plain.connection.cursor(row_factory=dict_row)
-        return cursor.execute(query("run_row").encode()).fetchone() or {}
+        facts = cursor.execute(query("run_row").encode()).fetchone() or {}
+    # Outside a transaction it is only the default, and runs begin READ WRITE.
+    return facts | {"read_only": facts["read_only"] and not outside}
+
+
+def _usable(connection: Connection) -> dict[str, Any]:
+    """Return the facts. Raises _Refused when they speak against writing the row."""
+    facts = _facts(connection)
+    reason = _problem(facts)
+    if reason:
+        raise _Refused(reason)
+    return facts
 
 
 def _problem(facts: dict[str, Any]) -> str:
     """Return the reason that the facts of ``queries/run_row.sql`` give; empty: none."""
     if facts["standby"]:
         return "the server is a standby: it is read-only"
+    if facts["read_only"]:
+        return "the transaction is read-only"
     if facts["publication"] is not None:
         return (
             f"publication {printable(facts['publication'])} publishes all tables: its subscribers"

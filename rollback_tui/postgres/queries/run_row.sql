@@ -17,6 +17,7 @@ WITH RECURSIVE mine (role) AS (
   UNION SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper OR rolname = 'pg_database_owner'
 )
 SELECT pg_catalog.pg_is_in_recovery() AS standby,
+       current_setting('transaction_read_only') = 'on' AS read_only,
        has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
        (SELECT p.pubname
           FROM pg_catalog.pg_publication p
