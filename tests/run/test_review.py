@@ -16,6 +16,7 @@ import pytest
 from rollback_tui.config import Settings
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import ConnectionFailed, RunRefused
+from rollback_tui.postgres import target_lock
 from rollback_tui.postgres.connect import connect, target
 from rollback_tui.run import folder, journal, judgement, launch, worker
 from rollback_tui.run import settle as settling
@@ -25,7 +26,7 @@ from rollback_tui.run.doorway import close_door, reopen
 from rollback_tui.run.engine import _transaction as transaction
 from rollback_tui.run.execution import StatementRefused
 from rollback_tui.run.preflight import _same_history as same_history
-from rollback_tui.run.preflight import checkpoint, one_run_a_target
+from rollback_tui.run.preflight import checkpoint
 from rollback_tui.run.request import RunRequest, operator
 from rollback_tui.run.undo import undo
 from rollback_tui.survey.planning import make_plan
@@ -276,7 +277,7 @@ def test_settling_opens_the_door_whatever_went_wrong(
     def broken(*_: object) -> bool:
         raise ValueError("nobody thought of this")
 
-    monkeypatch.setattr(settling, "version_says_committed", broken)
+    monkeypatch.setattr(settling, "says_committed", broken)
     finished = settling.settle(run.request)
     assert finished.outcome == "needs_operator"
     assert project.connection_limit() == -1
@@ -292,15 +293,15 @@ def test_an_old_run_is_not_settled_into_another_runs_door(
     assert keeper is not None
     keeper.stop()
     run.write(ev.TransactionStarted(xid="1", backend_pid=1, attempt=1))
-    one_run_a_target(run)  # the lock of a run that goes on, by another worker
+    run.close()
     run.control.close()
     run.journal.close()
-    try:
+    # The lock of a run that goes on, by another worker.
+    with connect(run.maintenance_dsn) as another:
+        assert target_lock.take(another, project.database.name)
         with pytest.raises(RunRefused, match="another run"):
             settling.settle(run.request, alone=True)
         assert project.connection_limit() == 0
-    finally:
-        run.close()
     assert settling.settle(run.request, alone=True).outcome == "unchanged"
     assert project.connection_limit() == -1
     # The fixture closes these once more.
