@@ -311,6 +311,14 @@ def test_what_decides_an_unanswered_commit(events: tuple[ev.AnyEvent, ...], word
     assert words in line.replace("\\", "")
 
 
+def test_a_commit_that_the_server_refused_was_decided_by_nobody_else() -> None:
+    refused = ev.PhaseFinished(
+        phase="commit", status="failed", seconds=1, summary="answered ROLLBACK"
+    )
+    summary = _section(report_markdown(view(started(), ROW, refused)), "Summary")
+    assert "| COMMIT | answered ROLLBACK |" in summary
+
+
 @pytest.mark.parametrize("events", [(), (ROW, finished("unchanged"))])
 def test_a_run_that_never_came_to_commit_says_nothing_of_it(
     events: tuple[ev.AnyEvent, ...],

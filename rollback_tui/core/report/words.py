@@ -108,11 +108,13 @@ def commit(view: RunView) -> str:
     if view.judge is None:
         return ""
     phase = next(p for p in view.phases if p.phase == "commit")
-    trouble = phase.summary
-    if view.finished is not None and phase.status == "running":
-        trouble = "the worker ended before an answer was seen"
-    if trouble:
-        return f"{trouble}; decided by {judge(view.judge)}"
+    if phase.status == "failed":
+        # The server said no, or nobody could decide: the phase has the words.
+        return phase.summary
+    if phase.status == "running" and view.finished is not None:
+        return f"the worker ended before an answer was seen; decided by {judge(view.judge)}"
+    if phase.summary:
+        return f"{phase.summary}; decided by {judge(view.judge)}"
     if view.committed:
         return f"answered; otherwise decided by {judge(view.judge)}"
     return "" if view.finished is not None else f"unanswered, decided by {judge(view.judge)}"
