@@ -220,21 +220,6 @@ def backend_start(connection: Connection) -> int:
     return int(row[0]) if row and row[0] else 0
 
 
-def backend_gone(connection: Connection, pid: int, start: int = 0) -> bool:
-    """Return whether the backend with this pid and start (0: not known) is gone.
-
-    The system gives a pid again, at the latest after a restart: then it is somebody else's. One
-    whose start we may not see counts as ours.
-    """
-    row = connection.execute(
-        "SELECT 1 FROM pg_stat_activity WHERE pid = %(pid)s AND (%(start)s = 0"
-        " OR backend_start IS NULL"
-        " OR (extract(epoch FROM backend_start) * 1000000)::bigint = %(start)s)",
-        {"pid": pid, "start": start},
-    ).fetchone()
-    return row is None
-
-
 def end_backend(connection: Connection, pid: int, start: int = 0) -> None:
     """Terminate just this backend; never another one that has its pid by now."""
     connection.execute(

@@ -127,7 +127,11 @@ WHERE a.pid = %(pid)s
 
 def backend_state(maintenance: psycopg.Connection[Any], pid: int, start: int = 0) -> BackendState:
     """Return what the backend with this pid and start (microseconds since 1970; 0: not known) is
-    doing, asked over another connection. Raises psycopg.Error."""
+    doing, asked over another connection. Raises psycopg.Error.
+
+    The system gives a pid again, at the latest after a restart: then it is somebody else's. One
+    whose start we may not see counts as ours.
+    """
     row = maintenance.execute(_BACKEND, {"pid": pid, "start": start}).fetchone()
     if row is None:
         return BackendState(doing="gone")

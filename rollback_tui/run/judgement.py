@@ -14,7 +14,8 @@ from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import catalog, counts, door, run_row
 from rollback_tui.postgres.connect import Connection
-from rollback_tui.run.context import Run, State
+from rollback_tui.postgres.watchdog import backend_state
+from rollback_tui.run.context import Run, State, summary_of
 from rollback_tui.run.doorway import Keeper, open_door
 from rollback_tui.run.execution import look
 from rollback_tui.survey.planning import detected, history
@@ -61,19 +62,22 @@ def wait_until_gone(run: Run, pid: int) -> None:
     while True:
         try:
             maintenance = run.live_maintenance()
-            if door.backend_gone(maintenance, pid, run.backend_start):
+            state = backend_state(maintenance, pid, run.backend_start)
+            if state.doing == "gone":
                 return
+            doing = state.describe()
             door.end_backend(maintenance, pid, run.backend_start)
-        except (psycopg.Error, ConnectionFailed):
+        except (psycopg.Error, ConnectionFailed) as error:
+            doing = summary_of(error)
             run.maintenance = None
         if time.monotonic() > deadline:
             raise RollbackTuiError(
-                f"the old backend {pid} is still there", "Ask the server's administrator."
+                f"the old backend {pid} is still there: {doing}", "Ask the server's administrator."
             )
         run.write(
             ev.Waiting(
                 phase="commit",
-                summary=f"the old backend {pid} must be gone before anything can be said",
+                summary=f"the old backend {pid} must be gone before anything can be said: {doing}",
                 pids=(pid,),
                 seconds_left=round(deadline - time.monotonic(), 1),
             )

@@ -40,6 +40,8 @@ def test_committed_on_this_server_only_is_said_and_the_door_opens(waiting: Proje
     assert "Traceback" not in done.stderr
     found = events(done.stdout)
     assert len(only(found, "committed")) == 1
+    waiting_for = [event["summary"] for event in only(found, "waiting")]
+    assert any("waiting for the synchronous standby to confirm" in s for s in waiting_for)
     # It was known before, and was no reason to refuse.
     (known,) = (
         event["check"]

@@ -14,6 +14,7 @@ from rollback_tui.demo.server import EmbeddedServer
 from rollback_tui.postgres import door
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.privileges import privileges
+from rollback_tui.postgres.watchdog import backend_state
 from tests.conftest import Database, create_database
 from tests.demo.processes import soon
 
@@ -167,7 +168,7 @@ def test_a_role_that_may_not_look_still_finds_who_is_inside(
         assert inside(plain, database) == {application.info.backend_pid: False}
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             door.end_sessions(plain, [application.info.backend_pid])
-        assert not door.backend_gone(plain, application.info.backend_pid)
+        assert backend_state(plain, application.info.backend_pid).doing is None
 
 
 def test_a_session_that_is_gone_already_is_no_error(
@@ -175,9 +176,9 @@ def test_a_session_that_is_gone_already_is_no_error(
 ) -> None:
     gone = database.connect()
     pid = gone.info.backend_pid
-    assert not door.backend_gone(maintenance, pid)
+    assert backend_state(maintenance, pid).doing == "idle"
     gone.close()
-    assert soon(lambda: door.backend_gone(maintenance, pid), 5)
+    assert soon(lambda: backend_state(maintenance, pid).doing == "gone", 5)
     door.end_sessions(maintenance, [pid])
     door.end_sessions(maintenance, [])
 
