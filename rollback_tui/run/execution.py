@@ -25,7 +25,7 @@ from rollback_tui.survey.planning import detected, history
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOSS_SECONDS = 30.0
-_OURSELVES = b"RESET SESSION AUTHORIZATION; RESET ROLE; RESET search_path"
+OURSELVES = b"RESET SESSION AUTHORIZATION; RESET ROLE; RESET search_path"
 """After each migration: the framework would have run the next one in a session of its own, where
 its names mean what they say, and the version table is changed by the role that the run has."""
 
@@ -246,7 +246,7 @@ def _take_back(run: Run, connection: Connection, migration: Migration) -> None:
                 "What came before it may be committed: see the proof below.",
             )
         _assert_timeouts(run, connection)
-    connection.execute(_OURSELVES)
+    connection.execute(OURSELVES)
     for text in migration.version_change:
         run.sql(connection, text)
     run.write(ev.VersionChanged(version=migration.version, sql=migration.version_change))

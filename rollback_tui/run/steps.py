@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from rollback_tui.core.errors import RollbackTuiError
-from rollback_tui.core.model import Migration, Plan, Statement, Value
+from rollback_tui.core.model import Plan, Statement, Value
 from rollback_tui.core.run_view import RunView, StatementView
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import concurrent, run_row
@@ -234,10 +234,9 @@ def _unsure(index: int, name: str) -> Step:
 
 def _sure(view: RunView, statement: Statement, name: str) -> bool:
     """Whether ``name`` means here what it meant there: it is qualified, or nothing before it in
-    the plan has changed where names are looked up."""
-    plan = view.started.plan if view.started else None
-    earlier = () if plan is None else plan.statements[: statement.index - 1]
-    return "." in name or not any(_moves_names(s) for s in earlier)
+    its script has changed where names are looked up."""
+    earlier = _script_of(view, statement.index)
+    return "." in name or not any(_moves_names(s) for s in earlier if s.index < statement.index)
 
 
 def _moves_names(statement: Statement) -> bool:
@@ -253,13 +252,11 @@ def _invalid_before(view: RunView) -> tuple[str, ...]:
     return view.steps.invalid_indexes if view.steps else ()
 
 
-def migration_of(plan: Plan, index: int) -> Migration:
-    """Return the migration whose script has statement ``index``."""
-    return next(
-        m
-        for m in plan.migrations
-        if m.script and any(s.index == index for s in m.script.statements)
-    )
+def _script_of(view: RunView, index: int) -> tuple[Statement, ...]:
+    """Return the statements of the script that statement ``index`` is in."""
+    migrations = view.started.plan.migrations if view.started else ()
+    scripts = (m.script.statements for m in migrations if m.script)
+    return next(found for found in scripts if any(s.index == index for s in found))
 
 
 def resume_commands(view: RunView) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from rollback_tui.postgres.execute import execute as send
 from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.execution import (
+    OURSELVES,
     StatementRefused,
     TransactionLost,
     capture,
@@ -46,9 +47,9 @@ from rollback_tui.survey.planning import detected, history
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOOK = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-# A script may have taken another role; what is ours is done as ourselves. SET LOCAL after a SET
-# lasts to the end of the transaction, and then the SET counts.
-_AS_OURSELVES = "SET LOCAL role TO DEFAULT"
+_AS_OURSELVES = b"SET LOCAL session_authorization TO DEFAULT; SET LOCAL role TO DEFAULT"
+"""A script may have taken another role; what is ours is done as ourselves. SET LOCAL after a SET
+lasts to the end of the transaction, and then the SET counts."""
 _STAYS = "What came before it stays done; the report says how far it came."
 
 _AGAIN = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
@@ -73,9 +74,9 @@ def execute_stepwise(run: Run) -> None:
         for migration in run.plan.migrations:
             for statement in migration.script.statements if migration.script else ():
                 _step(run, connection, statement)
+            connection.execute(OURSELVES)
             gone.append(migration.version)
             _patiently(run, partial(_cross_out, run, connection, migration, tuple(gone)))
-        connection.execute("RESET ROLE")
         outcome.summary = f"{len(run.plan.statements)} statements, each for itself"
 
 
@@ -278,7 +279,6 @@ def _cross_out(
     try:
         limits = run.settings.run
         connection.execute(timeouts(limits.lock_timeout_seconds, limits.statement_timeout_seconds))
-        connection.execute(_AS_OURSELVES)
         _nobody_else_migrated(run, connection, gone[:-1])
         for text in migration.version_change:
             run.sql(connection, text)

@@ -7,6 +7,7 @@ from rollback_tui.core.model import Outcome
 from rollback_tui.core.text import printable
 from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.doorway import Keeper
+from rollback_tui.run.execution import OURSELVES
 from rollback_tui.run.judgement import prove_unchanged, reach, wait_until_gone
 from rollback_tui.run.recovery import recover
 from rollback_tui.run.steps import Standing, standing
@@ -105,7 +106,7 @@ def _how_far(run: Run, keeper: Keeper | None) -> Standing:
         run.backend_start = steps.backend_start
         wait_until_gone(run, steps.backend_pid)
     connection, _ = reach(run, keeper)
-    connection.execute("RESET ROLE")
+    connection.execute(OURSELVES)
     detection = detected(connection, run.settings, run.project)
     applied = [m.version for m in history(connection, detection).applied]
     return standing(connection, run.view, applied)
