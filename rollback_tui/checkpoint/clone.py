@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
+import humanize
 import psycopg
 from psycopg import sql
 
@@ -87,6 +88,17 @@ class Clone(Value, frozen=True, kw_only=True):
 def strategy(major: int, database_bytes: int) -> Strategy:
     """Return how a server of this version copies best; before 15 there is no choice."""
     return "wal_log" if major >= 15 and database_bytes < SMALL else "file_copy"
+
+
+def not_wanted(settings: CheckpointSettings) -> CloneFacts:
+    """Return the facts of a clone that nobody will make: the server is not asked for anything."""
+    return CloneFacts(
+        wanted="off",
+        database_bytes=0,
+        estimated_seconds=None,
+        limit_seconds=settings.clone_seconds,
+        free_bytes=None,
+    )
 
 
 def estimate(
@@ -173,10 +185,14 @@ def _cost_obstacle(
         )
     if free is not None and free < known * HEADROOM:
         return (
-            f"the server's disk has {free:,} bytes free, the copy needs {known:,} and a tenth",
+            f"the server's disk has {_size(free)} free, the copy needs {_size(known)} and a tenth",
             "Make room on the server, or go without a clone.",
         )
     return None
+
+
+def _size(number: int) -> str:
+    return humanize.naturalsize(number, binary=True)
 
 
 def _free_bytes(connection: Connection, oid: int) -> int | None:

@@ -13,8 +13,8 @@ from rollback_tui.checkpoint.facts import plan_checkpoint
 from rollback_tui.config import Settings
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
-from rollback_tui.core.facts import Facts, ParserAnswer, Privileges
-from rollback_tui.core.model import Activity, Plan, Rung
+from rollback_tui.core.facts import CloneFacts, Facts, ParserAnswer, Privileges
+from rollback_tui.core.model import Activity, Plan, Rung, Target
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import activity, dependents, execute, leftovers, run_row
 from rollback_tui.postgres.connect import Connection, target, through_pooler
@@ -98,10 +98,7 @@ def gather(
         door=rung,
         door_why=chosen.why if chosen else (),
         unendable=() if now is None or rights is None or standby else _unendable(now, rights),
-        clone=asked(
-            "clone",
-            lambda: clone.estimate(connection, here.database_oid, settings.checkpoint, door=rung),
-        ),
+        clone=asked("clone", lambda: _clone(connection, settings, here, plan, rung)),
         leftovers=asked(
             "leftovers",
             lambda: leftovers.leftovers(connection, here.database, run8=run[:8]),
@@ -118,6 +115,19 @@ def _parsed(connection: Connection, plan: Plan, *, pooler: bool | None) -> tuple
         # It would leave its lock_timeout behind, in a session that the pooler gives to others.
         raise RollbackTuiError("the server's parser is not asked through a pooler", "")
     return execute.syntax_errors(connection, plan.statements)
+
+
+def _clone(
+    connection: Connection,
+    settings: Settings,
+    here: Target,
+    plan: Plan,
+    rung: Rung | Literal["none"],
+) -> CloneFacts:
+    wanted = settings.checkpoint
+    if wanted.clone == "off" and plan.transactional:
+        return clone.not_wanted(wanted)
+    return clone.estimate(connection, here.database_oid, wanted, door=rung)
 
 
 def _run_row(connection: Connection, settings: Settings) -> str:

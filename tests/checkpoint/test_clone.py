@@ -175,6 +175,11 @@ def test_what_it_would_cost(shop: Database, maintenance: Connection) -> None:
     assert facts.free_bytes > 0
 
 
+def test_one_that_nobody_wants_is_not_estimated() -> None:
+    facts = clone.not_wanted(CheckpointSettings())
+    assert (facts.wanted, facts.estimated_seconds, facts.obstacle) == ("off", None, "")
+
+
 def test_before_15_there_is_only_the_copy_and_a_large_one_is_copied_as_files() -> None:
     assert clone.strategy(14, 1) == "file_copy"
     assert clone.strategy(15, 1) == "wal_log"

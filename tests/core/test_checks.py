@@ -246,6 +246,13 @@ CASES: list[tuple[str, str, Facts, str]] = [
     ("checkpoint", "unknown", facts(checkpoint=None), ""),
     ("clone", "pass", facts(), "so configured: bringing the database back would take a pg_restore"),
     ("clone", "pass", facts(clone=copied()), "about 2 s (estimate)"),
+    ("clone", "pass", replace(STEPWISE, clone=CLONE), "a copy is made although none is configured"),
+    (
+        "clone",
+        "warn",
+        replace(STEPWISE, clone=copied(wanted="off", obstacle="too big")),
+        "too big",
+    ),
     ("clone", "warn", facts(clone=copied(free_bytes=None)), "free on the server: not visible"),
     ("clone", "warn", facts(clone=copied(estimated_seconds=None)), "not known how long"),
     ("clone", "warn", facts(clone=copied(obstacle="too big")), "too big"),

@@ -138,13 +138,13 @@ def clone(facts: Facts) -> CheckResult:
     found = facts.clone
     if found is None:
         return CLONE.unknown(facts, "clone", "not known whether a clone can be made", "Try again.")
-    if found.wanted == "off":
+    if found.wanted == "off" and facts.plan.transactional:
         return CLONE.passed(
             "none, so configured: bringing the database back would take a pg_restore",
             ('[checkpoint] clone = "off"',),
         )
     if found.obstacle:
-        evidence = (found.obstacle, f'[checkpoint] clone = "{found.wanted}"', *_cost(found))
+        evidence = (found.obstacle, *_cost(found))
         if found.wanted == "required":
             return CLONE.failed("no clone can be made, and it is required", evidence, found.remedy)
         return CLONE.warned(
@@ -169,7 +169,13 @@ _LOOK = (
 def _cost(found: CloneFacts) -> tuple[str, ...]:
     estimated = found.estimated_seconds
     free = found.free_bytes
+    asked = (
+        "the plan is not one transaction: a copy is made although none is configured"
+        if found.wanted == "off"
+        else f'[checkpoint] clone = "{found.wanted}"'
+    )
     return (
+        asked,
         f"database {_size(found.database_bytes)}; the copy takes as much on the server",
         "free on the server: " + ("not visible from here" if free is None else _size(free)),
         f"estimated {'unknown' if estimated is None else f'{estimated:,.1f} s'},"
