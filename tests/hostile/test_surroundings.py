@@ -15,14 +15,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from rollback_tui.core import events as ev
 from rollback_tui.core.run_view import fold
-from rollback_tui.run import journal, web
+from rollback_tui.run import journal, launch, web
 from tests.cli.conftest import Project, events, only
 from tests.demo.processes import alive, soon
 from tests.hostile.test_scripts import tail, untouched
+from tests.run.test_review import _request as request
 from tests.run.web_server import says, serving
 
 SLOW_DOWN = """
@@ -254,3 +256,23 @@ def test_a_wall_clock_that_jumps_changes_no_duration(
     assert 0.19 < second.elapsed - first.elapsed < 5
     with contextlib.closing(journal.Journal(tmp_path / "journal.jsonl")) as again:
         assert again.elapsed >= second.elapsed, "whoever goes on with it never goes back"
+
+
+def test_a_server_that_ends_idle_sessions_does_not_end_the_run_that_waits_for_an_answer(
+    project: Project,
+) -> None:
+    """The question stands ten times longer than the server lets a session be idle."""
+    project.two_migrations()
+    with project.database.connect(superuser=True) as admin:
+        for name in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
+            admin.execute(f"ALTER ROLE {project.database.owner} SET {name} = 300")
+    asked = request(project)
+    limits = msgspec.structs.replace(asked.settings.run, gate="ask", answer_seconds=3)
+    settings = msgspec.structs.replace(asked.settings, run=limits)
+    launch.start(msgspec.structs.replace(asked, attended=True, settings=settings))
+    kept = Path(asked.folder) / journal.FILE_NAME
+    assert soon(lambda: fold(journal.read(kept)).finished is not None, 60)
+    finished = fold(journal.read(kept)).finished
+    assert finished is not None
+    assert (finished.outcome, "not approved" in finished.summary) == ("unchanged", True), finished
+    untouched(project)
