@@ -184,19 +184,22 @@ def _empty(run: Run, maintenance: Connection) -> None:
     comes back where the limit does not hold (see the door's rungs) is the keeper's."""
     deadline = time.monotonic() + _EMPTY_SECONDS
     first = found = sweep(run, maintenance)
+    told = 0
     while inside := sum(pid in first or not may for pid, may in found.items()):
         left = deadline - time.monotonic()
         if left <= 0:
             raise RunRefused(
                 f"{inside} sessions could not be ended", "A superuser must end them first."
             )
-        run.write(
-            ev.Waiting(
-                phase="close_door",
-                summary=f"{inside} sessions are being ended",
-                seconds_left=round(left, 1),
+        if inside != told:
+            told = inside
+            run.write(
+                ev.Waiting(
+                    phase="close_door",
+                    summary=f"{inside} sessions are being ended",
+                    seconds_left=round(left, 1),
+                )
             )
-        )
         time.sleep(_LOOK_SECONDS)
         found = sweep(run, maintenance)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psycopg
 
 from rollback_tui.core import events as ev
-from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
+from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.postgres import door
 from rollback_tui.postgres.connect import Connection, connect, watchful
 from rollback_tui.run.context import Run
@@ -100,23 +100,21 @@ def emptying(run: Run, *oids: int) -> Iterator[None]:
 
     def work() -> None:
         # When this fails, the rename itself says who is inside; there is nothing to add.
-        with (
-            contextlib.suppress(psycopg.Error, ConnectionFailed),
-            contextlib.closing(
-                connect(
-                    run.maintenance_dsn,
-                    timeout=5,
-                    application="rollback_tui keeper",
-                    patience=_ANSWER_SECONDS,
-                )
-            ) as connection,
-        ):
-            while not stop.is_set():
-                found = [who for oid in oids for who in door.strangers(connection, oid, keep=())]
-                door.end_sessions(connection, [pid for pid, _, may in found if may])
-                if not found:
-                    empty.set()
-                stop.wait(_QUICK_SECONDS)
+        try:
+            with (
+                contextlib.suppress(psycopg.Error, RollbackTuiError, OSError),
+                contextlib.closing(
+                    connect(
+                        run.maintenance_dsn,
+                        timeout=5,
+                        application="rollback_tui keeper",
+                        patience=_ANSWER_SECONDS,
+                    )
+                ) as connection,
+            ):
+                _empty(run, connection, oids, stop, empty)
+        finally:
+            empty.set()
 
     thread = threading.Thread(target=work, name="emptying", daemon=True)
     thread.start()
@@ -127,3 +125,24 @@ def emptying(run: Run, *oids: int) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(timeout=_END_SECONDS)
+
+
+def _empty(
+    run: Run,
+    connection: Connection,
+    oids: Sequence[int],
+    stop: threading.Event,
+    empty: threading.Event,
+) -> None:
+    told: set[int] = set(run.own_pids)
+    while not stop.is_set():
+        found = [who for oid in oids for who in door.strangers(connection, oid, keep=())]
+        ending = {pid: name for pid, name, may in found if may}
+        door.end_sessions(connection, list(ending))
+        if not found:
+            empty.set()
+        new = [name for pid, name in ending.items() if pid not in told]
+        if new:
+            told.update(ending)
+            run.write(ev.SessionsEnded(sessions=tuple(new)))
+        stop.wait(_QUICK_SECONDS)

@@ -28,6 +28,8 @@ from rollback_tui.run.recovery import settle_swap
 
 _REFUSED_SECONDS = 30.0
 """The server answers, but does not do it."""
+_IN_USE_SECONDS = 120.0
+"""Somebody is inside whom we may not end; nobody new comes in, so it is worth waiting."""
 _AWAY_SECONDS = 600.0
 """The server is away: nobody else can open the door either, and crash recovery may take long."""
 _LONGEST_PAUSE = 2.0
@@ -66,7 +68,7 @@ def _until_open(run: Run, closed: ev.DoorClosed) -> ev.Alarm | None:
             return _open(run, closed)
         except (psycopg.Error, RollbackTuiError) as failure:
             error = failure
-        left = (_AWAY_SECONDS if _is_away(error) else _REFUSED_SECONDS) - (time.monotonic() - began)
+        left = _patience(error) - (time.monotonic() - began)
         if left <= 0:
             return ev.Alarm(
                 summary=f"the door could not be opened: {summary_of(error)}",
@@ -81,6 +83,14 @@ def _until_open(run: Run, closed: ev.DoorClosed) -> ev.Alarm | None:
         )
         time.sleep(min(_LONGEST_PAUSE, 0.1 * 2**attempt))
         attempt += 1
+
+
+def _patience(error: Exception) -> float:
+    """How long it is tried, in seconds, while this is what speaks against it."""
+    if _is_away(error):
+        return _AWAY_SECONDS
+    in_use = isinstance(error, psycopg.errors.ObjectInUse)
+    return _IN_USE_SECONDS if in_use else _REFUSED_SECONDS
 
 
 def _is_away(error: Exception) -> bool:
@@ -163,9 +173,9 @@ def _by_hand(run: Run, closed: ev.DoorClosed, renamed: str = "") -> str:
     behind, spare = _quoted(renamed or closed.renamed_to), _quoted(closed.placeholder)
     return (
         "As owner with CREATEDB or superuser, in the database"
-        f" {_quoted(run.settings.connection.maintenance_database)}: if {behind} exists:"
-        f" BEGIN; ALTER DATABASE {name} RENAME TO {spare}; ALTER DATABASE {behind} RENAME TO"
-        f" {name}; COMMIT; and always: ALTER DATABASE {name} ALLOW_CONNECTIONS true;"
+        f" {_quoted(run.settings.connection.maintenance_database)}: if {behind} exists, end who is"
+        f" inside, then BEGIN; ALTER DATABASE {name} RENAME TO {spare}; ALTER DATABASE {behind}"
+        f" RENAME TO {name}; COMMIT; and always: ALTER DATABASE {name} ALLOW_CONNECTIONS true;"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -406,6 +407,33 @@ def test_the_new_database_of_a_swap_is_the_one_that_opens(run: Run, database: Da
     with again(run) as settler:
         reopen(settler, None)
         assert names(database) == {database.name: (new_oid, True), kept: (database.oid, True)}
+
+
+def test_one_inside_whom_we_may_not_end_is_waited_for(run: Run, database: Database) -> None:
+    """A superuser that looked up the new name, and no superuser at work."""
+    keeper = close_door(run)
+    behind = with_database(database.superuser_dsn, run.live_target().info.dbname)
+    with psycopg.connect(behind) as monitor:
+        leaving = threading.Timer(3, monitor.close)
+        leaving.start()
+        reopen(run, keeper)
+        leaving.join()
+    assert not run.view.alarms
+    assert is_open(database)
+
+
+def test_one_who_stays_for_ever_is_an_alarm_with_what_to_do(
+    run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollback_tui.run.opening._IN_USE_SECONDS", 1.0)
+    keeper = close_door(run)
+    behind = with_database(database.superuser_dsn, run.live_target().info.dbname)
+    with psycopg.connect(behind):
+        reopen(run, keeper)
+    (alarm,) = run.view.alarms
+    assert "being accessed by other users" in alarm.summary
+    assert "end who is inside" in alarm.remedy
+    assert run.view.door_closed is not None
 
 
 def test_a_cache_is_cleared_by_sql_behind_the_door_of_a_run_that_died(
