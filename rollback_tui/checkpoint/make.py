@@ -172,7 +172,7 @@ def _dump_and_count(
     progress: Progress,
     aborted: Callable[[], bool],
 ) -> _Dumped:
-    with held(dsn, settings.lock_wait_seconds) as snapshot:
+    with held(dsn, settings.lock_wait_seconds, settings.timeout_seconds) as snapshot:
         try:
             _same_target(snapshot, target)
             properties = read_properties(snapshot.connection, target.database)

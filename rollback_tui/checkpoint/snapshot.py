@@ -136,9 +136,10 @@ def count_rows(connection: Connection, table: TableRows) -> int:
 
 
 @contextlib.contextmanager
-def held(dsn: str, lock_wait_seconds: float) -> Iterator[Snapshot]:
-    """Yield a snapshot that stays until the end of the block. Raises ConnectionFailed."""
-    opened = connect(dsn, application="rollback_tui checkpoint")
+def held(dsn: str, lock_wait_seconds: float, deadline_seconds: float) -> Iterator[Snapshot]:
+    """Yield a snapshot that stays until the end of the block; no question asked in it may take
+    longer than ``deadline_seconds``. Raises ConnectionFailed."""
+    opened = connect(dsn, application="rollback_tui checkpoint", patience=deadline_seconds)
     with contextlib.closing(opened) as connection:
         try:
             watchful(connection)
