@@ -20,6 +20,10 @@ from rollback_tui.ui.operations import Choice
 
 Command = Callable[..., Any]
 
+_ANSWER_SECONDS = 300.0
+"""Nothing that is only looked at takes so long; a screen must not wait for an answer that was lost
+on its way."""
+
 
 class Common(msgspec.Struct, frozen=True, kw_only=True):
     """What the common options and the configuration say together."""
@@ -33,8 +37,9 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
     def connect(self, *, sent: Callable[[str], None] | None = None) -> Connection:
         """Connect to the target. Raises ConnectionFailed; when an unfinished run keeps us out,
         it names that run and the command."""
+        timeout = self.settings.connection.connect_timeout
         try:
-            return connect(self.dsn, timeout=self.settings.connection.connect_timeout, sent=sent)
+            return connect(self.dsn, timeout=timeout, sent=sent, patience=_ANSWER_SECONDS)
         except ConnectionFailed as error:
             raise self._explained(error) from None
 
