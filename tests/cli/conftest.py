@@ -59,12 +59,12 @@ class Project:
             check=False,
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """Start ``rollback-tui ARGUMENTS`` here and do not wait for it."""
         return subprocess.Popen(
             [sys.executable, "-m", "rollback_tui", *arguments],
             cwd=self.directory,
-            env=_environment(),
+            env=_environment() | (env or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

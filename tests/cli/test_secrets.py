@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +19,12 @@ import pytest
 from psycopg import conninfo, sql
 
 from rollback_tui.demo.server import EmbeddedServer
-from tests.cli.conftest import Project, events
+from tests.cli.conftest import Project, events, only
 from tests.conftest import Database, create_database, drop_database
+from tests.demo.processes import end_all_in, soon, working_in
 
-SECRET = "pw-3Kq9-not-to-be-seen"
+SECRET = f"pw-{uuid.uuid4().hex}-not-to-be-seen"
+"""Of this test process alone: another one may be looking at the same machine."""
 
 
 class GuardedDatabase(Database):
@@ -57,11 +67,12 @@ def guarded(guarded_server: EmbeddedServer, tmp_path: Path) -> Iterator[Project]
     project.two_migrations()
     (tmp_path / "rollback.toml").write_text('environment = "test"\n')
     yield project
+    end_all_in(tmp_path)
     drop_database(database)
 
 
 class Watch:
-    """Reads the argument lists of all processes, again and again."""
+    """Reads the argument lists and environments of all processes, again and again."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -78,13 +89,34 @@ class Watch:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.02):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    text = path.read_bytes()
-                except OSError:
-                    continue
-                if SECRET.encode() in text:
-                    self.seen.append(text.decode(errors="replace"))
+            for folder in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):
+                    self._look(folder)
+
+    def _look(self, folder: Path) -> None:
+        arguments = (folder / "cmdline").read_bytes()
+        if SECRET.encode() in arguments:
+            self.seen.append(arguments.decode(errors="replace"))
+        if SECRET.encode() in (folder / "environ").read_bytes():
+            # Only the command that was given it may have it. Between fork and exec a child looks
+            # like its parent, so that it is looked at again.
+            time.sleep(0.02)
+            again = (folder / "cmdline").read_bytes()
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if parent != str(os.getpid()) and SECRET.encode() in (folder / "environ").read_bytes():
+                self.seen.append(f"environment of {again.decode(errors='replace')}")
+
+
+def nowhere(project: Project, *outputs: str) -> None:
+    """The password is in no output and in no file of the project."""
+    for output in outputs:
+        assert SECRET not in output
+    looked_at = 0
+    for path in project.directory.rglob("*"):
+        if path.is_file():
+            looked_at += 1
+            assert SECRET.encode() not in path.read_bytes(), path
+    assert looked_at > 10
 
 
 def test_a_whole_run_leaves_the_password_nowhere(guarded: Project) -> None:
@@ -93,13 +125,7 @@ def test_a_whole_run_leaves_the_password_nowhere(guarded: Project) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert events(done.stdout)[-1]["outcome"] == "rolled_back"
     assert watch.seen == []
-    assert SECRET not in done.stdout + done.stderr
-    looked_at = 0
-    for path in guarded.directory.rglob("*"):
-        if path.is_file():
-            looked_at += 1
-            assert SECRET.encode() not in path.read_bytes(), path
-    assert looked_at > 10
+    nowhere(guarded, done.stdout, done.stderr)
     shown = guarded.command("doctor", env={"DATABASE_URL": guarded.database.dsn})
     assert SECRET not in shown.stdout + shown.stderr
 
@@ -119,3 +145,76 @@ def test_a_password_of_the_environment_reaches_the_worker(guarded: Project) -> N
     without = database.server.tcp_dsn(database.name, database.owner)
     done = guarded.command(*guarded.run_arguments, "--dsn", without, env={"PGPASSWORD": SECRET})
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+HOOK = "import os; print(os.environ, open('/proc/self/environ', 'rb').read(), flush=True)"
+
+
+def test_hooks_are_told_no_password_and_what_they_print_is_kept(guarded: Project) -> None:
+    command = json.dumps([sys.executable, "-c", HOOK])
+    (guarded.directory / "rollback.toml").write_text(
+        f"[maintenance]\non = {{ command = {command} }}\noff = {{ command = {command} }}\n"
+        f"[impact]\ncommand = {command}\n"
+        '[[caches.clear]]\nsql = "SELECT count(*) FROM pg_stat_activity"\n'
+    )
+    with Watch() as watch:
+        done = guarded.command(
+            *guarded.run_arguments, env={"DATABASE_URL": guarded.database.dsn, "PGPASSWORD": SECRET}
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [e["ok"] for e in only(events(done.stdout), "hook_ran")] == [True, True, True]
+    assert watch.seen == []
+    nowhere(guarded, done.stdout, done.stderr)
+
+
+def test_settling_leaves_it_nowhere(guarded: Project) -> None:
+    (path,) = (guarded.directory / "db" / "migrations").glob("20240202*")
+    up = path.read_text().partition("-- migrate:down")[0]
+    path.write_text(f"{up}-- migrate:down\nDROP TABLE tokens;\nSELECT pg_sleep(60);\n")
+    given = {"DATABASE_URL": guarded.database.dsn}
+    with Watch() as watch:
+        run = guarded.start(*guarded.run_arguments, env=given)
+        journal_file = guarded.directory / "rollback_runs"
+
+        def sleeping() -> bool:
+            found = list(journal_file.glob("*/journal.jsonl"))
+            return bool(found) and found[0].read_text().count('"statement_started"') == 2
+
+        assert soon(sleeping, 60)
+        for pid in working_in(guarded.directory):
+            if pid != run.pid:
+                os.kill(pid, signal.SIGKILL)
+        output, said = run.communicate(timeout=60)
+        assert run.returncode == 5, output + said
+        settled = guarded.command("settle", env=given)
+    assert settled.returncode == 3, settled.stdout + settled.stderr
+    assert watch.seen == []
+    nowhere(guarded, output, said, settled.stdout, settled.stderr)
+
+
+def test_a_checkpoint_and_its_restore_leave_it_nowhere(guarded: Project) -> None:
+    given = {"DATABASE_URL": guarded.database.dsn}
+    with Watch() as watch:
+        made = guarded.command("checkpoint", "create", env=given)
+        assert made.returncode == 0, made.stdout + made.stderr
+        new = f"{guarded.database.name}_restored"
+        restored = guarded.command("checkpoint", "restore", "latest", "--into", new, env=given)
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert watch.seen == []
+    nowhere(guarded, made.stdout, made.stderr, restored.stdout, restored.stderr)
+
+
+def test_a_worker_that_fails_before_it_has_begun_prints_no_value(tmp_path: Path) -> None:
+    """Its standard error is worker.log: the traceback has places, and not what was being read."""
+    for request in (f'{{"dsn": "password={SECRET}"', f'{{"dsn": "password={SECRET}", "run": 1}}'):
+        done = subprocess.run(
+            [sys.executable, "-m", "rollback_tui", "worker", "--carry-out"],
+            input=request,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode != 0
+        assert SECRET not in done.stdout + done.stderr

@@ -263,10 +263,10 @@ def test_a_server_that_ends_idle_sessions_does_not_end_the_run_that_waits_for_an
 ) -> None:
     """The question stands ten times longer than the server lets a session be idle."""
     project.two_migrations()
+    asked = request(project)
     with project.database.connect(superuser=True) as admin:
         for name in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
             admin.execute(f"ALTER ROLE {project.database.owner} SET {name} = 300")
-    asked = request(project)
     limits = msgspec.structs.replace(asked.settings.run, gate="ask", answer_seconds=3)
     settings = msgspec.structs.replace(asked.settings, run=limits)
     launch.start(msgspec.structs.replace(asked, attended=True, settings=settings))
