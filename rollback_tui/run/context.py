@@ -268,8 +268,7 @@ class Run:
                 same_server(connection, started.target, promoted=connection is self.maintenance)
             watchful(connection)
             if connection is self.maintenance:
-                # The door must open also when a synchronous standby is away: no limit of the
-                # server's ends that wait. The target's COMMIT waits as its settings say.
+                # The door must open: no server limit ends the wait for an absent standby.
                 connection.execute("SET synchronous_commit = local")
             session_timeouts(
                 connection, limits.lock_timeout_seconds, limits.statement_timeout_seconds
