@@ -314,7 +314,7 @@ class Case:
     def _nothing_left(self) -> None:
         assert not self.processes()
         assert self.databases() == self.properties
-        with psycopg.connect(self.server.dsn()) as connection:
+        with psycopg.connect(self.server.dsn(), autocommit=True) as connection:
             locks = connection.execute("SELECT pid FROM pg_locks WHERE locktype = 'advisory'")
             assert not locks.fetchall()
             # A backend whose client was killed needs a moment to see it.

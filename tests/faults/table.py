@@ -20,11 +20,13 @@ _FAULTS = (
 )
 
 
-def note(
-    request: pytest.FixtureRequest, scenario: str, point: str, fault: str, outcome: str, figure: str
-) -> None:
-    """Keep one cell of the table."""
-    request.node.user_properties.append((PROPERTY, [scenario, point, fault, outcome, figure]))
+def note(request: pytest.FixtureRequest, fault: str, outcome: str, figure: str) -> None:
+    """Keep one cell of the table: what came of ``fault`` at the point that is tested."""
+    test = request.node.callspec.params
+    scenario = test.get("scenario", "settle" if "settling" in request.node.name else "plain")
+    request.node.user_properties.append(
+        (PROPERTY, [scenario, test["point"], fault, outcome, figure])
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

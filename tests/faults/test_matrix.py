@@ -25,6 +25,8 @@ from tests.faults.table import note
 
 OPEN_SECONDS = 1.0
 """From a worker's death until an application has written again."""
+OPEN_AFTER_EXCEPTION_SECONDS = 2.0
+"""The same from an exception: if it is nobody's to catch, the worker ends first, and tidily."""
 OPEN_AFTER_STOP_SECONDS = 10.0
 """The same from the moment at which a stopped server accepts connections again."""
 NOTICED_SECONDS = 1.3
@@ -34,6 +36,13 @@ BY_HAND_SECONDS = 2.0
 END_SECONDS = 60.0
 
 PLAIN = points.listed("plain")
+FULL = [("plain", point) for point in PLAIN] + [
+    (scenario, point)
+    for scenario in ("dump", "clone")
+    for point in points.listed(scenario)
+    if point not in PLAIN
+]
+"""All points; of the scenarios with a dump and with a clone, those that are theirs alone."""
 
 
 class Expected:
@@ -91,9 +100,8 @@ def finish(
     assert case.application.writes_after(since, 1, seconds=END_SECONDS), case.last()
     first = case.application.first_write(since)
     assert first is not None
-    point = request.node.callspec.params["point"]
     outcome = case.wait_for_outcome(END_SECONDS).outcome
-    note(request, case.scenario, point, kind, outcome, f"{first - since:.2f} s")
+    note(request, kind, outcome, f"{first - since:.2f} s")
     assert outcome in allowed, f"{outcome} is not one of {allowed}\n{case.last()}"
     case.assert_sound(committed=outcome in ("rolled_back", "needs_operator"))
     assert first - since <= limit, f"{first - since:.2f} s\n{case.last()}"
@@ -104,18 +112,19 @@ def not_begun(case: Case, request: pytest.FixtureRequest, kind: str, since: floa
     assert case.application.writes_after(since, 1, seconds=END_SECONDS)
     case.wait_until_alone(END_SECONDS)
     assert not case.records()
-    note(request, case.scenario, request.node.callspec.params["point"], kind, "not begun", "")
+    note(request, kind, "not begun", "")
     case.assert_untouched()
 
 
-@pytest.mark.parametrize("point", PLAIN)
+@pytest.mark.parametrize(("scenario", "point"), FULL)
 def test_worker_is_killed(
     fresh: Callable[[str], Case],
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
+    scenario: str,
     point: str,
 ) -> None:
-    case, expected = fresh("plain"), Expected("plain", point)
+    case, expected = fresh(scenario), Expected(scenario, point)
     if not expected.begun:
         with pytest.raises(RunRefused):
             case.start(monkeypatch, fault(point, "kill"))
@@ -126,14 +135,17 @@ def test_worker_is_killed(
     finish(case, request, "kill worker", allowed, case.reached(), OPEN_SECONDS)
 
 
-@pytest.mark.parametrize("point", [p for p in PLAIN if not p.startswith("during")])
+@pytest.mark.parametrize(
+    ("scenario", "point"), [(s, p) for s, p in FULL if not p.startswith("during")]
+)
 def test_unexpected_exception(
     fresh: Callable[[str], Case],
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
+    scenario: str,
     point: str,
 ) -> None:
-    case, expected = fresh("plain"), Expected("plain", point)
+    case, expected = fresh(scenario), Expected(scenario, point)
     if not expected.begun:
         with pytest.raises(RunRefused):
             case.start(monkeypatch, fault(point, "exception"))
@@ -144,26 +156,27 @@ def test_unexpected_exception(
     if expected.commit_sent and expected.in_phase_commit:
         # Committed, but by a worker of which nobody knows what is wrong with it.
         allowed = {"needs_operator"}
-    finish(case, request, "exception", allowed, case.reached(), OPEN_SECONDS)
+    finish(case, request, "exception", allowed, case.reached(), OPEN_AFTER_EXCEPTION_SECONDS)
 
 
 STOPPED_AT = [
-    p
-    for p in PLAIN
+    (s, p)
+    for s, p in FULL
     if "verification_judged" not in p and not p.startswith("after statement") and p != PLAIN[0]
 ]
 """Everywhere, but of the statements and verifications, which are all in one transaction, only
 inside each statement. Before the first fact nothing has been asked of the server yet."""
 
 
-@pytest.mark.parametrize("point", STOPPED_AT)
+@pytest.mark.parametrize(("scenario", "point"), STOPPED_AT)
 def test_server_stops_at_once(
     fresh: Callable[[str], Case],
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
+    scenario: str,
     point: str,
 ) -> None:
-    case, expected = fresh("plain"), Expected("plain", point)
+    case, expected = fresh(scenario), Expected(scenario, point)
     case.start(monkeypatch, fault(point, "tell"))
     case.reached()
     case.server.crash()
@@ -209,6 +222,27 @@ def test_worker_and_guardian_are_killed(
     finish(case, request, "kill both", allowed, since, BY_HAND_SECONDS)
     again = case.command("settle", started.run, "--json")
     assert json.loads(again.stdout)["outcome"] == outcome, again.stderr
+
+
+@pytest.mark.parametrize("point", points.listed("settle"))
+def test_settling_is_killed_as_well(
+    fresh: Callable[[str], Case],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+) -> None:
+    """Worker and guardian die when COMMIT was answered, and then whoever settles that."""
+    case = fresh("plain")
+    case.start(monkeypatch, fault("before committed", "kill both"))
+    case.reached()
+    case.wait_until_alone(END_SECONDS)
+    started = case.view().started
+    assert started is not None
+    killed = case.command("settle", started.run, "--json", fault=fault(point, "kill"))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    settled = case.command("settle", started.run, "--json", fault=fault("", "nothing"))
+    assert json.loads(settled.stdout)["outcome"] == "rolled_back", settled.stderr
+    finish(case, request, "kill both", {"rolled_back"}, case.loaded(), BY_HAND_SECONDS)
 
 
 @pytest.mark.parametrize("point", [p for p in KEY_POINTS if not p.startswith("during COMMIT")])

@@ -11,7 +11,12 @@ from tests.faults import points
 from tests.faults.scenario import Case
 
 
-@pytest.mark.parametrize("scenario", ["plain"])
+def compare(found: list[str], name: str, directory: Path) -> None:
+    (directory / f"{name}.txt").write_text("".join(f"{point}\n" for point in found), "utf-8")
+    assert found == points.listed(name), f"other steps now; they are in {directory / name}.txt"
+
+
+@pytest.mark.parametrize("scenario", ["plain", "dump", "clone"])
 def test_every_sub_step_of_a_run_is_in_the_list(
     fresh: Callable[[str], Case], scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -19,8 +24,20 @@ def test_every_sub_step_of_a_run_is_in_the_list(
     case.start(monkeypatch, {"record": str(tmp_path / "points")})
     assert case.wait_for_outcome(60).outcome == "rolled_back", case.last()
     case.assert_sound(committed=True)
-    found = points.recorded(tmp_path / "points")
-    (tmp_path / f"{scenario}.txt").write_text("".join(f"{point}\n" for point in found), "utf-8")
-    assert found == points.listed(scenario), (
-        f"the run has other steps now; they are in {tmp_path / scenario}.txt"
-    )
+    compare(points.recorded(tmp_path / "points"), scenario, tmp_path)
+
+
+def test_every_sub_step_of_settling_is_in_the_list(
+    fresh: Callable[[str], Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = fresh("plain")
+    case.start(monkeypatch, {"point": "before committed", "what": "kill both"})
+    case.reached()
+    case.wait_until_alone(60)
+    started = case.view().started
+    assert started is not None
+    record = {"record": str(tmp_path / "points")}
+    settled = case.command("settle", started.run, "--json", fault=record)
+    assert settled.returncode == 0, settled.stderr
+    case.assert_sound(committed=True)
+    compare(points.recorded(tmp_path / "points"), "settle", tmp_path)

@@ -17,7 +17,8 @@ wrong stands in the environment variable ``RBT_FAULT``, a JSON object:
     waits until somebody outside has done the damage and made a file ``go on``.
 
 A point is a fact of the journal, just before or just after it is written; or COMMIT, just before
-it is sent, while the server has it, and just after its answer; or a statement while it runs.
+it is sent, while the server has it, and just after its answer; or a statement, a dump or a copy
+while it runs.
 """
 
 import contextlib
@@ -33,6 +34,7 @@ import threading
 import time
 
 _PATCHED = "rollback_tui.run.context"
+_COPY = re.compile(rb'CREATE DATABASE "[^"]+" (WITH )?TEMPLATE "', re.IGNORECASE)
 _TELL_SECONDS = 60.0
 _SIGNAL_SECONDS = 0.3
 """A signal becomes an abort in a thread of its own; then it is certainly there."""
@@ -66,8 +68,8 @@ class Faults:
             return kind
         text = " ".join(str(detail).split())
         text = re.sub(r'"?\b' + re.escape(self.order["database"]) + r'\w*"?', "*", text)
-        text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b[0-9a-f]{64}\b", "*", text)
-        return f"{kind}: {text[:60].strip()}"
+        text = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f-]{27})?\b", "*", text)
+        return f"{kind}: {text[:50].strip()}"
 
     def write(self, run, event, original):
         """Stand before and after one fact of the journal."""
@@ -89,6 +91,8 @@ class Faults:
     def execute(self, cursor, query, original):
         """Stand before, in and after COMMIT; count everything else as something done."""
         if query not in ("COMMIT", b"COMMIT") or self.run is None:
+            if isinstance(query, bytes) and _COPY.match(query):
+                self.at("during the copy", self._soon)
             self.act()
             return original()
         ours = cursor.connection is self.run.target
@@ -105,6 +109,10 @@ class Faults:
     def act(self):
         """Something is done that can be seen from outside, by the run itself."""
         self.acts += threading.current_thread() is threading.main_thread()
+
+    def _soon(self):
+        # What takes a tenth of a second is then half done.
+        threading.Timer(0.04, self.strike).start()
 
     def _sleep(self):
         # On the run's own connection, inside its transaction: as a long statement would.
@@ -187,9 +195,11 @@ def _install(faults, context):
             faults.act()
         return close(self)
 
-    def audited(event, _):
+    def audited(event, arguments):
         if event in ("subprocess.Popen", "os.rename"):
             faults.act()
+        if event == "subprocess.Popen" and "--format=directory" in arguments[1]:
+            faults.at("during pg_dump", faults._soon)
 
     context.Run.write = lambda self, event: faults.write(self, event, write)
     psycopg.Cursor.execute = lambda self, query, *arguments, **options: faults.execute(
