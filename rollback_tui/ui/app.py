@@ -152,8 +152,7 @@ class RollbackApp(App[int]):
 
     def leave(self) -> None:
         """End the application with the run's exit code."""
-        # Closing may wait for a server that does not answer; leaving must not.
-        threading.Thread(target=self.guide.operations.close, name="close", daemon=True).start()
+        self.guide.close()
         self.exit(self._code())
 
     def _code(self) -> int:

@@ -5,6 +5,7 @@ No widget is known here. The app hands in three functions and shows what comes o
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -22,7 +23,7 @@ from rollback_tui.ui.following import Following
 from rollback_tui.ui.operations import Choice, Operations
 from rollback_tui.ui.requests import Deliver, Failure, Requests
 from rollback_tui.ui.walk import Walk, blocked, not_ready
-from rollback_tui.ui.wording import writers_of
+from rollback_tui.ui.wording import transactions_a_second, writers_of
 
 Severity = Literal["information", "warning", "error"]
 
@@ -117,6 +118,12 @@ class Guide:
         self.read_tables()
         self.read_history()
 
+    def close(self) -> None:
+        """Give back the controls of the run, and close the connections."""
+        self._following.close()
+        # It may wait for a server that does not answer; leaving must not.
+        threading.Thread(target=self.operations.close, name="close", daemon=True).start()
+
     # --- state --------------------------------------------------------------------------------
 
     def refresh(self) -> None:
@@ -128,7 +135,7 @@ class Guide:
     def _active(self, activity: Activity) -> None:
         self.replace(
             activity=activity,
-            transactions_per_second=_rate(self.walk.activity, activity),
+            transactions_per_second=transactions_a_second(self.walk.activity, activity),
             refreshed_at=datetime.now(),
             stale="",
         )
@@ -384,16 +391,3 @@ class Guide:
             lambda runs: self.replace(history=runs),
             lambda failure: self.say(failure.summary, "warning"),
         )
-
-
-def _rate(before: Activity | None, now: Activity) -> float | None:
-    """Return transactions a second between two snapshots; None when it cannot be said.
-
-    ``pg_stat_database`` counts commits and rollbacks; a reset of the statistics makes the
-    difference negative.
-    """
-    if before is None:
-        return None
-    seconds = (now.taken_at - before.taken_at).total_seconds()
-    ended = now.commits + now.rollbacks - before.commits - before.rollbacks
-    return ended / seconds if seconds > 0 and ended >= 0 else None

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import humanize
 
-from rollback_tui.core.model import Plan, Session, TableCount
+from rollback_tui.core.model import Activity, Plan, Session, TableCount
 from rollback_tui.core.report.words import status
 from rollback_tui.core.run_view import RunView
 from rollback_tui.ui.theme import OUTCOME, Tone
@@ -103,3 +103,16 @@ def goal_of(plan: Plan) -> str:
 def writers_of(sessions: tuple[Session, ...]) -> tuple[Session, ...]:
     """Return the sessions that write now and are not ours."""
     return tuple(s for s in sessions if s.writing and not s.ours)
+
+
+def transactions_a_second(before: Activity | None, now: Activity) -> float | None:
+    """Return transactions a second between two snapshots; None when it cannot be said.
+
+    ``pg_stat_database`` counts commits and rollbacks; a reset of the statistics makes the
+    difference negative.
+    """
+    if before is None:
+        return None
+    seconds = (now.taken_at - before.taken_at).total_seconds()
+    ended = now.commits + now.rollbacks - before.commits - before.rollbacks
+    return ended / seconds if seconds > 0 and ended >= 0 else None
