@@ -85,7 +85,9 @@ def _same_scripts(run: Run) -> None:
             # As it was read for the plan: a FIFO or a device in its place must not hang the run.
             data = files.read(path.parent, path.name)
         except FileNotFoundError:
-            raise RunRefused(f"{path} is gone since it was confirmed", "Look at it again.") from None
+            raise RunRefused(
+                f"{path} is gone since it was confirmed", "Look at it again."
+            ) from None
         except FrameworkError as error:
             raise RunRefused(error.summary, error.remedy) from None
         if hashlib.sha256(data).hexdigest() != script.sha256:
@@ -244,7 +246,7 @@ def started(run: Run) -> ev.RunStarted:
     Raises ConnectionFailed.
     """
     timeout = run.settings.connection.connect_timeout
-    with connect(run.request.dsn, timeout=timeout) as connection:
+    with connect(run.request.dsn, timeout=timeout, patience=run.patience()) as connection:
         here = target(connection)
     return ev.RunStarted(
         run=run.request.run,
