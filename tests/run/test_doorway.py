@@ -19,7 +19,7 @@ from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RunRefused
 from rollback_tui.demo.server import EmbeddedServer
 from rollback_tui.postgres import rename
-from rollback_tui.postgres.connect import with_database
+from rollback_tui.postgres.connect import Connection, with_database
 from rollback_tui.run import journal
 from rollback_tui.run.context import Run
 from rollback_tui.run.doorway import _renaming as renaming
@@ -245,10 +245,13 @@ def test_one_that_comes_at_the_last_moment_is_named_and_the_door_opens(
     run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = rename.prepared_transactions
-    answers = iter([()])
-    monkeypatch.setattr(
-        rename, "prepared_transactions", lambda c, oid: next(answers, None) or seen(c, oid)
-    )
+    asked: list[int] = []
+
+    def too_early(connection: Connection, oid: int) -> tuple[str, ...]:
+        asked.append(oid)
+        return seen(connection, oid) if len(asked) > 1 else ()
+
+    monkeypatch.setattr(rename, "prepared_transactions", too_early)
     with psycopg.connect(database.dsn) as other:
         other.execute("CREATE TABLE t ()")
         other.execute("PREPARE TRANSACTION 'just now'")
