@@ -91,7 +91,8 @@ async def confirm(t: Terminal, look: Look) -> None:
 
 async def answer_commit(t: Terminal) -> None:
     """Answer the gate's question with its second choice, and once more."""
-    await t.press("tab", "enter")
+    await t.focus("#choice-1")
+    await t.press("enter")
     await t.until("Answer: commit?")
     await t.press("tab", "enter")
 
