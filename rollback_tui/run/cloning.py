@@ -20,6 +20,7 @@ from rollback_tui.postgres.naming import beside_name, marked
 from rollback_tui.run.context import Run, summary_of
 
 _GONE_SECONDS = 10.0
+_DROP_ATTEMPTS = 4
 
 # A worker that was killed leaves its backend copying: the copy becomes visible when it is done,
 # and until then the original can be neither renamed nor entered.
@@ -149,17 +150,23 @@ def drop_clone(run: Run) -> None:
     started = run.view.clone_started
     if started is None:
         return
-    try:
-        stop_cloning(run)
-        _drop(run, started.database)
-    except (psycopg.Error, ConnectionFailed, CheckpointError) as error:
-        run.write(
-            ev.Progress(
-                phase="aftercare",
-                summary=f"{started.database} is still there: {summary_of(error)};"
-                " see `rollback-tui checkpoint prune`",
-            )
+    error: Exception | None = None
+    for attempt in range(_DROP_ATTEMPTS):
+        try:
+            stop_cloning(run)
+            _drop(run, started.database)
+            return
+        except (psycopg.Error, ConnectionFailed, CheckpointError) as failure:
+            error = failure
+        # A server that stopped just now is back in a moment.
+        time.sleep(0.2 * 2**attempt)
+    run.write(
+        ev.Progress(
+            phase="aftercare",
+            summary=f"{started.database} is still there: {summary_of(error) if error else ''};"
+            " see `rollback-tui checkpoint prune`",
         )
+    )
 
 
 def _drop(run: Run, name: str) -> None:
