@@ -79,12 +79,14 @@ def make(
     progress: Progress = lambda _summary, _done, _total: None,
     aborted: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = now,
+    application: str = "rollback_tui pg_dump",
 ) -> Checkpoint:
     """Make, verify and publish a checkpoint of ``target`` while applications go on working.
 
     ``tables`` are the estimates known so far, kept beside the exact counts; those are taken
     here, in the snapshot that is dumped. ``project`` is where env files and the git repository
-    are. ``progress`` is called in this thread only.
+    are. ``progress`` is called in this thread only. ``application`` is what pg_dump's sessions call
+    themselves: should we die, it goes on for a while, and is found by it.
 
     Raises CheckpointError or ConnectionFailed; then nothing of it is left on disk.
     """
@@ -92,7 +94,9 @@ def make(
     tool = _tool(target)
     with building(checkpoint_directory(settings, project), clock) as (partial, final):
         created_at = clock()
-        dumped = _dump_and_count(dsn, tool, settings, target, partial, progress, aborted)
+        dumped = _dump_and_count(
+            dsn, tool, settings, target, partial, progress, aborted, application
+        )
         copy_env_files(project, settings.env_files, partial)
         write_private(partial / "git_commit.txt", commit_of(project).encode())
         write_by_hand(
@@ -171,6 +175,7 @@ def _dump_and_count(
     partial: Path,
     progress: Progress,
     aborted: Callable[[], bool],
+    application: str,
 ) -> _Dumped:
     with held(dsn, settings.lock_wait_seconds, settings.timeout_seconds) as snapshot:
         try:
@@ -183,7 +188,7 @@ def _dump_and_count(
             ) from None
         return _Dumped(
             properties=properties,
-            tables=_dump(dsn, tool, settings, partial, snapshot, progress, aborted),
+            tables=_dump(dsn, tool, settings, partial, snapshot, progress, aborted, application),
             unpopulated_views=snapshot.unpopulated_views,
             server_version=snapshot.connection.info.parameter_status("server_version"),
         )
@@ -221,6 +226,7 @@ def _dump(
     snapshot: Snapshot,
     progress: Progress,
     aborted: Callable[[], bool],
+    application: str,
 ) -> tuple[mf.TableRows, ...]:
     """Dump and count one snapshot at the same time; return the counts."""
     deadline = time.monotonic() + settings.timeout_seconds
@@ -235,7 +241,7 @@ def _dump(
     ]
     progress("dumping", 0, len(snapshot.tables))
     with (
-        child_environment(used, application="rollback_tui pg_dump") as environment,
+        child_environment(used, application=application) as environment,
         _counting(snapshot) as counting,
     ):
         try:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
 from pathlib import Path
 
+import psycopg
+
 from rollback_tui import __version__
 from rollback_tui.checkpoint.make import make
 from rollback_tui.core import events as ev
 from rollback_tui.core.checks import judge, obstacles
-from rollback_tui.core.errors import FrameworkError, RunRefused
+from rollback_tui.core.errors import ConnectionFailed, FrameworkError, RunRefused
 from rollback_tui.core.model import Session
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files
@@ -140,10 +143,30 @@ def checkpoint(run: Run) -> None:
             project=run.project,
             progress=progress,
             aborted=run.control.aborted.is_set,
+            application=_dump_application(run),
         )
         run.write(ev.CheckpointMade(checkpoint=made))
         outcome.summary = made.path
         run.check_abort()
+
+
+def _dump_application(run: Run) -> str:
+    return f"rollback_tui pg_dump {run.request.run[:8]}"
+
+
+_END_DUMP = """
+SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+WHERE datid = %s AND application_name = %s
+"""
+
+
+def stop_dumping(run: Run) -> None:
+    """End the pg_dump that a dead worker left behind: a program of its own, it would go on
+    filling the disk and holding its locks on every table. What it wrote keeps its unfinished name,
+    and `checkpoint prune` lists it. Best effort."""
+    if run.view.checkpoint is None:
+        with contextlib.suppress(psycopg.Error, ConnectionFailed):
+            run.live_maintenance().execute(_END_DUMP, [run.target_oid, _dump_application(run)])
 
 
 def announce(run: Run) -> None:

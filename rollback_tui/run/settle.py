@@ -24,7 +24,7 @@ from rollback_tui.run.judgement import (
     version_says_committed,
     wait_until_gone,
 )
-from rollback_tui.run.preflight import one_run_a_target
+from rollback_tui.run.preflight import one_run_a_target, stop_dumping
 from rollback_tui.run.recovery import settle_swap
 from rollback_tui.run.request import RunRequest
 from rollback_tui.run.stepwise_outcome import settle_stepwise
@@ -55,6 +55,7 @@ def settle(request: RunRequest, *, alone: bool = False) -> ev.RunFinished:
             text = f"the journal ended in half a line ({run.journal.cut_off} bytes): cut off"
             run.write(ev.Progress(phase="recover", summary=text))
         outcome, summary = _settled(run)
+        stop_dumping(run)
         if outcome != "needs_operator":
             drop_clone(run)
         return finish(run, outcome, summary)
