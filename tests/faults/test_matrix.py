@@ -6,7 +6,6 @@ acknowledged write is lost, applications are in again soon, and nothing is left 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pty
@@ -162,10 +161,14 @@ def test_unexpected_exception(
 STOPPED_AT = [
     (s, p)
     for s, p in FULL
-    if "verification_judged" not in p and not p.startswith("after statement") and p != PLAIN[0]
+    if "verification_judged" not in p
+    and "phase_finished" not in p
+    and not p.startswith("after statement")
+    and p != PLAIN[0]
 ]
-"""Everywhere, but of the statements and verifications, which are all in one transaction, only
-inside each statement. Before the first fact nothing has been asked of the server yet."""
+"""Where the server holds something else than at the point before: so not at the end of a phase,
+and of the statements and verifications, which are all in one transaction, only inside each
+statement. Before the first fact nothing has been asked of the server yet."""
 
 
 @pytest.mark.parametrize(("scenario", "point"), STOPPED_AT)
@@ -186,24 +189,28 @@ def test_server_stops_at_once(
     finish(case, request, "server stop", allowed, since, OPEN_AFTER_STOP_SECONDS)
 
 
-KEY_POINTS = [p for p in PLAIN if p.startswith(("before phase_started", "during", "before C"))] + [
-    p for p in PLAIN if p in ("after transaction_started", "before committed")
+KEY_POINTS = [
+    (s, p)
+    for s, p in FULL
+    if p.startswith(("before phase_started", "during", "before C"))
+    or p in ("after transaction_started", "before committed")
 ]
-"""Where the costlier faults are tried: between the phases, inside statements and at COMMIT."""
+"""Where the costlier faults are tried: between the phases, inside statements, a dump and a copy,
+and at COMMIT."""
 
-
-BOTH_AT = [p for p in KEY_POINTS if not p.endswith(("announce", "drain", "gate", "1", "3"))]
+BOTH_AT = [(s, p) for s, p in KEY_POINTS if not p.endswith(("announce", "drain", "gate", "1", "3"))]
 """The costliest of all: Python starts five times."""
 
 
-@pytest.mark.parametrize("point", BOTH_AT)
+@pytest.mark.parametrize(("scenario", "point"), BOTH_AT)
 def test_worker_and_guardian_are_killed(
     fresh: Callable[[str], Case],
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
+    scenario: str,
     point: str,
 ) -> None:
-    case, expected = fresh("plain"), Expected("plain", point)
+    case, expected = fresh(scenario), Expected(scenario, point)
     case.start(monkeypatch, fault(point, "kill both"))
     case.reached()
     case.wait_until_alone(END_SECONDS)
@@ -224,7 +231,7 @@ def test_worker_and_guardian_are_killed(
     assert json.loads(again.stdout)["outcome"] == outcome, again.stderr
 
 
-@pytest.mark.parametrize("point", points.listed("settle"))
+@pytest.mark.parametrize("point", [p for p in points.listed("settle") if "phase" not in p])
 def test_settling_is_killed_as_well(
     fresh: Callable[[str], Case],
     request: pytest.FixtureRequest,
@@ -245,14 +252,17 @@ def test_settling_is_killed_as_well(
     finish(case, request, "kill both", {"rolled_back"}, case.loaded(), BY_HAND_SECONDS)
 
 
-@pytest.mark.parametrize("point", [p for p in KEY_POINTS if not p.startswith("during COMMIT")])
+@pytest.mark.parametrize(
+    ("scenario", "point"), [(s, p) for s, p in KEY_POINTS if not p.startswith("during COMMIT")]
+)
 def test_worker_is_told_to_end(
     fresh: Callable[[str], Case],
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
+    scenario: str,
     point: str,
 ) -> None:
-    case, expected = fresh("plain"), Expected("plain", point)
+    case, expected = fresh(scenario), Expected(scenario, point)
     case.start(monkeypatch, fault(point, "SIGTERM"))
     allowed = expected.after_signal()
     finish(case, request, "SIGTERM", allowed, case.reached(), NOTICED_SECONDS)
@@ -296,5 +306,4 @@ def take_terminal() -> None:
 
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    with contextlib.suppress(OSError):
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
