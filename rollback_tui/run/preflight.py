@@ -164,7 +164,7 @@ def stop_dumping(run: Run) -> None:
     """End the pg_dump that a dead worker left behind: a program of its own, it would go on
     filling the disk and holding its locks on every table. What it wrote keeps its unfinished name,
     and `checkpoint prune` lists it. Best effort."""
-    if run.view.checkpoint is None:
+    if run.view.checkpoint is None and not run.backend_pid:
         with contextlib.suppress(psycopg.Error, ConnectionFailed):
             run.live_maintenance().execute(_END_DUMP, [run.target_oid, _dump_application(run)])
 
