@@ -20,7 +20,8 @@ from rollback_tui.postgres.naming import beside_name, marked
 from rollback_tui.run.context import Run, summary_of
 
 _GONE_SECONDS = 10.0
-_DROP_ATTEMPTS = 4
+_DROP_ATTEMPTS = 5
+"""Three seconds in all: a server that was stopped is usually back by then."""
 
 # A worker that was killed leaves its backend copying: the copy becomes visible when it is done,
 # and until then the original can be neither renamed nor entered.
@@ -71,6 +72,9 @@ def _make(run: Run) -> copying.Clone:
     if here is None:
         raise CheckpointError("the target is not there", "Look with: psql -l")
     name = beside_name(run.database, f"__clone_{run.request.run[:8]}")
+    if rename.named(maintenance, name) is not None:
+        # Once it is journaled as ours it would be dropped.
+        raise CheckpointError(f"there is a database {printable(name)} already", "Drop it.")
     # Journaled first: whoever settles this run must know what may be there.
     run.write(
         ev.CloneStarted(
@@ -78,14 +82,15 @@ def _make(run: Run) -> copying.Clone:
         )
     )
     run.close_target()
+    limit = run.settings.checkpoint.clone_seconds
     made = copying.make(
         maintenance,
         here.name,
         name,
         strategy=facts.strategy,
         comment=marked("clone", run.database, run.request.run),
-        seconds=run.settings.checkpoint.clone_seconds,
-        send=run.sql,
+        seconds=limit,
+        send=lambda connection, text: run.sql(connection, text, limit),
         aborted=run.control.aborted.is_set,
     )
     run.write(

@@ -33,6 +33,8 @@ _IN_USE_SECONDS = 120.0
 _AWAY_SECONDS = 600.0
 """The server is away: nobody else can open the door either, and crash recovery may take long."""
 _LONGEST_PAUSE = 2.0
+_DROP_ATTEMPTS = 5
+"""Three seconds in all: a server that was stopped is usually back by then."""
 
 _AWAY = ("refused", "no such file", "starting up", "shutting down", "recovery", "timeout",
          "timed out", "unexpectedly", "terminat", "no route", "not accepting commands")  # fmt: skip
@@ -222,7 +224,7 @@ def drop_placeholder(run: Run) -> str:
     if not spare or run.view.door_closed is not None:
         return ""
     error: Exception | None = None
-    for attempt in range(3):
+    for attempt in range(_DROP_ATTEMPTS):
         try:
             maintenance = run.live_maintenance()
             found = rename.named(maintenance, spare)
