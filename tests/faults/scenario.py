@@ -51,10 +51,17 @@ DROP INDEX users_email;
 DROP TABLE tokens;
 ALTER TABLE users DROP COLUMN verified_at;
 """
+DOWN_2_HALF = """
+DROP INDEX CONCURRENTLY users_email;
+DROP TABLE tokens;
+ALTER TABLE users DROP COLUMN is_not_there;
+"""
+"""Of the scenario ``recover``: one by one, and the last cannot be done."""
 CONFIGURATION = {
     "plain": "[checkpoint]\nenabled = false\n",
     "dump": "",
     "clone": '[checkpoint]\nenabled = false\nclone = "required"\n',
+    "recover": '[checkpoint]\nenabled = false\nclone = "required"\n',
 }
 """What each scenario adds to ``rollback.toml``. The checkpoint is off where it is not what is
 tested: a dump takes half a second."""
@@ -162,7 +169,13 @@ class Case:
             plan = session.plan(Choice(steps=1, version=None))
             for name, value in self.environment(fault).items():
                 patch.setenv(name, value)
-            self.folder = session.start(plan, {}, "a test", attended=False)
+            self.folder = session.start(
+                plan,
+                {},
+                "a test",
+                attended=False,
+                stepwise_confirmed=not plan.transactional,
+            )
 
     def wait_for_folder(self, seconds: float = 20) -> Path:
         """The run's folder, as soon as its journal is there."""
@@ -275,11 +288,37 @@ class Case:
         self._no_lost_writes()
         self._nothing_left()
 
-    def _one_outcome(self, committed: bool) -> None:
-        view = self.view()
+    def assert_recovered(self) -> None:
+        """The copy has taken the place of what was half done, and of that nothing is lost."""
+        self._one_last_line()
+        assert self.view().swapped is not None, self.last()
+        self._schema_and_version(committed=False)
+        self._no_lost_writes()
+        self._nothing_left(f"{self.name}__failed_")
+
+    def assert_half_done(self) -> None:
+        """As the script left it; the copy is still there, and the operator is told of it."""
+        self._one_last_line()
+        finished, clone = self.view().finished, self.view().clone
+        assert finished is not None and clone is not None, self.last()
+        assert any(clone.database in command for command in finished.next_commands), self.last()
+        with psycopg.connect(self.dsn) as connection:
+            versions = connection.execute("SELECT version FROM schema_migrations ORDER BY 1")
+            assert [v for (v,) in versions] == list(BEFORE)
+            there = connection.execute("SELECT to_regclass('tokens'), to_regclass('users_email')")
+            assert there.fetchone() == (None, None)
+        self._no_lost_writes()
+        self._nothing_left(f"{self.name}__clone_")
+
+    def _one_last_line(self) -> None:
         kinds = [r.event for r in self.records()]
         assert sum(isinstance(e, ev.RunFinished) for e in kinds) == 1, self.last()
         assert isinstance(kinds[-1], ev.RunFinished), self.last()
+
+    def _one_outcome(self, committed: bool) -> None:
+        self._one_last_line()
+        view = self.view()
+        kinds = [r.event for r in self.records()]
         assert sum(isinstance(e, ev.Committed) for e in kinds) == int(committed), self.last()
         assert bool(view.committed) is committed, self.last()
         assert not view.alarms, view.alarms
@@ -311,9 +350,13 @@ class Case:
         lost = [n for _, _, n in self.application.acknowledged if n not in there]
         assert not lost, f"{len(lost)} acknowledged writes are lost"
 
-    def _nothing_left(self) -> None:
+    def _nothing_left(self, kept: str = "") -> None:
+        """``kept``: how the name begins of the one database more that is there on purpose."""
         assert not self.processes()
-        assert self.databases() == self.properties
+        now = self.databases()
+        more = [row for row in now if kept and str(row[0]).startswith(kept)]
+        assert len(more) == bool(kept), now
+        assert [row for row in now if row not in more] == self.properties
         with psycopg.connect(self.server.dsn(), autocommit=True) as connection:
             locks = connection.execute("SELECT pid FROM pg_locks WHERE locktype = 'advisory'")
             assert not locks.fetchall()
@@ -338,6 +381,9 @@ def fresh_case(template: Template, directory: Path, scenario: str) -> Iterator[C
     assert isinstance(server, FragileServer)
     name = f"shop_{uuid.uuid4().hex[:8]}"
     shutil.copytree(template.directory, directory / "db" / "migrations")
+    if scenario == "recover":
+        path = next((directory / "db" / "migrations").glob(f"{BEFORE[1]}*"))
+        path.write_text(path.read_text().replace(DOWN_2, DOWN_2_HALF))
     dsn = json.dumps(server.dsn(name, template.database.owner))
     (directory / "rollback.toml").write_text(
         f"{CONFIGURATION[scenario]}\n[connection]\ndsn = {dsn}\n"

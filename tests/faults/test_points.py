@@ -27,6 +27,16 @@ def test_every_sub_step_of_a_run_is_in_the_list(
     compare(points.recorded(tmp_path / "points"), scenario, tmp_path)
 
 
+def test_every_sub_step_of_a_recovery_is_in_the_list(
+    fresh: Callable[[str], Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = fresh("recover")
+    case.start(monkeypatch, {"record": str(tmp_path / "points")})
+    assert case.wait_for_outcome(60).outcome == "recovered", case.last()
+    case.assert_recovered()
+    compare(points.recorded(tmp_path / "points"), "recover", tmp_path)
+
+
 def test_every_sub_step_of_settling_is_in_the_list(
     fresh: Callable[[str], Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
