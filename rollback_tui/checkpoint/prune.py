@@ -1,7 +1,8 @@
 """What earlier runs and checkpoints left, and which of it may be removed.
 
-Never removed: a database without our mark, or one that is in use; what a run needs that has no
-outcome yet; a dump that may still be being made; the newest dump of a target.
+Never removed: a database without our mark, one that was renamed since, or one that is in use; what
+a run needs that has no outcome yet; a dump that may still be being made; the newest dump of a
+target.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.leftovers import leftovers
+from rollback_tui.postgres.naming import read_name
 
 
 class Removable(Value, frozen=True, kw_only=True):
@@ -58,17 +60,22 @@ def databases(
             what=one.kind,
             run=one.run,
             bytes=one.bytes,
-            kept_because=busy or _why_kept(maintenance, one, unfinished),
+            kept_because=busy or _why_kept(maintenance, database, one, unfinished),
         )
         for one in leftovers(maintenance, database)
     )
 
 
-def _why_kept(maintenance: Connection, one: Leftover, unfinished: Collection[str]) -> str:
+def _why_kept(
+    maintenance: Connection, database: str, one: Leftover, unfinished: Collection[str]
+) -> str:
     if one.kind in ("closed", "placeholder") or one.run in unfinished:
         return f"its run has no outcome yet: rollback-tui settle {one.run}"
     if not one.marked:
         return "its comment does not say that a run made it; drop it by hand if you know it"
+    if read_name(one.database, database) is None:
+        # A comment stays with a database: somebody may have put the copy in the target's place.
+        return "it was given another name since a run made it; drop it by hand if nobody needs it"
     row = maintenance.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND usesysid IS NOT NULL",
         [one.database],

@@ -101,6 +101,17 @@ def test_one_in_use_stays(project: Project) -> None:
     assert there(project) == {"", f"__failed_{RUN}"}
 
 
+def test_a_copy_that_was_put_in_place_by_hand_stays(project: Project) -> None:
+    """Its comment goes with it: the database that serves now still says that it is a clone."""
+    clone, name = ours(project, "clone"), project.database.name
+    with psycopg.connect(project.database.server.dsn(), autocommit=True) as admin:
+        admin.execute(f'ALTER DATABASE "{name}" RENAME TO "{name}_broken"'.encode())
+        admin.execute(f'ALTER DATABASE "{clone}" RENAME TO "{name}"'.encode())
+    items = prune(project, "--yes")
+    assert "given another name" in items[""]["kept_because"]
+    assert there(project) == {"", "_broken"}
+
+
 def test_while_a_run_has_the_target_everything_stays(project: Project) -> None:
     """The clone is its safety net; perhaps the run is on another machine."""
     ours(project, "clone")
