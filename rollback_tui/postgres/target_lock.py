@@ -48,3 +48,14 @@ def end_holder(maintenance: Connection, database: str, application: str) -> None
     backend may go on with a long statement until the server notices that nobody listens."""
     unsigned = [key % 2**32 for key in keys(database)]
     maintenance.execute(_END, [*unsigned, application])
+
+
+def take_back(maintenance: Connection, database: str, application: str, seconds: float) -> bool:
+    """Take the lock again on a connection that was made anew; False when somebody else has it.
+
+    Where only the way to the server was cut, the session that was lost has it yet, and what it
+    was sent last (renames that nobody committed, a COMMIT that is late) still holds its locks or
+    may still happen. It is ended: once its lock is ours, all of that is over.
+    """
+    end_holder(maintenance, database, application)
+    return take(maintenance, database, seconds)

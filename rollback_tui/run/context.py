@@ -14,7 +14,6 @@ import psycopg
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.run_view import RunView, advance
-from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import rename, target_lock
 from rollback_tui.postgres.connect import Connection, connect, watchful, with_database
@@ -25,13 +24,16 @@ from rollback_tui.run import hooks
 from rollback_tui.run.control import Control
 from rollback_tui.run.journal import Journal
 from rollback_tui.run.request import RunRequest
+from rollback_tui.run.state import State as State
 
 _CANCEL_SECONDS = 6.0
 """A little more than a cancel may take."""
 
-
 _LOCK_SECONDS = 5.0
 """A backend whose client is gone needs a moment to notice, and to give up its lock."""
+
+MAKING_SECONDS = 60.0
+"""For making the placeholder: it may have to wait for a checkpoint; applications work meanwhile."""
 
 _ON_THE_WAY = 10.0
 """Seconds for an answer to travel, on a link as bad as they get."""
@@ -42,25 +44,6 @@ class Aborted(RollbackTuiError):
 
     def __init__(self) -> None:
         super().__init__("aborted before COMMIT", "Nothing was committed.")
-
-
-class State:
-    """Schema and rows of the target at one moment."""
-
-    def __init__(
-        self,
-        schema: SchemaSnapshot,
-        rows: dict[str, int | None],
-        invalid_indexes: tuple[str, ...] = (),
-        sequences_behind: dict[str, str] | None = None,
-    ) -> None:
-        self.schema = schema
-        self.rows = rows
-        """Exact rows by table; None where time did not allow to count."""
-        self.invalid_indexes = invalid_indexes
-        self.sequences_behind = sequences_behind
-        """A line by sequence that would next give a number its column already holds; None when
-        that could not be read."""
 
 
 class Run:
@@ -172,13 +155,14 @@ class Run:
         self.check_abort()
         return choice
 
-    def sql(self, connection: Connection, text: str) -> None:
-        """Send SQL of our own that changes something; journaled before it goes out."""
+    def sql(self, connection: Connection, text: str, seconds: float = 0.0) -> None:
+        """Send SQL of our own that changes something; journaled before it goes out. ``seconds``:
+        what the server gives it, where that is more than a statement may take."""
         where: Literal["target", "maintenance"] = (
             "maintenance" if connection is self.maintenance else "target"
         )
         self.write(ev.SqlSent(connection=where, sql=text))
-        with answer_within(connection, self.patience()):
+        with answer_within(connection, self.patience(seconds)):
             connection.execute(text.encode())
 
     def hook(self, name: str, *, on: bool = True) -> ev.HookRan | None:
@@ -223,6 +207,12 @@ class Run:
         way, for the server itself would have given up."""
         return max(seconds, self.settings.run.statement_timeout_seconds) + _ON_THE_WAY
 
+    def _longest(self) -> float:
+        """The same for whatever a connection of the run is asked: counting and copying have
+        limits of their own, and the server keeps those."""
+        counting = self.settings.verify.count_seconds
+        return self.patience(max(counting, self.settings.checkpoint.clone_seconds, MAKING_SECONDS))
+
     @property
     def database(self) -> str:
         """The target's name."""
@@ -242,7 +232,7 @@ class Run:
             self.target_dsn,
             timeout=timeout,
             application="rollback_tui run",
-            patience=self.patience(),
+            patience=self._longest(),
         )
         self.own_pids.add(self.target.info.backend_pid)
         self._limit(self.target)
@@ -250,7 +240,7 @@ class Run:
             self.maintenance_dsn,
             timeout=timeout,
             application=self.door_application,
-            patience=self.patience(),
+            patience=self._longest(),
         )
         self.own_pids.add(self.maintenance.info.backend_pid)
         self._limit(self.maintenance)
@@ -268,8 +258,10 @@ class Run:
                 same_server(connection, started.target, promoted=connection is self.maintenance)
             watchful(connection)
             if connection is self.maintenance:
-                # The door must open: no server limit ends the wait for an absent standby.
+                # The door must open: no server limit ends the wait for an absent standby, and a
+                # role, or a server whose disk is filling, may be read-only by default.
                 connection.execute("SET synchronous_commit = local")
+                connection.execute("SET default_transaction_read_only = off")
             session_timeouts(
                 connection, limits.lock_timeout_seconds, limits.statement_timeout_seconds
             )
@@ -322,7 +314,7 @@ class Run:
                     dsn,
                     timeout=self.settings.connection.connect_timeout,
                     application="rollback_tui run",
-                    patience=self.patience(),
+                    patience=self._longest(),
                 )
                 self.own_pids.add(self.target.info.backend_pid)
             self._limit(self.target)
@@ -350,12 +342,12 @@ class Run:
                 self.maintenance_dsn,
                 timeout=self.settings.connection.connect_timeout,
                 application=self.door_application,
-                patience=self.patience(),
+                patience=self._longest(),
             )
             self.own_pids.add(self.maintenance.info.backend_pid)
             self._limit(self.maintenance)
-            if self.holding and not target_lock.take(
-                self.maintenance, self.database, _LOCK_SECONDS
+            if self.holding and not target_lock.take_back(
+                self.maintenance, self.database, self.door_application, _LOCK_SECONDS
             ):
                 self.holding = False
                 self.write(

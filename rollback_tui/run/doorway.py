@@ -16,7 +16,7 @@ from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.postgres.naming import beside_name
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.run import hooks
-from rollback_tui.run.context import Run, summary_of
+from rollback_tui.run.context import MAKING_SECONDS, Run, summary_of
 from rollback_tui.run.keeper import Keeper, sweep
 from rollback_tui.run.opening import drop_placeholder, exchange, open_door
 
@@ -25,8 +25,6 @@ __all__ = ["Keeper", "close_door", "open_door", "prepare_door", "reopen", "sweep
 _EMPTY_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
 _RENAME_SECONDS = 15.0
-_PLACEHOLDER_SECONDS = 60.0
-"""Making it may have to wait for a checkpoint; applications still work meanwhile."""
 
 _KEPT_OUT = {
     "rename": "applications cannot enter: the database is called {renamed} meanwhile",
@@ -71,9 +69,9 @@ def _make_placeholder(run: Run, name: str) -> None:
     run.write(ev.DoorPrepared(placeholder=name))
     limits = run.settings.run
     lock = limits.lock_timeout_seconds
-    session_timeouts(maintenance, lock, _PLACEHOLDER_SECONDS)
+    session_timeouts(maintenance, lock, MAKING_SECONDS)
     try:
-        run.sql(maintenance, rename.create_placeholder(maintenance, name))
+        run.sql(maintenance, rename.create_placeholder(maintenance, name), MAKING_SECONDS)
         run.sql(maintenance, rename.mark_placeholder(maintenance, name, run.request.run))
     finally:
         if not maintenance.broken:

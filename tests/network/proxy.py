@@ -64,7 +64,9 @@ class Proxy:
     ) -> None:
         """Do ``fault`` to the first connection of this application that sends ``words`` in a
         later packet than ``after``."""
-        self._trap = _Trap(application.encode() + b"\0", words, after, fault)
+        # The door's application carries the run's id behind these words.
+        name = application.encode() + (b" " if application == "rollback_tui door" else b"\0")
+        self._trap = _Trap(name, words, after, fault)
 
     @property
     def sprung_at(self) -> float:

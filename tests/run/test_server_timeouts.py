@@ -1,5 +1,5 @@
-"""Timeouts that the server's administrator set for every session: a run that does nothing wrong
-is not ended by them."""
+"""Settings that the server's administrator gave to every session of a role: timeouts do not end a
+run that does nothing wrong, and the door opens whatever they are."""
 
 from __future__ import annotations
 
@@ -51,4 +51,20 @@ def test_a_run_outlives_the_timeouts_of_its_role(project: Project) -> None:
     found = events(output)
     assert (running.returncode, found[-1]["outcome"]) == (0, "rolled_back"), found[-1]
     assert len(only(found, "transaction_started")) == 1
+    assert only(found, "alarm") == []
+
+
+def test_a_role_that_is_read_only_by_default_leaves_no_door_closed(project: Project) -> None:
+    """Managed services set it for all when a disk is filling. The run's transaction says READ
+    WRITE itself; the door must be able to as well."""
+    project.two_migrations()
+    database = project.database
+    with psycopg.connect(database.superuser_dsn, autocommit=True) as admin:
+        admin.execute(
+            f"ALTER ROLE {database.owner} SET default_transaction_read_only = on".encode()
+        )
+    done = project.command(*project.run_arguments)
+    found = events(done.stdout)
+    assert (done.returncode, found[-1]["outcome"]) == (0, "rolled_back"), found[-1]
+    assert only(found, "door_closed")[0]["rung"] == "rename"
     assert only(found, "alarm") == []
