@@ -35,9 +35,12 @@ from rollback_tui.postgres.server_tools import (
 Progress = Callable[[str, int, int], None]
 """(what is going on, done, total)."""
 
-_LOCAL = "SET synchronous_commit = local"
+_LOCAL = "SET synchronous_commit = local; SET default_transaction_read_only = off"
 """A synchronous standby that is away must not keep the database from coming back: until the swap
-nobody has been promised anything of it."""
+nobody has been promised anything of it. Nor must a role that is read-only by default."""
+
+_OPTIONS = "-c synchronous_commit=local -c default_transaction_read_only=off"
+"""Likewise, for pg_restore."""
 
 _TABLE = re.compile(r'processing data for table "(.*)$')
 
@@ -101,7 +104,7 @@ def restore_beside(
     verified = verify(checkpoint, fingerprint=fingerprint, aborted=aborted, seconds=seconds)
     manifest = verified.manifest
     _checked_name(new_database)
-    with contextlib.closing(connect(maintenance_dsn)) as maintenance:
+    with contextlib.closing(connect(maintenance_dsn, patience=seconds)) as maintenance:
         maintenance.execute(_LOCAL)
         _create(maintenance, manifest, new_database)
         try:
@@ -112,7 +115,7 @@ def restore_beside(
             target = with_database(dsn, new_database)
             _load(checkpoint, manifest, target, progress, aborted, jobs=jobs, seconds=seconds)
             progress("collecting statistics", 0, 1)
-            _analyze(target)
+            _analyze(target, seconds)
         except BaseException:
             drop_database(maintenance, new_database)
             raise
@@ -157,8 +160,8 @@ def _load(
 ) -> None:
     """Run pg_restore with owners and privileges, stopping at the first error."""
     used = parameters(dsn)
-    used["options"] = f"{used.get('options', '')} -c synchronous_commit=local".strip()
-    with contextlib.closing(connect(dsn)) as connection:
+    used["options"] = f"{used.get('options', '')} {_OPTIONS}".strip()
+    with contextlib.closing(connect(dsn, patience=seconds)) as connection:
         tool = restore_tool(manifest, connection.info.server_version // 10000)
     total = len(manifest.tables)
     shown = {table.name.partition("\n")[0]: table.name for table in manifest.tables}
@@ -192,9 +195,9 @@ def _load(
         raise CheckpointError(error.summary, error.remedy) from None
 
 
-def _analyze(dsn: str) -> None:
+def _analyze(dsn: str, seconds: float) -> None:
     """Collect statistics, without which the planner guesses; what we may not, stays without."""
-    with contextlib.closing(connect(dsn)) as connection:
+    with contextlib.closing(connect(dsn, patience=seconds)) as connection:
         try:
             connection.execute("SET statement_timeout = 0")
             connection.execute(_LOCAL)
@@ -224,7 +227,7 @@ def compare(checkpoint: Path, dsn: str) -> tuple[Difference, ...]:
     """
     manifest, _ = mf.read(checkpoint)
     found: list[Difference] = []
-    with contextlib.closing(connect(dsn)) as connection:
+    with contextlib.closing(connect(dsn, patience=READ_SECONDS)) as connection:
         try:
             connection.execute("SET statement_timeout = 0")
             connection.execute("SET row_security = off")

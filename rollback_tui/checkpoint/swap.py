@@ -19,7 +19,7 @@ from rollback_tui.checkpoint.properties import (
 )
 from rollback_tui.core.errors import CheckpointError, ConnectionFailed
 from rollback_tui.core.text import printable
-from rollback_tui.postgres.connect import Connection, connect
+from rollback_tui.postgres.connect import Connection, connect, watchful
 from rollback_tui.postgres.door import end_sessions, strangers
 from rollback_tui.postgres.naming import NAME_BYTES
 from rollback_tui.postgres.watchdog import answer_within
@@ -35,10 +35,16 @@ _ANSWER_SECONDS = 45.0
 """More than the last attempt may take by the server's own limits: longer, and the answer was lost
 on its way. The catalog then knows what became of the swap."""
 
+_STATEMENT_SECONDS = 20
+"""More than a rename waits by itself: a shorter limit of the role's must not end it."""
+
 _LOOK_SECONDS = 0.002
 
 _PATIENCE_SECONDS = 0.05
 """A rename that takes longer has somebody in its way: they are ended from another connection."""
+
+_LOOKING_SECONDS = 5.0
+"""Looking who is inside takes milliseconds: longer, and the answer was lost on its way."""
 
 # RENAME asks for the owner (or a role with its privileges) and for CREATEDB.
 _MAY_RENAME = """
@@ -88,6 +94,8 @@ def swap(
         contextlib.closing(connect(maintenance_dsn)) as connection,
         answer_within(connection, seconds + _ANSWER_SECONDS),
     ):
+        # The server must notice when we are gone: this session locks both databases.
+        watchful(connection)
         if connection.info.dbname in (database, new_database):
             raise CheckpointError(
                 f"The swap cannot be made from {printable(connection.info.dbname)} itself",
@@ -175,9 +183,11 @@ def _attempt(connection: Connection, dsn: str, names: _Swap) -> None:
     database = names.database
     old, new = sql.Identifier(database), sql.Identifier(names.new_database)
     rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-    connection.execute("BEGIN")
+    # A role may be read-only by default.
+    connection.execute("BEGIN READ WRITE")
     try:
         connection.execute("SET LOCAL lock_timeout = '15s'")
+        connection.execute(f"SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'")
         # A synchronous standby that is away must not keep the database from coming back.
         connection.execute("SET LOCAL synchronous_commit = local")
         properties = read_properties(connection, database)
@@ -225,7 +235,9 @@ def _ending(dsn: str, names: Sequence[str]) -> Iterator[None]:
         # When this fails the rename says who is still inside; there is nothing to add.
         with (
             contextlib.suppress(psycopg.Error, ConnectionFailed),
-            contextlib.closing(connect(dsn)) as connection,
+            contextlib.closing(
+                connect(dsn, timeout=_LOOKING_SECONDS, patience=_LOOKING_SECONDS)
+            ) as connection,
         ):
             while not stop.is_set():
                 for name in names:
@@ -233,7 +245,7 @@ def _ending(dsn: str, names: Sequence[str]) -> Iterator[None]:
                     end_sessions(connection, [pid for pid, _, may in people if may])
                 stop.wait(0.02)
 
-    thread = threading.Thread(target=work, name="end sessions")
+    thread = threading.Thread(target=work, name="end sessions", daemon=True)
     thread.start()
     try:
         yield

@@ -58,7 +58,7 @@ def carry_out(run: Run) -> ev.RunFinished:
         healthy = health(run)
         if outcome == "rolled_back":
             outcome, summary = judge_result(run, healthy=healthy)
-    if outcome != "needs_operator":
+    if outcome != "needs_operator" and not run.view.alarms:
         drop_clone(run)
     return finish(run, outcome, summary)
 

@@ -19,7 +19,7 @@ from rollback_tui.core.errors import CheckpointError, ConnectionFailed, Rollback
 from rollback_tui.core.model import Checkpoint
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import counts, rename
-from rollback_tui.postgres.connect import Connection, connect, with_database
+from rollback_tui.postgres.connect import APPLICATION, Connection, connect, with_database
 from rollback_tui.postgres.naming import beside_name, marked
 from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run.cloning import drop_statement
@@ -27,6 +27,9 @@ from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.execution import look
 
 _OVER_SECONDS = 15.0
+_END_SECONDS = 5.0
+"""A swap that goes on is given so long before its backend is ended."""
+
 _SHOWN = 3
 
 
@@ -75,15 +78,26 @@ WHERE locktype = 'object' AND classid = 'pg_database'::regclass AND objid = %s
   AND mode = 'AccessExclusiveLock' AND pid <> pg_backend_pid()
 """
 
+# Ours only: somebody at work on that database by hand is not ended.
+_END = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE pid = ANY(%s::int[]) AND usename = current_user AND application_name = %s
+"""
+
 
 def _wait_until_over(run: Run, oid: int) -> None:
-    deadline = time.monotonic() + _OVER_SECONDS
+    """Wait for it, and end it where it does not end by itself: its client may be gone unnoticed.
+    One that is at its COMMIT is not cut short by that. Raises CheckpointError or psycopg.Error."""
+    began = time.monotonic()
     while pids := [row[0] for row in run.live_maintenance().execute(_RENAMING, [oid])]:
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > _OVER_SECONDS:
             raise CheckpointError(
                 f"a swap is not over yet: the backend {pids[0]} holds its lock",
                 f"As a superuser: SELECT pg_terminate_backend({pids[0]});",
             )
+        if waited > _END_SECONDS:
+            run.live_maintenance().execute(_END, [pids, APPLICATION])
         time.sleep(0.02)
 
 
@@ -144,12 +158,12 @@ def _restore(run: Run, made: Checkpoint, beside: str) -> str:
 
 
 def _compare(run: Run, made: Checkpoint, beside: str) -> str:
-    dsn = with_database(run.request.dsn, beside)
+    dsn, limit = with_database(run.request.dsn, beside), run.settings.verify.count_seconds
     found = restore.compare(Path(made.path), dsn)
     if found:
         raise CheckpointError(f"not as the manifest says: {_some([d.summary for d in found])}", "")
-    with contextlib.closing(connect(dsn)) as connection:
-        restored = counts.count_all(connection, run.settings.verify.count_seconds)
+    with contextlib.closing(connect(dsn, patience=run.patience(limit))) as connection:
+        restored = counts.count_all(connection, limit)
     lost = [
         f"{printable(table)}: {restored.get(table)} rows restored, {rows} before the run"
         for table, rows in _rows_before(run).items()

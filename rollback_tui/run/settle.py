@@ -56,7 +56,7 @@ def settle(request: RunRequest, *, alone: bool = False) -> ev.RunFinished:
             run.write(ev.Progress(phase="recover", summary=text))
         outcome, summary = _settled(run)
         stop_dumping(run)
-        if outcome != "needs_operator":
+        if outcome != "needs_operator" and not run.view.alarms:
             drop_clone(run)
         return finish(run, outcome, summary)
 
