@@ -66,6 +66,10 @@ _WATCHFUL = {
     "transaction_timeout": "0",
 }
 
+CATALOG_ONLY = "SET search_path = pg_catalog"
+"""For sessions that only ask the catalog and end others: the role's own path may lead to functions
+that are called like the server's."""
+
 _LEAST_SECRET = 6
 """Characters; to blot out a shorter one would only make words unreadable and show what it is."""
 
@@ -129,6 +133,13 @@ def connect(
     if sent is not None:
         connection.cursor_factory = _recording(sent)
     return connection
+
+
+def no_room(error: ConnectionFailed) -> bool:
+    """Whether only too many others are connected, or try to: to the server, or as our role. The
+    limit of one database is something else; that may be our own door."""
+    words = ("too many connections for role", "too many clients", "connection slots are reserved")
+    return any(text in error.summary for text in words)
 
 
 def _made(settings: dict[str, Any], patience: float | None) -> Connection:

@@ -16,7 +16,14 @@ from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.run_view import RunView, advance
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import rename, target_lock
-from rollback_tui.postgres.connect import Connection, connect, watchful, with_database
+from rollback_tui.postgres.connect import (
+    CATALOG_ONLY,
+    Connection,
+    connect,
+    no_room,
+    watchful,
+    with_database,
+)
 from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.postgres.peers import no_pooler_between, same_server
 from rollback_tui.postgres.watchdog import answer_within
@@ -30,13 +37,15 @@ _CANCEL_SECONDS = 6.0
 """A little more than a cancel may take."""
 
 _LOCK_SECONDS = 5.0
-"""A backend whose client is gone needs a moment to notice, and to give up its lock."""
+"""A backend needs a moment to end, and to give up its lock."""
 
 MAKING_SECONDS = 60.0
 """For making the placeholder: it may have to wait for a checkpoint; applications work meanwhile."""
 
 _ON_THE_WAY = 10.0
 """Seconds for an answer to travel, on a link as bad as they get."""
+
+_ROOM_SECONDS = 10.0
 
 
 class Aborted(RollbackTuiError):
@@ -227,23 +236,8 @@ class Run:
 
     def open_connections(self) -> None:
         """Connect to the target and to the maintenance database. Raises ConnectionFailed."""
-        timeout = self.settings.connection.connect_timeout
-        self.target = connect(
-            self.target_dsn,
-            timeout=timeout,
-            application="rollback_tui run",
-            patience=self._longest(),
-        )
-        self.own_pids.add(self.target.info.backend_pid)
-        self._limit(self.target)
-        self.maintenance = connect(
-            self.maintenance_dsn,
-            timeout=timeout,
-            application=self.door_application,
-            patience=self._longest(),
-        )
-        self.own_pids.add(self.maintenance.info.backend_pid)
-        self._limit(self.maintenance)
+        self.live_target()
+        self.live_maintenance()
 
     def _limit(self, connection: Connection) -> None:
         """Outside the one transaction, too, nobody's lock is waited for for ever; and the server
@@ -262,6 +256,7 @@ class Run:
                 # role, or a server whose disk is filling, may be read-only by default.
                 connection.execute("SET synchronous_commit = local")
                 connection.execute("SET default_transaction_read_only = off")
+                connection.execute(CATALOG_ONLY)
             session_timeouts(
                 connection, limits.lock_timeout_seconds, limits.statement_timeout_seconds
             )
@@ -308,18 +303,26 @@ class Run:
     def live_target(self) -> Connection:
         """Return the connection to the target, made again when it was lost."""
         if self.target is None or self.target.closed or self.target.broken:
-            dsn = self.target_dsn
-            with self.entering:
-                self.target = connect(
-                    dsn,
-                    timeout=self.settings.connection.connect_timeout,
-                    application="rollback_tui run",
-                    patience=self._longest(),
-                )
-                self.own_pids.add(self.target.info.backend_pid)
+            self.target = self._enter(self.target_dsn)
             self._limit(self.target)
             self.lock_framework()
         return self.target
+
+    def _enter(self, dsn: str) -> Connection:
+        """Connect to the target; again for a while where those who hammer at the door leave no
+        room for us."""
+        deadline = time.monotonic() + _ROOM_SECONDS
+        timeout, name = self.settings.connection.connect_timeout, "rollback_tui run"
+        while True:
+            try:
+                with self.entering:
+                    made = connect(dsn, timeout=timeout, application=name, patience=self._longest())
+                    self.own_pids.add(made.info.backend_pid)
+                return made
+            except ConnectionFailed as error:
+                if not no_room(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)
 
     def lock_framework(self) -> bool:
         """Take the framework's own lock on the connection to the target, where it has one; held

@@ -99,6 +99,10 @@ def _attempt(run: Run, connection: Connection, number: int) -> None:
     run.dropping = dropped_tables(connection, run.plan)
     for migration in run.plan.migrations:
         _take_back(run, connection, migration)
+    if transaction_id(connection) != run.xid:
+        # ROLLBACK AND CHAIN: what came before it is undone, the version table says it is not.
+        run.escaped = True
+        raise TransactionLost("the script began another transaction", "Take that out of it.")
     _row_is_there(run, connection)
 
 
@@ -238,8 +242,9 @@ def _take_back(run: Run, connection: Connection, migration: Migration) -> None:
         losses = losses_of(connection, statement)
         if losses:
             run.write(ev.LossCounted(statement=statement.index, losses=losses))
-        _send(run, connection, statement)
-        if not in_transaction(connection):
+        tag = _send(run, connection, statement)
+        # COMMIT AND CHAIN leaves us in a transaction, but in another one.
+        if not in_transaction(connection) or tag == "COMMIT":
             run.escaped = True
             raise TransactionLost(
                 f"statement {statement.index} ended the transaction",
@@ -260,7 +265,8 @@ def losses_of(connection: Connection, statement: Statement) -> tuple[Loss, ...]:
     return counts.losses(connection, statement, _LOSS_SECONDS, in_run=True)
 
 
-def _send(run: Run, connection: Connection, statement: Statement) -> None:
+def _send(run: Run, connection: Connection, statement: Statement) -> str:
+    """Execute it and return its command tag."""
     run.write(ev.StatementStarted(index=statement.index))
     began = time.monotonic()
     try:
@@ -292,6 +298,7 @@ def _send(run: Run, connection: Connection, statement: Statement) -> None:
             notices=answer.notices,
         )
     )
+    return answer.command_tag
 
 
 def failed(run: Run, statement: Statement, error: psycopg.Error) -> None:

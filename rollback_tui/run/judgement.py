@@ -51,7 +51,7 @@ def _shut_out(error: ConnectionFailed) -> bool:
     that went down between the two steps of the renaming."""
     return any(
         words in error.summary
-        for words in ("too many connections", "not currently accepting connections")
+        for words in ("too many connections for database", "not currently accepting connections")
     )
 
 

@@ -11,7 +11,7 @@ import psycopg
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.postgres import door
-from rollback_tui.postgres.connect import Connection, connect, watchful
+from rollback_tui.postgres.connect import CATALOG_ONLY, Connection, connect, watchful
 from rollback_tui.run.context import Run
 
 _SWEEP_SECONDS = 0.1
@@ -56,6 +56,7 @@ class Keeper:
                         patience=_ANSWER_SECONDS,
                     )
                     watchful(connection)
+                    connection.execute(CATALOG_ONLY)
                 sweep(self._run, connection)
             except (psycopg.Error, RollbackTuiError, OSError):
                 # The server is away, or the journal's disk is full: the run itself notices.
@@ -112,6 +113,7 @@ def emptying(run: Run, *oids: int) -> Iterator[None]:
                     )
                 ) as connection,
             ):
+                connection.execute(CATALOG_ONLY)
                 _empty(run, connection, oids, stop, empty)
         finally:
             empty.set()

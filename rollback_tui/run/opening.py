@@ -21,7 +21,7 @@ from rollback_tui.core import events as ev
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import door, rename
-from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.connect import Connection, no_room
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.keeper import emptying
 from rollback_tui.run.recovery import settle_swap
@@ -31,7 +31,8 @@ _REFUSED_SECONDS = 30.0
 _IN_USE_SECONDS = 120.0
 """Somebody is inside whom we may not end; nobody new comes in, so it is worth waiting."""
 _AWAY_SECONDS = 600.0
-"""The server is away: nobody else can open the door either, and crash recovery may take long."""
+"""The server is away, or full: nobody else can open the door either, and crash recovery may take
+long."""
 _LONGEST_PAUSE = 2.0
 _DROP_ATTEMPTS = 5
 """Three seconds in all: a server that was stopped is usually back by then."""
@@ -97,6 +98,8 @@ def _patience(error: Exception) -> float:
 
 def _is_away(error: Exception) -> bool:
     if isinstance(error, ConnectionFailed):
+        if no_room(error):
+            return True
         said = error.summary.lower()
         return any(word in said for word in _AWAY)
     return isinstance(error, psycopg.OperationalError) and error.sqlstate in (

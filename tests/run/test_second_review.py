@@ -10,11 +10,14 @@ from msgspec.structs import replace
 
 from rollback_tui.config import Settings
 from rollback_tui.core import events as ev
+from rollback_tui.core.errors import ConnectionFailed
 from rollback_tui.postgres.connect import connect
 from rollback_tui.run import context
 from rollback_tui.run.cloning import clone, drop_clone
 from rollback_tui.run.doorway import close_door, reopen
 from rollback_tui.run.engine import _transaction as transaction
+from rollback_tui.run.judgement import _shut_out
+from rollback_tui.run.opening import _patience
 from rollback_tui.run.preflight import checkpoint
 from rollback_tui.run.recovery import settle_swap
 from rollback_tui.survey.planning import make_plan
@@ -22,6 +25,7 @@ from tests.cli.conftest import Project, events, only
 from tests.cli.conftest import project as project
 from tests.run.test_recover_by_clone import begin, databases, end, settings
 from tests.run.test_undo import _run as opened_run
+from tests.run.test_undo import _with_statement
 
 CACHE = '[[caches.clear]]\ncommand = ["false"]\n'
 
@@ -48,6 +52,75 @@ def test_what_was_committed_behind_our_back_between_two_migrations_is_brought_ba
     assert outcome == "recovered", summary
     assert project.query("SELECT count(*) FROM tokens") == [(17,)]
     assert project.versions() == ["20240101000000", "20240202000000"]
+
+
+@pytest.mark.parametrize(
+    ("text", "failing", "outcome"),
+    [
+        ("COMMIT AND CHAIN", False, "recovered"),
+        ("ROLLBACK AND CHAIN", False, "unchanged"),
+        ("ROLLBACK AND CHAIN", True, "unchanged"),
+    ],
+)
+def test_a_script_that_chains_another_transaction_is_noticed(
+    project: Project, text: str, failing: bool, outcome: str
+) -> None:
+    """The checks refuse it; should one ever not be seen, we are inside a transaction, but not in
+    ours. Without the run's row nothing else would tell."""
+    last = "SELECT 1 / 0;" if failing else "SELECT 1;"
+    project.two_migrations(f"DROP TABLE tokens;\nSELECT 1;\n{last}")
+    with connect(project.database.dsn) as connection:
+        plan = make_plan(connection, Settings(), project.directory)
+    run = opened_run(project, _with_statement(plan, 2, text))
+    run.settings = replace(run.settings, run=replace(run.settings.run, run_row=False))
+    try:
+        checkpoint(run)
+        keeper = close_door(run)
+        ended, summary = transaction(run, keeper)
+        reopen(run, keeper)
+    finally:
+        end(run)
+    assert ended == outcome, summary
+    assert project.query("SELECT count(*) FROM tokens") == [(17,)]
+    assert project.versions() == ["20240101000000", "20240202000000"]
+
+
+def test_a_role_without_room_is_tried_again_and_is_not_our_own_door(project: Project) -> None:
+    project.two_migrations()
+    database = project.database
+    run = begin(project, settings())
+    try:
+        run.close_target()
+        with psycopg.connect(database.server.dsn(), autocommit=True) as admin:
+            admin.execute(f"ALTER ROLE {database.owner} CONNECTION LIMIT 2")
+        hammering = database.connect()
+        threading.Timer(1, hammering.close).start()
+        with pytest.raises(ConnectionFailed) as refused:
+            connect(database.dsn)
+        assert not _shut_out(refused.value)
+        assert _patience(refused.value) > 60
+        assert run.live_target().execute("SELECT 1").fetchone() == (1,)
+    finally:
+        end(run)
+
+
+def test_functions_of_the_roles_own_path_do_not_work_the_door(project: Project) -> None:
+    project.two_migrations()
+    database, schema = project.database, f"of_{project.database.name}"
+    with psycopg.connect(database.server.dsn(), autocommit=True) as admin:
+        admin.execute(f"CREATE SCHEMA {schema}")
+        admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO PUBLIC")
+        admin.execute(
+            f"CREATE FUNCTION {schema}.pg_terminate_backend(int) RETURNS bool"
+            " LANGUAGE sql AS 'SELECT true'"
+        )
+        admin.execute(f"ALTER ROLE {database.owner} SET search_path = {schema}, pg_catalog, public")
+        try:
+            database.connect()
+            done = project.command(*project.run_arguments)
+        finally:
+            admin.execute(f"DROP SCHEMA {schema} CASCADE")
+    assert events(done.stdout)[-1]["outcome"] == "rolled_back"
 
 
 def test_a_swap_whose_client_is_gone_unnoticed_is_ended(project: Project) -> None:
