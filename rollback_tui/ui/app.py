@@ -17,6 +17,7 @@ from rich.text import Text
 from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.filter import LineFilter
 
 from rollback_tui.core.claim import Claim
@@ -166,10 +167,7 @@ class RollbackApp(App[int]):
             return
         walk = self.guide.walk
         if walk.running:
-            words = [
-                line("The run goes on without this terminal. To see it again:"),
-                line((f"  rollback-tui attach {walk.folder}", "strong")),
-            ]
+            words = _left_behind(walk)
         elif walk.folder is None and (walk.reviewed or walk.overrides):
             words = [line("What you reviewed and set aside is forgotten.")]
         else:
@@ -260,3 +258,21 @@ class RollbackApp(App[int]):
         text = Text(printable("\n".join(words), keep_lines=True))
         self._exit_renderables.append(Segments(self.console.render(text, self.console.options)))
         self._close_messages_no_wait()
+
+
+def _left_behind(walk: Walk) -> list[Content]:
+    """Say what becomes of the run when this terminal is left, with the command to paste: short
+    enough to stay on one line."""
+    run = walk.folder.name[16:] if walk.folder else ""
+    where = line((f"from the directory of the project ({walk.folder})", "dim"))
+    if walk.worker == "dead":
+        return [
+            line("Nothing works on the run, and it has no outcome. To finish it:"),
+            line((f"  rollback-tui settle {run}", "strong")),
+            where,
+        ]
+    return [
+        line("The run goes on without this terminal. To see it again:"),
+        line((f"  rollback-tui attach {run}", "strong")),
+        where,
+    ]

@@ -46,4 +46,4 @@ def _replication(activity: Activity) -> str:
         parts.append(count(replication.subscriptions, "subscription"))
     if activity.prepared:
         parts.append(count(len(activity.prepared), "prepared tx", "prepared tx"))
-    return ", ".join(parts) or "no replication"
+    return ", ".join(parts) or "no replica"

@@ -46,7 +46,7 @@ STATUS: dict[str, tuple[str, str, Tone]] = {
     "warn": ("!", "warn", "warn"),
     "fail": ("✗", "fail", "bad"),
     "unknown": ("?", "unknown", "warn"),
-    "overridden": ("o", "set aside", "warn"),
+    "overridden": ("o", "aside", "warn"),
 }
 """Glyph, word and tone of a check's status or a verification's verdict."""
 

@@ -255,10 +255,12 @@ def _hint_run(walk: Walk) -> str:
         if reason := not_ready(walk):
             return f"Blocked: {reason}."
         if not walk.armed:
-            return "This terminal is READ-ONLY: press a to arm it, then type the three texts."
-        return "Type the three texts, then go to Start with tab. Esc leaves a field."
+            return "This terminal is READ-ONLY: press a to arm it, then type the texts."
+        return "Tab goes to the first text; type all, then tab to Start. Esc leaves a field."
     if walk.finished:
         return "The run has ended: n shows the proof, 6 the report."
+    if walk.worker != "running":
+        return "Leave with q, if you like: what is said above holds without this terminal too."
     if not walk.at_controls:
         reason = hands_off(walk)
         if walk.controls is not None and walk.controls.holder:

@@ -11,6 +11,18 @@ from rollback_tui.core.report.words import status
 from rollback_tui.core.run_view import RunView
 from rollback_tui.ui.theme import OUTCOME, Tone
 
+CHOICES = {
+    "roll back": "ROLLBACK: the database stays as it was before the run.",
+    "commit": "COMMIT: the result stands as it is, with what the verifications said of it.",
+    "give up": "The run ends here; nothing was touched, and the applications go on.",
+    "wait on": "The run goes on waiting for these sessions; the door is still open.",
+    "terminate them": "These sessions are ended; their open transactions are rolled back.",
+    "bring it back": "The database becomes again what it was when the door closed.",
+    "leave it": "The door opens on a database that is half way. The report has the command that"
+    " goes on from there.",
+}
+"""What the answers to a run's question come to, in a sentence."""
+
 
 def clock(seconds: float) -> str:
     """Return ``mm:ss``, or ``h:mm:ss`` from an hour on: for ages and running clocks.

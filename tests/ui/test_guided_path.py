@@ -102,7 +102,7 @@ def test_leaving_a_run_that_goes_on(world: World) -> None:
         await confirm(t)
         await t.until("run: checkpoint")
         await t.press("q")
-        await t.until("Leave?", "rollback-tui attach /srv/rollback_runs/run-1")
+        await t.until("Leave?", "rollback-tui attach", "/srv/rollback_runs/run-1")
         await t.press("enter")
         assert "Leave?" not in t.text, "enter on the first button must stay"
         await t.press("q", "tab", "enter")

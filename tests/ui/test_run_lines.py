@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from rollback_tui.core import events as ev
-from rollback_tui.core.run_view import RunView
+from rollback_tui.core.run_view import RunView, StatementView
 from rollback_tui.ui.walk import Walk
-from rollback_tui.ui.widgets.run_lines import NAMES, log_line, phase_lines, statement_row
+from rollback_tui.ui.widgets.run_lines import NAMES, log_line, now_line, phase_lines, statement_row
 from tests.core.example import plan, records, recovered_from_the_clone, stopped_in_the_middle, view
 
 
@@ -58,4 +59,27 @@ def test_a_copy_that_was_dropped_is_said() -> None:
 
 def test_a_statement_that_an_earlier_run_did_says_so() -> None:
     found = view(*stopped_in_the_middle())
-    assert statement_row(found.statements[0], plan())[-1].plain.strip() == "done before"
+    assert statement_row(found.statements[0], plan(), ended=True)[-1].plain.strip() == "done before"
+
+
+def test_nothing_is_under_way_in_a_run_that_has_ended() -> None:
+    begun = StatementView(1, "running")
+    *_, before = statement_row(begun, plan(), ended=False)
+    mark, *_, after = statement_row(begun, plan(), ended=True)
+    assert (before.plain.strip(), after.plain.strip()) == ("running", "stopped")
+    assert mark.plain == "✗"
+
+
+def test_between_two_phases_the_next_one_is_named() -> None:
+    done = view(
+        ev.PhaseStarted(phase="preflight"),
+        ev.PhaseFinished(phase="preflight", status="done", seconds=0.1),
+    )
+    assert "next: checkpoint" in now_line(Walk(view=done), 0.0).plain
+
+
+def test_the_command_that_settles_stands_on_a_line_of_its_own() -> None:
+    walk = Walk(view=view(), worker="dead", folder=Path("/srv/rollback_runs/run-1"))
+    rows = now_line(walk, 0.0).plain.splitlines()
+    assert rows[-1].strip().startswith("rollback-tui settle")
+    assert all(len(row) < 80 for row in rows)

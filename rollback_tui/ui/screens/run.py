@@ -39,6 +39,8 @@ class RunScreen(StepScreen):
     """First the confirmation; once a run exists, what its journal says."""
 
     STEP = 4
+    # Textual would focus a field of the confirmation, also beside a console that hides it.
+    AUTO_FOCUS = ""
     HELP = (
         "Before the run: type the database's name, the target version and a reason; Start works "
         "only when all match and this terminal is armed. During the run: phases with their time, "
@@ -58,6 +60,7 @@ class RunScreen(StepScreen):
         self._logged = 0
         self._log_of: object = None
         self._was_asking = False
+        self._phase_row = -1
 
     def compose_body(self) -> ComposeResult:
         """The confirmation, and the console that takes its place."""
@@ -132,8 +135,10 @@ class RunScreen(StepScreen):
             return
         finished = sum(s.status == "done" for s in view.statements)
         table.border_title = f"statements · {finished} of {len(view.statements)} done"
-        before = table.row_count
-        table.show_rows([(str(s.index), statement_row(s, plan)) for s in view.statements])
+        before, ended = table.row_count, view.finished is not None
+        table.show_rows(
+            [(str(s.index), statement_row(s, plan, ended=ended)) for s in view.statements]
+        )
         now = next((s for s in view.statements if s.status in ("running", "failed")), None)
         if now is not None and before:
             table.go_to(str(now.index))
@@ -159,8 +164,18 @@ class RunScreen(StepScreen):
         now = time.monotonic()
         self.query_one("#clocks", Bar).say(clocks(walk, now))
         self.query_one("#now", Bar).say(now_line(walk, now))
-        self.query_one("#phase-lines", Bar).say(phase_lines(walk, now))
+        phases = phase_lines(walk, now)
+        self.query_one("#phase-lines", Bar).say(phases)
+        self._follow_phase(phases.plain.splitlines())
         self.query_one(QuestionPanel).tick(walk)
+
+    def _follow_phase(self, rows: list[str]) -> None:
+        """Keep the phase that runs in sight where not all have room; scroll only when it moves."""
+        running = next((n for n, row in enumerate(rows) if row.startswith(" ▸")), -1)
+        if running != self._phase_row:
+            self._phase_row = running
+            pane = self.query_one("#phases", VerticalScroll)
+            pane.scroll_to(y=running - pane.size.height + 2, animate=False)
 
     @on(DataTable.RowSelected, "#statements")
     def _read_statement(self, event: DataTable.RowSelected) -> None:
@@ -190,6 +205,12 @@ class RunScreen(StepScreen):
     def _answered(self, message: Answer) -> None:
         self.answer(message.choice)
 
+    def armed(self) -> None:
+        """Go on to the first text: what is typed next must not be taken for keys."""
+        if self.walk_value.folder is None:
+            # After the question has closed, which puts the focus on Cancel again.
+            self.call_after_refresh(self.query_one(TypedConfirm).focus_first_text)
+
     def action_leave_field(self) -> None:
         """Go from a field to the harmless button."""
         if self.walk_value.folder is None:
@@ -207,6 +228,8 @@ class RunScreen(StepScreen):
                 return "the run has ended"
             if reason := hands_off(self.walk_value):
                 return reason
+            if self.walk_value.worker != "running":
+                return "nothing answers that could abort the run"
             if view is None:
                 return "the run has not said anything yet"
             if not view.may_abort:

@@ -48,7 +48,7 @@ class SafetyScreen(StepScreen):
         yield Bar(id="verdict")
         yield Bar(id="waiting")
         with Container(id="pair"):
-            yield LiveTable((Column("status", "", 11), Column("title", "check", 0)), id="checks")
+            yield LiveTable((Column("status", "", 9), Column("title", "check", 0)), id="checks")
             with VerticalScroll(id="evidence"):
                 yield Static("", id="evidence-text", markup=False)
 

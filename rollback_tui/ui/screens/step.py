@@ -23,6 +23,7 @@ from rollback_tui.ui.widgets.status_bar import (
     StepBar,
     is_production,
 )
+from rollback_tui.ui.wording import CHOICES
 
 if TYPE_CHECKING:
     from rollback_tui.ui.app import RollbackApp
@@ -249,6 +250,7 @@ class StepScreen(Screen[None]):
                 line("It is what happens anyway when nobody answers.")
                 if harmless
                 else line("The run goes on with this at once. It cannot be taken back."),
+                line((CHOICES.get(choice, ""), "warn")),
             ],
             yes=f"Yes: {choice}",
             no="Not yet",
@@ -268,6 +270,10 @@ class StepScreen(Screen[None]):
     def _armed(self, yes: bool | None) -> None:
         if yes:
             self.guide.arm(True)
+            self.armed()
+
+    def armed(self) -> None:
+        """Do what comes after arming on this step."""
 
 
 def _not_to_take(walk: Walk) -> str:

@@ -17,6 +17,7 @@ from rollback_tui.ui.messages import Answer
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import STATUS, Tone, cell, line, lines
 from rollback_tui.ui.walk import Walk
+from rollback_tui.ui.widgets.dialogs import Read
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.question_panel import QuestionPanel
 from rollback_tui.ui.widgets.run_lines import alarm_lines
@@ -76,6 +77,13 @@ class VerifyScreen(StepScreen):
     @on(DataTable.RowHighlighted, "#proofs")
     def _highlighted(self) -> None:
         self._show_evidence()
+
+    @on(DataTable.RowSelected, "#proofs")
+    def _read(self, event: DataTable.RowSelected) -> None:
+        """Show one of them in the width of the screen."""
+        for key, _, title, text in items(self.walk_value.view or RunView()):
+            if key == event.row_key.value:
+                self.app.push_screen(Read(title, text))
 
     @on(Answer)
     def _answered(self, message: Answer) -> None:

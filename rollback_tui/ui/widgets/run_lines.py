@@ -93,9 +93,20 @@ def now_line(walk: Walk, now: float) -> Content:
     if progress is not None and view.phase is not None and progress.phase == view.phase.phase:
         of = f" {progress.done:,} of {progress.total:,}" if progress.done and progress.total else ""
         return line((" ▸ ", "accent"), progress.summary, (of, "dim"))
-    phase = view.phase
-    summary = (phase.summary or NAMES[phase.phase]) if phase else "…"
+    summary = _doing(view)
     return line((" ▸ ", "accent"), summary, (f"  for {clock(since)}", "dim") if since > 3 else "")
+
+
+def _doing(view: RunView) -> str:
+    """Return the phase, with the statement that is under way; between two phases, the next."""
+    phase = view.phase
+    if phase is None:
+        following = [NAMES[p.phase] for p in view.phases if p.status == "waiting"]
+        return f"next: {following[0]}" if following else "…"
+    now = next((s.index for s in view.statements if s.status == "running"), None)
+    if phase.phase == "execute" and now is not None:
+        return f"statement {now} of {len(view.statements)}"
+    return phase.summary or NAMES[phase.phase]
 
 
 def _no_sign_of_life(walk: Walk, now: float) -> Content:
@@ -125,10 +136,8 @@ def _no_sign_of_life(walk: Walk, now: float) -> Content:
         [
             line((f" THE WORKER IS GONE since {silent} and the run has not ended. ", "alarm")),
             line(" Its guardian settles the run by itself: wait for the outcome here."),
-            line(
-                " Nothing within a minute: the guardian is gone too. Then type: ",
-                (f"rollback-tui settle {short}".rstrip(), "strong"),
-            ),
+            line(" Nothing within a minute: the guardian is gone too. Then leave, and type:"),
+            line((f"   rollback-tui settle {short}".rstrip(), "strong")),
         ]
     )
 
@@ -155,15 +164,17 @@ def phase_lines(walk: Walk, now: float) -> Content:
     return lines(rows)
 
 
-def statement_row(view: StatementView, plan: Plan) -> tuple[Text, ...]:
-    """Return the cells of one statement: mark, number, what, rows, time."""
+def statement_row(view: StatementView, plan: Plan, *, ended: bool) -> tuple[Text, ...]:
+    """Return the cells of one statement: mark, number, what, rows, time. ``ended``: the run has
+    its outcome, so that nothing is under way any more."""
     glyph, tone = PROGRESS[view.status]
     statement = plan.statements[view.index - 1]
-    what = f"{statement.effect.kind} {objects_of(statement)}"
-    if statement.effect.kind == "unknown":
-        what = shorten(statement.sql, 80)
+    objects = objects_of(statement)
+    what = f"{statement.effect.kind} {objects}" if objects else shorten(statement.sql, 80)
     time = view.status if view.status in ("running", "failed") else took(view.seconds)
-    if view.status == "rolled back":
+    if view.status == "running" and ended:
+        (glyph, tone), time = PROGRESS["failed"], "stopped"
+    elif view.status == "rolled back":
         time = "undone"
     elif view.status == "skipped":
         time = "done before"

@@ -110,8 +110,12 @@ def run_state(walk: Walk) -> tuple[str, Tone]:
         return "run: NO WORKER", "alarm"
     if walk.worker == "stopped":
         return "run: STALE", "alarm"
-    phase = walk.view.phase if walk.view else None
-    return f"run: {phase.phase if phase else 'starting'}", "accent"
+    if walk.view is None or walk.view.started is None:
+        return "run: starting", "accent"
+    if walk.view.question is not None:
+        return "run: ASKS", "armed"
+    # Between two phases it is none of them, and not starting either.
+    return f"run: {walk.view.phase.phase if walk.view.phase else 'at work'}", "accent"
 
 
 class StatusBar(Bar):

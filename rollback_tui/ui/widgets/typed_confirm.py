@@ -61,6 +61,13 @@ class TypedConfirm(Vertical):
         """Focus the harmless button."""
         self.query_one("#confirm-no", Button).focus()
 
+    def focus_first_text(self) -> None:
+        """Focus the first text that does not match yet. Enter in it says yes to nothing."""
+        for name in FIELDS:
+            if self._wanted.get(name) != "" and not self._matches(name):
+                self.query_one(f"#field-{name}", Input).focus()
+                return
+
     def show(self, walk: Walk) -> None:
         """Show what would be confirmed now."""
         plan, target = walk.plan, walk.target
