@@ -160,7 +160,7 @@ def _migrations(given: Common, connection: Connection) -> Iterator[Finding]:
     except RollbackTuiError as error:
         yield "bad", error.summary, error.remedy
         return
-    yield "ok", f"{found.framework}: {'; '.join(found.why)}", ""
+    yield "ok", f"{found.framework}: {' '.join(found.why)}", ""
     if past.problem:
         yield "bad", past.problem, "Repair that with the framework's own command."
     applied = past.applied

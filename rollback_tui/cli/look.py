@@ -25,9 +25,10 @@ from rollback_tui.ui.operations import Choice
 @common
 def state(given: Common) -> None:
     """What the database is doing now."""
-    warn(given)
     with contextlib.closing(Session(given)) as session:
-        target, now, tables = session.target(), session.activity(), session.tables()
+        target = session.target()
+        warn(given)
+        now, tables = session.activity(), session.tables()
         schema = session.schema_fingerprint()
         try:
             applied = session.plan(Choice()).applied
@@ -93,8 +94,9 @@ def plan(given: Common, choice: Choice, script: Path | None, offline: bool) -> N
 
         print_json(split_file(script, offline=offline))
         return
-    warn(given)
     with contextlib.closing(Session(given)) as session:
+        session.target()
+        warn(given)
         made = session.plan(choice)
     if given.as_json:
         print_json(plan_shape(made))
@@ -114,7 +116,8 @@ def _print_plan(made: Plan) -> None:
             " only the checkpoint brings it back."
         )
     for migration in made.migrations:
-        click.echo(printable(f"\n{migration.version} {migration.name}"))
+        click.echo()
+        click.echo(printable(f"{migration.version} {migration.name}"))
         if migration.script is None:
             click.echo(f"  NO DOWN MIGRATION: {printable(migration.why_no_script)}")
             continue
@@ -139,8 +142,9 @@ def _print_plan(made: Plan) -> None:
 @common
 def check(given: Common, choice: Choice) -> None:
     """The safety checks; exit 0 when it is safe to roll back, 1 when not."""
-    warn(given)
     with contextlib.closing(Session(given)) as session:
+        session.target()
+        warn(given)
         results = session.checks(session.plan(choice))
     safe = may_roll_back(results, {})
     if given.as_json:

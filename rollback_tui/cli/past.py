@@ -52,7 +52,7 @@ def history(given: Common, as_csv: bool) -> None:
         click.echo(
             printable(
                 f"{run.run[:8]}  {run.started_at}  {run.outcome:<14}"
-                f"  {humanize.precisedelta(run.seconds, format='%0.1f'):<16}"
+                f"  {humanize.precisedelta(run.seconds, format='%0.1f'):<28}"
                 f"  {run.database}  {' '.join(run.versions)}"
             )
         )

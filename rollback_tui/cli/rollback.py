@@ -112,10 +112,15 @@ def settle(given: Common, run_id: str | None) -> None:
     if given.as_json:
         click.echo(inert_json(msgspec.json.encode(finished)))
     else:
-        click.echo(printable(f"{finished.outcome}: {finished.summary}"))
-        for command in finished.next_commands:
-            click.echo(f"  {printable(command)}")
+        say_outcome(finished)
     sys.exit(EXIT_CODES[finished.outcome])
+
+
+def say_outcome(finished: RunFinished) -> None:
+    """Print the outcome, and the commands that come next, each a line to copy."""
+    click.echo(printable(f"{finished.outcome}: {finished.summary}"))
+    for command in finished.next_commands:
+        click.echo(f"  {printable(command)}")
 
 
 def _to_settle(given: Common, run_id: str | None) -> Path:

@@ -10,6 +10,7 @@ import click
 
 from rollback_tui.cli.beside import no_screen
 from rollback_tui.cli.options import Common, common, how_far
+from rollback_tui.cli.rollback import say_outcome
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.run import feed
 from rollback_tui.ui.operations import Choice
@@ -64,7 +65,16 @@ def open_screens(given: Common, *, folder: Path | None = None, choice: Choice | 
     with contextlib.suppress(OSError):
         if app.guide.walk.settling:
             click.echo("Settling goes on without this terminal. Its outcome: rollback-tui history")
-        if app.running_folder is not None:
+        view = app.guide.walk.view
+        if view is not None and view.finished is not None:
+            # On the screens the commands are wrapped; here they can be copied.
+            say_outcome(view.finished)
+        elif app.running_folder is not None:
             run = app.running_folder.name[16:]
-            click.echo(f"The run goes on without this terminal. See it: rollback-tui attach {run}")
+            if app.guide.walk.worker == "dead":
+                click.echo(f"Nothing works on the run. Finish it: rollback-tui settle {run}")
+            else:
+                click.echo(
+                    f"The run goes on without this terminal. See it: rollback-tui attach {run}"
+                )
     return code if isinstance(code, int) else (app.return_code or 0)

@@ -79,7 +79,8 @@ def test_after_guardian_and_worker_were_killed_nothing_begins_before_the_run_is_
 
     looked = project.command("state")
     assert looked.returncode == 2
-    assert f"warning: run {short} of {project.database.name} has no outcome" in looked.stderr
+    assert f"error: run {short} of {project.database.name} has no outcome" in looked.stderr
+    assert looked.stderr.count("has no outcome") == 1
     assert f"  → rollback-tui settle {short}" in looked.stderr
     assert "its door is CLOSED" in looked.stderr
 
