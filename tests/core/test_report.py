@@ -298,7 +298,11 @@ DIED = (ev.PhaseStarted(phase="commit"), ev.Committed(xid="1"), finished("rolled
 @pytest.mark.parametrize(
     ("events", "words"),
     [
-        ((ROW,), "unanswered, decided by the run's own row in rollback_tui.runs (journal 17:abab"),
+        (
+            (ROW,),
+            "not sent yet; without an answer decided by the run's own row in rollback_tui.runs",
+        ),
+        ((ROW, LOST[0]), "unanswered, decided by the run's own row in rollback_tui.runs (journal"),
         ((TABLE,), "decided by the version table, because: no CREATE on the database"),
         ((ROW, ev.Committed(xid="1"), finished("rolled_back")), "answered; otherwise decided by"),
         ((TABLE, *LOST), "no answer: reset; decided by the version table"),

@@ -294,7 +294,7 @@ def _statements(view: RunView) -> list[str]:
                 str(s.index),
                 str(plan[s.index].line),
                 markdown(shorten(plan[s.index].sql, 90)),
-                "not run" if s.status == "waiting" and view.finished else s.status,
+                words.progress(s, ended=view.finished is not None),
                 words.seconds(s.seconds) if s.seconds is not None else "",
                 markdown(s.command_tag),
             )

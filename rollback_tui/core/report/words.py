@@ -8,7 +8,7 @@ import humanize
 
 from rollback_tui.core.events import RunRowInserted
 from rollback_tui.core.model import Outcome, Rung
-from rollback_tui.core.run_view import RunView
+from rollback_tui.core.run_view import RunView, StatementView
 
 OUTCOMES: dict[Outcome, str] = {
     "refused": "Refused: nothing was touched",
@@ -117,7 +117,17 @@ def commit(view: RunView) -> str:
         return f"{phase.summary}; decided by {judge(view.judge)}"
     if view.committed:
         return f"answered; otherwise decided by {judge(view.judge)}"
-    return "" if view.finished is not None else f"unanswered, decided by {judge(view.judge)}"
+    if view.finished is not None:
+        return ""
+    said = "not sent yet; without an answer" if phase.status == "waiting" else "unanswered,"
+    return f"{said} decided by {judge(view.judge)}"
+
+
+def progress(statement: StatementView, *, ended: bool) -> str:
+    """Return how far a statement came; in a run that has ended nothing is under way."""
+    if ended and statement.status in ("waiting", "running"):
+        return "not run" if statement.status == "waiting" else "begun, no answer seen"
+    return statement.status
 
 
 def drop_statement(database: str) -> str:
