@@ -157,8 +157,11 @@ class RollbackApp(App[int]):
         self.exit(self._code())
 
     def _code(self) -> int:
-        view = self.guide.walk.view
-        return EXIT_CODES[view.outcome] if view is not None and view.outcome else 0
+        walk = self.guide.walk
+        if walk.view is not None and walk.view.outcome:
+            return EXIT_CODES[walk.view.outcome]
+        # Left beside a run that nothing works on: somebody has to settle it.
+        return EXIT_CODES["needs_operator"] if walk.running and walk.worker == "dead" else 0
 
     async def action_quit(self) -> None:
         """Leave; inside a question only cancel that; ask when something would be lost."""

@@ -260,7 +260,7 @@ def _hint_run(walk: Walk) -> str:
     if walk.finished:
         return "The run has ended: n shows the proof, 6 the report."
     if walk.worker != "running":
-        return "Leave with q, if you like: what is said above holds without this terminal too."
+        return "What is said above holds without this terminal too; q leaves."
     if not walk.at_controls:
         reason = hands_off(walk)
         if walk.controls is not None and walk.controls.holder:

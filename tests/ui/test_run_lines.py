@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 
 from rollback_tui.core import events as ev
+from rollback_tui.core.claim import Controls
 from rollback_tui.core.run_view import RunView, StatementView
-from rollback_tui.ui.walk import Walk
+from rollback_tui.ui.walk import Walk, hint
 from rollback_tui.ui.widgets.run_lines import NAMES, log_line, now_line, phase_lines, statement_row
 from tests.core.example import plan, records, recovered_from_the_clone, stopped_in_the_middle, view
 
@@ -83,3 +85,13 @@ def test_the_command_that_settles_stands_on_a_line_of_its_own() -> None:
     rows = now_line(walk, 0.0).plain.splitlines()
     assert rows[-1].strip().startswith("rollback-tui settle")
     assert all(len(row) < 80 for row in rows)
+
+
+def test_a_run_that_nothing_works_on_is_not_said_to_go_on() -> None:
+    walk = Walk(view=view(), worker="dead", folder=Path("/srv/rollback_runs/run-1"))
+    at_controls = msgspec.structs.replace(walk, controls=Controls(mine=True))
+    said, _ = hint(at_controls, 4)
+    assert "goes on" not in said
+    assert "aborts" not in said
+    living, _ = hint(msgspec.structs.replace(at_controls, worker="running"), 4)
+    assert "goes on" in living

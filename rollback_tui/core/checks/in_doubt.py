@@ -7,7 +7,7 @@ from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import CheckResult
 
 RUN_ROW = Question("run_row", "In-doubt COMMIT can be decided")
-STANDBY = Question("synchronous_standby", "COMMIT waits for nobody who is away")
+STANDBY = Question("synchronous_standby", "No synchronous standby is away")
 
 
 def run_row(facts: Facts) -> CheckResult:
