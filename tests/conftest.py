@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,11 @@ from tests.faults.table import pytest_terminal_summary as pytest_terminal_summar
 
 SETTINGS = {"max_prepared_transactions": "10"}
 """Off by default, and some tests prepare transactions."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two test processes a core: most of what is tested is waited for, not computed."""
+    return min(8, 2 * (os.cpu_count() or 1))
 
 
 @dataclass
