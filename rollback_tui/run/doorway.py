@@ -18,7 +18,7 @@ from rollback_tui.postgres.privileges import privileges
 from rollback_tui.run import hooks
 from rollback_tui.run.context import MAKING_SECONDS, Run, summary_of
 from rollback_tui.run.keeper import Keeper, sweep
-from rollback_tui.run.opening import drop_placeholder, exchange, open_door
+from rollback_tui.run.opening import drop_placeholder, exchange, open_door, quoted
 
 __all__ = ["Keeper", "close_door", "open_door", "prepare_door", "reopen", "sweep"]
 
@@ -103,6 +103,14 @@ def _shut(run: Run, choice: door.Choice, keeper: Keeper) -> str:
     here = rename.place(maintenance, run.target_oid)
     if here is None:
         raise RunRefused(f"{printable(run.database)} is gone", "Somebody dropped it.")
+    if choice.rung == "limit" and here.connection_limit == 0:
+        # Put back at the end, 0 would keep everybody out.
+        raise RunRefused(
+            f"the connection limit of {printable(run.database)} is 0 already:"
+            " another run, or somebody, has closed it",
+            f"Look at `rollback-tui history`; if nobody needs it: ALTER DATABASE"
+            f" {quoted(run.database)} CONNECTION LIMIT -1;",
+        )
     closed = ev.DoorClosed(rung=choice.rung, connection_limit=here.connection_limit)
     if choice.rung == "rename":
         closed = _renaming(run, maintenance, here)

@@ -95,10 +95,9 @@ def says_committed(run: Run, connection: Connection) -> bool:
     Raises RollbackTuiError or psycopg.Error when that cannot be told.
     """
     judge = run.view.judge
-    if judge is None:
-        # COMMIT is sent long after this; the worker died in between.
-        return False
-    if judge.judge == "run row":
+    if judge is None or judge.judge == "run row":
+        # None: COMMIT is sent long after this, and the worker died in between. But a damaged disk
+        # may have taken the journal's last lines, and the row would still be there.
         return run_row.committed(connection, run.request.run)
     return version_says_committed(run, connection)
 

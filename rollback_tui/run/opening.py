@@ -169,22 +169,23 @@ def exchange(run: Run, text: str, *oids: int) -> None:
 
 def _by_hand(run: Run, closed: ev.DoorClosed, renamed: str = "") -> str:
     """What to type, from the maintenance database, when we cannot open it."""
-    name = _quoted(run.database)
+    name = quoted(run.database)
     if closed.rung != "rename":
         return (
             f"As owner or superuser: ALTER DATABASE {name}"
             f" CONNECTION LIMIT {closed.connection_limit};"
         )
-    behind, spare = _quoted(renamed or closed.renamed_to), _quoted(closed.placeholder)
+    behind, spare = quoted(renamed or closed.renamed_to), quoted(closed.placeholder)
     return (
         "As owner with CREATEDB or superuser, in the database"
-        f" {_quoted(run.settings.connection.maintenance_database)}: if {behind} exists, end who is"
+        f" {quoted(run.settings.connection.maintenance_database)}: if {behind} exists, end who is"
         f" inside, then BEGIN; ALTER DATABASE {name} RENAME TO {spare}; ALTER DATABASE {behind}"
         f" RENAME TO {name}; COMMIT; and always: ALTER DATABASE {name} ALLOW_CONNECTIONS true;"
     )
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as the operator may paste it into SQL."""
     return printable('"' + name.replace('"', '""') + '"')
 
 
@@ -198,7 +199,7 @@ def _compare(run: Run, closed: ev.DoorClosed) -> None:
             ev.Alarm(
                 summary=f"{printable(run.database)} is not as it was before the door closed:"
                 f" {printable(', '.join(different))}",
-                remedy=f"Look at it with \\l+ and \\drds {_quoted(run.database)} in psql: somebody"
+                remedy=f"Look at it with \\l+ and \\drds {quoted(run.database)} in psql: somebody"
                 " changed it while the run had the database.",
             )
         )

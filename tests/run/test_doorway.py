@@ -480,6 +480,22 @@ def test_a_lower_rung_by_choice_opens_again(database: Database, tmp_path: Path, 
     database.connect()
 
 
+def test_a_limit_that_somebody_set_to_nothing_is_not_taken_for_the_one_to_put_back(
+    database: Database, tmp_path: Path
+) -> None:
+    limit = sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}")
+    with (
+        opened_run(database.dsn, tmp_path, with_door(rung="limit")) as run,
+        psycopg.connect(database.server.dsn(), autocommit=True) as admin,
+    ):
+        admin.execute(limit.format(sql.Identifier(database.name), sql.Literal(0)))
+        with pytest.raises(RunRefused, match="is 0 already"):
+            close_door(run)
+        assert run.view.door is None
+        admin.execute(limit.format(sql.Identifier(database.name), sql.Literal(-1)))
+    database.connect()
+
+
 def test_allow_listed_sessions_stay_inside_on_the_rung_below(
     database: Database, tmp_path: Path
 ) -> None:
