@@ -77,7 +77,11 @@ def now_line(walk: Walk, now: float) -> Content:
         failed = view.failure
         where = f" statement {failed.index}, line {failed.line}: "
         said = line((where, "bad"), (f"{failed.sqlstate} {failed.message}", "bad"))
-        return said if view.finished is None else lines([line(" ", view.finished.summary), said])
+        if view.finished is None:
+            return said
+        ended = line(" ", view.finished.summary)
+        # Mostly the summary says it already: twice would cost the lines of the phases.
+        return ended if failed.message in view.finished.summary else lines([ended, said])
     if view.finished is not None:
         return line(" ", view.finished.summary)
     since = max(0.0, now - walk.moved_at)

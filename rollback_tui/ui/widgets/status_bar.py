@@ -113,7 +113,7 @@ def run_state(walk: Walk) -> tuple[str, Tone]:
     if walk.view is None or walk.view.started is None:
         return "run: starting", "accent"
     if walk.view.question is not None:
-        return "run: ASKS", "armed"
+        return " run: ASKS ", "armed"
     # Between two phases it is none of them, and not starting either.
     return f"run: {walk.view.phase.phase if walk.view.phase else 'at work'}", "accent"
 
