@@ -31,7 +31,7 @@ def test_start_works_only_when_it_was_typed_that_it_cannot_be_undone(
     async def script(t: Terminal) -> None:
         await to_confirmation(t)
         await t.until("what is done stays done", "cannot be undone")
-        await t.press("3")
+        await t.press("escape", "3")
         await t.until("NOT ONE TRANSACTION")
         await t.press("4")
         await t.focus("#field-database")
