@@ -18,6 +18,15 @@ SETTINGS = {"max_prepared_transactions": "10"}
 """Off by default, and some tests prepare transactions."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-fault",
+        action="store_true",
+        help="run the whole fault matrix; otherwise the worker is killed at every second point,"
+        " and each other fault tried at every fourth",
+    )
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Two test processes a core: most of what is tested is waited for, not computed."""
     return min(8, 2 * (os.cpu_count() or 1))

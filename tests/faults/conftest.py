@@ -12,6 +12,32 @@ from tests.conftest import SETTINGS
 from tests.faults.scenario import Case, Template, fresh_case, make_template
 from tests.faults.server import FragileServer
 
+STEPS = {"test_worker_is_killed": 2, "test_worker_is_killed_while_it_recovers": 2}
+"""Each so-many-th point is tried in every run of the tests; of the other faults each fourth."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Thin the matrix, unless ``--every-fault`` asks for all of it: it takes a quarter of an hour
+    on two cores. What happens at COMMIT and inside an act is always kept."""
+    if config.getoption("--every-fault"):
+        return
+    place: dict[str, int] = {}
+    left_out = []
+    for item in items:
+        if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+            continue
+        point = item.callspec.params.get("point")
+        if not item.nodeid.startswith("tests/faults/") or point is None:
+            continue
+        name = item.originalname
+        place[name] = place.get(name, -1) + 1
+        kept = "COMMIT" in point or point.startswith("during")
+        if not kept and place[name] % STEPS.get(name, 4):
+            left_out.append(item)
+    config.hook.pytest_deselected(items=left_out)
+    gone = set(left_out)
+    items[:] = [item for item in items if item not in gone]
+
 
 @pytest.fixture(scope="session")
 def fragile_server() -> Iterator[FragileServer]:
