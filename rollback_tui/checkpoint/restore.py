@@ -42,6 +42,10 @@ nobody has been promised anything of it. Nor must a role that is read-only by de
 _OPTIONS = "-c synchronous_commit=local -c default_transaction_read_only=off"
 """Likewise, for pg_restore."""
 
+_ON_TOP = 60.0
+"""Seconds beyond a deadline after which a connection itself is given up: what comes first ends
+the work in good order, and what is half made is dropped over this very connection."""
+
 _TABLE = re.compile(r'processing data for table "(.*)$')
 
 _REMEDIES = (
@@ -104,7 +108,7 @@ def restore_beside(
     verified = verify(checkpoint, fingerprint=fingerprint, aborted=aborted, seconds=seconds)
     manifest = verified.manifest
     _checked_name(new_database)
-    with contextlib.closing(connect(maintenance_dsn, patience=seconds)) as maintenance:
+    with contextlib.closing(connect(maintenance_dsn, patience=seconds + _ON_TOP)) as maintenance:
         maintenance.execute(_LOCAL)
         _create(maintenance, manifest, new_database)
         try:
@@ -161,7 +165,7 @@ def _load(
     """Run pg_restore with owners and privileges, stopping at the first error."""
     used = parameters(dsn)
     used["options"] = f"{used.get('options', '')} {_OPTIONS}".strip()
-    with contextlib.closing(connect(dsn, patience=seconds)) as connection:
+    with contextlib.closing(connect(dsn, patience=seconds + _ON_TOP)) as connection:
         tool = restore_tool(manifest, connection.info.server_version // 10000)
     total = len(manifest.tables)
     shown = {table.name.partition("\n")[0]: table.name for table in manifest.tables}
@@ -197,7 +201,7 @@ def _load(
 
 def _analyze(dsn: str, seconds: float) -> None:
     """Collect statistics, without which the planner guesses; what we may not, stays without."""
-    with contextlib.closing(connect(dsn, patience=seconds)) as connection:
+    with contextlib.closing(connect(dsn, patience=seconds + _ON_TOP)) as connection:
         try:
             connection.execute("SET statement_timeout = 0")
             connection.execute(_LOCAL)
