@@ -193,14 +193,20 @@ def drop_statement(connection: Connection, name: str) -> str:
 
 def clone_commands(run: Run) -> tuple[str, ...]:
     """Return what the operator may type about the copy that was kept; nothing without one."""
-    standing = run.view.clone
-    if standing is None:
+    standing, started = run.view.clone, run.view.started
+    if standing is None or started is None:
         return ()
-    maintenance = run.settings.connection.maintenance_database
+    # Spelt out: where it is pasted, the environment may lead to another server.
+    where = {
+        "-h": started.target.host,
+        "-p": str(started.target.port),
+        "-U": started.target.user,
+        "-d": run.settings.connection.maintenance_database,
+    }
+    psql = " ".join(f"{option} {shlex.quote(printable(value))}" for option, value in where.items())
     allow = f"ALTER DATABASE {_quoted(standing.database)} ALLOW_CONNECTIONS true"
     return (
-        f"psql -d {shlex.quote(maintenance)} -c {shlex.quote(printable(allow))}"
-        "   # the database as it was before the run",
+        f"psql {psql} -c {shlex.quote(printable(allow))}   # the database as it was before the run",
         "rollback-tui checkpoint prune   # lists it; with --yes drops it",
     )
 

@@ -159,7 +159,8 @@ def _resumption(
     statements = {s.index: s for s in plan.statements}
     steps = {s.index - shift: s for s in came.steps if s.index - shift in statements}
     undecided = {i for i, s in steps.items() if s.state == "unknown"}
-    for index in sorted({*skip, *redo} - undecided):
+    refused = {i for i, s in steps.items() if s.refused}
+    for index in sorted({*(set(skip) - refused), *redo} - undecided):
         raise RunRefused(
             f"statement {index} is not one that has to be decided", _decidable(undecided)
         )

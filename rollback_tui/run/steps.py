@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Plan, Statement, Value
 from rollback_tui.core.run_view import RunView, StatementView
@@ -34,6 +36,8 @@ class Step(Value, frozen=True, kw_only=True):
     why: str = ""
     invalid_indexes: tuple[str, ...] = ()
     """What it left half built: to be dropped before it is done again."""
+    refused: bool = False
+    """The server refused it: it would again, unless the operator says that it is not needed."""
 
 
 class Standing(Value, frozen=True, kw_only=True):
@@ -98,7 +102,9 @@ def standing(connection: Connection, view: RunView, applied: list[str]) -> Stand
                 why = f"{migration.version} is out of the version table"
                 found.append(Step(index=statement.index, state="done", why=why))
             else:
-                found.append(_step(connection, view, statement, seen[statement.index], counted))
+                step = _step(connection, view, statement, seen[statement.index], counted)
+                refused = seen[statement.index].status == "failed" and step.state != "done"
+                found.append(msgspec.structs.replace(step, refused=refused))
     return Standing(steps=tuple(found), left=tuple(left))
 
 
@@ -264,7 +270,16 @@ def resume_commands(view: RunView) -> tuple[str, ...]:
     begun = view.started
     if begun is None or view.steps is None or view.committed or view.swapped is not None:
         return ()
-    return (f"rollback-tui run --confirm {begun.target.database} --resume {begun.run}",)
+    command = f"rollback-tui run --confirm {begun.target.database} --resume {begun.run}"
+    first = begun.plan.migrations[0].script
+    refused = view.failure.index if view.failure else 0
+    if not refused or first is None or refused > len(first.statements):
+        # Of a later migration it would have another number: those before are crossed out.
+        return (command,)
+    return (
+        command,
+        f"{command} --skip {refused}   # when what statement {refused} is for is so already",
+    )
 
 
 def _listed(indexes: tuple[int, ...]) -> str:

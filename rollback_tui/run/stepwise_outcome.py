@@ -52,7 +52,7 @@ def _judge_result(run: Run) -> tuple[Outcome, str]:
     run.skip("commit", _NO_COMMIT)
     run.begin_cleaning_up()
     if _brought_back(run, f"All statements are done, and it is not as expected: {words}"):
-        return "recovered", f"Not as expected ({words}). The checkpoint was brought back."
+        return "recovered", f"Not as expected ({words}). {_back_to(run)}"
     if run.view.swapped is not None:
         return "needs_operator", f"Not as expected ({words}). {_UNPROVEN}"
     return "needs_operator", f"All statements are done, but: {words}."
@@ -93,10 +93,20 @@ def _stopped(run: Run, keeper: Keeper | None, why: str) -> tuple[Outcome, str]:
         return _nothing_done(run, keeper, why)
     run.write(ev.Progress(phase="execute", summary=now.describe()))
     if _brought_back(run, f"{why}. {now.describe()}"):
-        return "recovered", f"{why}. The database was brought back from the checkpoint."
+        return "recovered", f"{why}. {_back_to(run)}"
     if run.view.swapped is not None:
         return "needs_operator", f"{why}. {_UNPROVEN}"
     return "needs_operator", printable(f"{why}. Left half way: {now.describe()}.")
+
+
+def _back_to(run: Run) -> str:
+    resumed = run.request.resume
+    if resumed is not None and resumed.run:
+        return (
+            "The database was brought back to what this run found: half way, as run"
+            f" {resumed.run[:8]} had left it."
+        )
+    return "The database was brought back from the checkpoint."
 
 
 def _how_far(run: Run, keeper: Keeper | None) -> Standing:

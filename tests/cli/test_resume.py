@@ -173,6 +173,32 @@ def test_what_nobody_can_know_is_asked(project: Project) -> None:
     assert project.versions() == ["20240101000000"]
 
 
+@pytest.mark.parametrize("left_out", [False, True])
+def test_what_the_server_refuses_again_is_left_out_only_by_the_operator(
+    project: Project, left_out: bool
+) -> None:
+    fails = "DROP INDEX CONCURRENTLY users_email;\nDROP INDEX CONCURRENTLY there_is_none;\n"
+    stepwise(project, fails, OPEN)
+    done = project.command(*project.run_arguments, YES)
+    assert done.returncode == 5
+    last = events(done.stdout)[-1]
+    stopped = run_id(project)
+    assert any(f"--resume {stopped} --skip 2" in text for text in last["next_commands"])
+    (project.directory / "rollback.toml").write_text(
+        (project.directory / "rollback.toml").read_text().replace(OPEN, "")
+    )
+    if left_out:
+        code, found, said = resumed(project, stopped, "--skip", "2")
+        assert code == 0, said
+        assert skipped(found) == [1, 2]
+        assert project.versions() == ["20240101000000"]
+        return
+    code, found, said = resumed(project, stopped)
+    assert code == 4, said
+    assert "half way, as run" in found[-1]["summary"]
+    assert skipped(found) == [1]
+
+
 def test_settings_of_the_session_are_set_again(project: Project) -> None:
     down = (
         "SET rollback.word = 'hello';\nDROP INDEX CONCURRENTLY users_email;\n"

@@ -156,7 +156,9 @@ def test_the_copy_is_journaled_before_it_is_begun(run: Run, project: Project) ->
     comment = databases(project)["__clone_1a2b3c4d"]
     assert comment is not None
     assert "run 1a2b3c4d" in comment
-    assert any("__clone_1a2b3c4d" in command for command in clone_commands(run))
+    allow, _ = clone_commands(run)
+    assert "__clone_1a2b3c4d" in allow
+    assert f"psql -h {project.database.server.host} -p {project.database.server.port}" in allow
 
 
 def test_a_copy_that_stands_is_not_made_again(run: Run) -> None:
