@@ -26,7 +26,6 @@ ALTER TABLE users DROP COLUMN verified_at;
 """
 
 
-SHIFT_TAB = "\x1b[Z"
 
 
 def view(project: Project) -> RunView:
@@ -62,15 +61,15 @@ def walk_to_run(t: Connection, project: Project) -> None:
     t.press("\t\r")
     t.until("ARMED")
     for name, text in (
-        ("reason", "errors since the deploy"),
-        ("version", "20240101000000"),
         ("database", project.database.name),
+        ("version", "20240101000000"),
+        ("reason", "errors since the deploy"),
     ):
-        _one_by_one(t, SHIFT_TAB)
         t.press(text)
         assert soon(lambda t=t, text=text: text in _typed(t), 10), (name, t.read())  # type: ignore[misc]
+        _one_by_one(t, "\t")
     t.until("ready: tab to Start")
-    _one_by_one(t, *("\t" * 4), "\r")
+    _one_by_one(t, "\t", "\r")
     t.until("preflight", "execute")
     assert soon(lambda: in_mid_script(project), 40), t.read()
 
