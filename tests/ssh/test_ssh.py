@@ -26,8 +26,6 @@ ALTER TABLE users DROP COLUMN verified_at;
 """
 
 
-
-
 def view(project: Project) -> RunView:
     """The newest run as its journal tells it now; empty before there is one."""
     try:
