@@ -19,6 +19,7 @@ import humanize
 import psycopg
 from psycopg import sql
 
+from rollback_tui.checkpoint.restore import drop_database
 from rollback_tui.config import CheckpointSettings
 from rollback_tui.core.errors import CheckpointError
 from rollback_tui.core.facts import CloneFacts
@@ -263,11 +264,11 @@ def make(
         oid, copied = _look_up(connection, name)
     except psycopg.Error as error:
         if made:
-            _drop(connection, name)
+            drop_database(connection, name)
         raise _refusal(error, name, seconds, aborted=aborted()) from None
     except BaseException:
         if made:
-            _drop(connection, name)
+            drop_database(connection, name)
         raise
     return Clone(
         database=name, oid=oid, seconds=round(time.monotonic() - began, 3), bytes=copied or 0
@@ -357,14 +358,6 @@ def _look_up(connection: Connection, name: str) -> tuple[int, int | None]:
     if row is None:
         raise CheckpointError(f"{printable(name)} is gone again", "Somebody else dropped it.")
     return int(row[0]), size(connection, int(row[0]))
-
-
-def _drop(connection: Connection, name: str) -> None:
-    """Drop what was made; an error here never hides the one before it."""
-    with contextlib.suppress(psycopg.Error):
-        connection.execute(
-            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-        )
 
 
 def _refusal(error: psycopg.Error, name: str, seconds: float, *, aborted: bool) -> CheckpointError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
+from collections.abc import Callable
 
 import psycopg
 from psycopg import errors, sql
@@ -30,6 +32,10 @@ OURSELVES = b"RESET SESSION AUTHORIZATION; RESET ROLE; RESET search_path"
 its names mean what they say, and the version table is changed by the role that the run has."""
 
 
+AGAIN = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
+"""What the server undoes by itself, and what may go well the next time."""
+
+
 class StatementRefused(RollbackTuiError):
     """The server refused a statement of the plan; its words are in the journal."""
 
@@ -46,36 +52,56 @@ def execute(run: Run) -> None:
     Raises StatementRefused, TransactionLost, Aborted or psycopg.Error; the caller rolls back.
     """
     connection = run.live_target()
-    attempts = run.settings.run.lock_attempts
+    numbers = itertools.count(1)
+
+    def attempt() -> None:
+        try:
+            _attempt(run, connection, next(numbers))
+        except AGAIN as error:
+            connection.execute("ROLLBACK")
+            run.write(ev.TransactionRolledBack(reason=words_of(error)))
+            raise
+
     with run.phase("execute") as outcome:
-        for attempt in range(1, attempts + 1):
-            try:
-                _attempt(run, connection, attempt)
-                outcome.summary = f"{len(run.plan.statements)} statements"
-                return
-            except (
-                errors.LockNotAvailable,
-                errors.DeadlockDetected,
-                errors.SerializationFailure,
-            ) as error:
-                why = printable(error.diag.message_primary or type(error).__name__)
-                connection.execute("ROLLBACK")
-                run.write(ev.TransactionRolledBack(reason=why))
-                if attempt == attempts:
-                    raise StatementRefused(
-                        f"{why} ({attempts} attempts)",
-                        "See on the State screen who holds the lock; end it or try later.",
-                    ) from None
-                pause = min(10.0, 0.5 * 2 ** (attempt - 1))
-                run.write(
-                    ev.Waiting(
-                        phase="execute",
-                        summary=f"{why}: attempt {attempt + 1} of {attempts} follows",
-                        seconds_left=pause,
-                    )
+        try:
+            patiently(run, attempt)
+        except AGAIN as error:
+            raise StatementRefused(
+                f"{words_of(error)} ({run.settings.run.lock_attempts} attempts)",
+                "See on the State screen who holds the lock; end it or try later.",
+            ) from None
+        outcome.summary = f"{len(run.plan.statements)} statements"
+
+
+def patiently(run: Run, attempt: Callable[[], None]) -> None:
+    """Try until no lock is in the way, a bounded number of times, waiting longer each time.
+
+    ``attempt`` leaves nothing behind when it raises one of ``AGAIN``; the last of these is raised.
+    Raises Aborted, and whatever else ``attempt`` does.
+    """
+    attempts = run.settings.run.lock_attempts
+    for number in range(1, attempts + 1):
+        run.check_abort()
+        try:
+            attempt()
+            return
+        except AGAIN as error:
+            if number == attempts:
+                raise
+            pause = min(10.0, 0.5 * 2 ** (number - 1))
+            run.write(
+                ev.Waiting(
+                    phase="execute",
+                    summary=f"{words_of(error)}: attempt {number + 1} of {attempts} follows",
+                    seconds_left=pause,
                 )
-                run.control.aborted.wait(pause)
-                run.check_abort()
+            )
+            run.control.aborted.wait(pause)
+
+
+def words_of(error: psycopg.Error) -> str:
+    """Return the server's own words for an error, or the client's, on one line."""
+    return printable(error.diag.message_primary or " ".join(str(error).split()))
 
 
 def _attempt(run: Run, connection: Connection, number: int) -> None:
@@ -158,11 +184,9 @@ def capture(run: Run, connection: Connection) -> None:
     )
 
 
-def still_applied(run: Run, connection: Connection) -> None:
-    """Raise StatementRefused unless the applied versions are those of the plan.
-
-    The checkpoint may have taken an hour since preflight: what somebody rolled back or applied
-    meanwhile must be seen before the first statement. Nobody changes it while we hold the lock."""
+def applied_locked(run: Run, connection: Connection) -> list[str]:
+    """Return the applied versions, newest first, and keep others from changing them until the
+    transaction ends, where our role may. Raises psycopg.Error or FrameworkError."""
     connection.execute("SAVEPOINT rollback_tui")
     try:
         text = f"LOCK TABLE {run.plan.version_table} IN SHARE ROW EXCLUSIVE MODE"
@@ -171,7 +195,15 @@ def still_applied(run: Run, connection: Connection) -> None:
         connection.execute("ROLLBACK TO SAVEPOINT rollback_tui")
     connection.execute("RELEASE SAVEPOINT rollback_tui")
     detection = detected(connection, run.settings, run.project)
-    applied = [m.version for m in history(connection, detection).applied]
+    return [m.version for m in history(connection, detection).applied]
+
+
+def still_applied(run: Run, connection: Connection) -> None:
+    """Raise StatementRefused unless the applied versions are those of the plan.
+
+    The checkpoint may have taken an hour since preflight: what somebody rolled back or applied
+    meanwhile must be seen before the first statement. Nobody changes it while we hold the lock."""
+    applied = applied_locked(run, connection)
     if applied != [m.version for m in run.plan.applied]:
         raise StatementRefused(
             "the applied migrations have changed since the run began:"
@@ -272,7 +304,7 @@ def _send(run: Run, connection: Connection, statement: Statement) -> str:
     try:
         with answer_within(connection, run.patience()):
             answer = send(connection, statement.sql, notices_kept=run.settings.run.notices_kept)
-    except (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure):
+    except AGAIN:
         raise
     except errors.QueryCanceled as error:
         run.check_abort()

@@ -7,7 +7,6 @@ checkpoint brings it back, so there must be one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import psycopg
@@ -34,16 +33,18 @@ from rollback_tui.run.execution import (
     OURSELVES,
     StatementRefused,
     TransactionLost,
+    applied_locked,
     capture,
     failed,
     insert_run_row,
     losses_of,
+    patiently,
     still_applied,
+    words_of,
 )
 from rollback_tui.run.expectation import dropped_tables
 from rollback_tui.run.request import Resumption
 from rollback_tui.run.steps import detaching, half_built
-from rollback_tui.survey.planning import detected, history
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOOK = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -51,8 +52,6 @@ _AS_OURSELVES = b"SET LOCAL session_authorization TO DEFAULT; SET LOCAL role TO 
 """A script may have taken another role; what is ours is done as ourselves. SET LOCAL after a SET
 lasts to the end of the transaction, and then the SET counts."""
 _STAYS = "What came before it stays done; the report says how far it came."
-
-_AGAIN = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 
 
 def execute_stepwise(run: Run) -> None:
@@ -76,7 +75,7 @@ def execute_stepwise(run: Run) -> None:
                 _step(run, connection, statement)
             connection.execute(OURSELVES)
             gone.append(migration.version)
-            _patiently(run, partial(_cross_out, run, connection, migration, tuple(gone)))
+            patiently(run, partial(_cross_out, run, connection, migration, tuple(gone)))
         outcome.summary = f"{len(run.plan.statements)} statements, each for itself"
 
 
@@ -152,7 +151,7 @@ def _step(run: Run, connection: Connection, statement: Statement) -> None:
             _alone(run, connection, statement)
 
     try:
-        _patiently(run, attempt)
+        patiently(run, attempt)
     except errors.QueryCanceled as error:
         failed(run, statement, error)
         run.check_abort()
@@ -165,34 +164,8 @@ def _step(run: Run, connection: Connection, statement: Statement) -> None:
             raise
         failed(run, statement, error)
         raise StatementRefused(
-            f"statement {statement.index} (line {statement.line}) failed: {_words(error)}", _STAYS
+            f"statement {statement.index} (line {statement.line}) failed: {words_of(error)}", _STAYS
         ) from None
-
-
-def _words(error: psycopg.Error) -> str:
-    return printable(error.diag.message_primary or " ".join(str(error).split()))
-
-
-def _patiently(run: Run, attempt: Callable[[], None]) -> None:
-    """Try until no lock is in the way, a bounded number of times, waiting longer each time."""
-    attempts = run.settings.run.lock_attempts
-    for number in range(1, attempts + 1):
-        run.check_abort()
-        try:
-            attempt()
-            return
-        except _AGAIN as error:
-            if number == attempts:
-                raise
-            pause = min(10.0, 0.5 * 2 ** (number - 1))
-            run.write(
-                ev.Waiting(
-                    phase="execute",
-                    summary=f"{_words(error)}: attempt {number + 1} of {attempts} follows",
-                    seconds_left=pause,
-                )
-            )
-            run.control.aborted.wait(pause)
 
 
 def _in_its_own_transaction(run: Run, connection: Connection, statement: Statement) -> None:
@@ -258,13 +231,13 @@ def _drop_invalid(run: Run, connection: Connection, names: tuple[str, ...]) -> N
             ev.Progress(phase="execute", summary=f"{index.name} was left half built: it is dropped")
         )
         try:
-            _patiently(run, partial(run.sql, connection, concurrent.drop_statement(index)))
+            patiently(run, partial(run.sql, connection, concurrent.drop_statement(index)))
         except psycopg.Error as error:
             if connection.broken:
                 raise
             run.write(
                 ev.Progress(
-                    phase="execute", summary=f"{index.name} could not be dropped: {_words(error)}"
+                    phase="execute", summary=f"{index.name} could not be dropped: {words_of(error)}"
                 )
             )
 
@@ -301,15 +274,7 @@ def _cross_out(
 
 def _nobody_else_migrated(run: Run, connection: Connection, gone: tuple[str, ...]) -> None:
     """The version table was not locked all the time: it must be as we left it."""
-    text = f"LOCK TABLE {run.plan.version_table} IN SHARE ROW EXCLUSIVE MODE"
-    connection.execute("SAVEPOINT rollback_tui")
-    try:
-        connection.execute(text.encode())
-    except errors.InsufficientPrivilege:
-        connection.execute("ROLLBACK TO SAVEPOINT rollback_tui")
-    connection.execute("RELEASE SAVEPOINT rollback_tui")
-    detection = detected(connection, run.settings, run.project)
-    applied = [m.version for m in history(connection, detection).applied]
+    applied = applied_locked(run, connection)
     if applied != [m.version for m in run.plan.applied if m.version not in gone]:
         raise StatementRefused(
             "somebody else migrated while the run went on:"
