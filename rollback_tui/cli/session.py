@@ -21,15 +21,20 @@ from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.events import Record
 from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
+from rollback_tui.core.outlook import InTheWay, Outlook
+from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.report import report_markdown
 from rollback_tui.core.run_view import RunSummary, fold
 from rollback_tui.core.text import printable, shorten
 from rollback_tui.postgres import activity, catalog, counts
+from rollback_tui.postgres.blockers import in_the_way
 from rollback_tui.postgres.connect import Connection, resolved, target
+from rollback_tui.rehearsal import rehearse
 from rollback_tui.run import claims, feed, folder, journal, launch
 from rollback_tui.run.request import Resumption, RunRequest, operator
 from rollback_tui.run.resume import done_before
 from rollback_tui.survey import facts
+from rollback_tui.survey.outlook import outlook
 from rollback_tui.survey.planning import make_plan
 from rollback_tui.ui.operations import Choice, Feed
 
@@ -230,6 +235,8 @@ class Session:
         attended: bool = True,
         stepwise_confirmed: bool = False,
         resume: Resumption | None = None,
+        keep: frozenset[int] = frozenset(),
+        rehearsal: Rehearsal | None = None,
     ) -> Path:
         """Start the worker for the confirmed plan and return the run's folder."""
         dsn = self._work.ask(resolved)
@@ -253,9 +260,33 @@ class Session:
                 attended=attended,
                 stepwise_confirmed=stepwise_confirmed,
                 resume=resume,
+                keep=tuple(sorted(keep)),
+                rehearsal=rehearsal,
             )
         )
         return made
+
+    def outlook(self, plan: Plan) -> Outlook:
+        """Return what stands around ``plan``."""
+        return self._count.ask(lambda c: outlook(c, plan))
+
+    def in_the_way(self, plan: Plan) -> tuple[InTheWay, ...]:
+        """Return who holds a lock that ``plan`` will need."""
+        return self._live.ask(lambda c: in_the_way(c, plan.statements))
+
+    def rehearse(
+        self, plan: Plan, source: Source, said: Callable[[str], None], stop: threading.Event
+    ) -> Rehearsal:
+        """Execute ``plan`` on a scratch database and measure it."""
+        return rehearse(
+            self._work.ask(resolved),
+            self._common.settings,
+            self._common.project,
+            plan,
+            source,
+            said=said,
+            stop=stop,
+        )
 
     def claims(self) -> tuple[Claim, ...]:
         """Return the runs of this target that have no outcome."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -178,6 +179,8 @@ class Loss(Value, frozen=True, kw_only=True):
     count: int | None = None
     """None: not counted. Never to be shown as zero."""
     basis: Literal["counted before", "counted in the run"] = "counted before"
+    why: str = ""
+    """Why it was not counted; empty when it was."""
 
     def describe(self) -> str:
         """Return it as words: ``1,204 values of public.users.verified_at``."""
@@ -187,14 +190,56 @@ class Loss(Value, frozen=True, kw_only=True):
         return f"{number} {noun} of {where}"
 
 
+class Violation(Value, frozen=True, kw_only=True):
+    """Stored rows that a statement would fail on: it restores a rule that they break."""
+
+    rule: Literal["not null", "unique", "check", "foreign key", "exclusion", "partition", "type"]
+    """``type``: values that the new type of a column does not take (its length included)."""
+    relation: str
+    """Qualified and quoted where needed."""
+    name: str
+    """The column, the columns, or the constraint."""
+    count: int | None
+    """Rows that break it now; None: not counted. Never to be shown as zero."""
+    after: int | None = None
+    """Index of an earlier statement of the plan that changes this relation first: the count is
+    that of now, and says nothing certain about the moment the statement runs."""
+    why: str = ""
+    """Why it was not counted; empty when it was."""
+
+    @property
+    def certain(self) -> bool:
+        """Whether the statement will surely fail as things are now."""
+        return bool(self.count) and self.after is None
+
+
+class Touched(Value, frozen=True, kw_only=True):
+    """The rows that a DELETE, UPDATE or MERGE would touch, as queries that change nothing."""
+
+    relation: str
+    """The table, as written in the statement."""
+    count: str
+    """A SELECT of one number: each row counts once, however often a join finds it."""
+    rows: str
+    """A SELECT of those rows whole, each once."""
+    calls: tuple[str, ...] = ()
+    """Functions that these queries call, as written."""
+
+
 class Effect(Value, frozen=True, kw_only=True):
-    """What a statement does. ``None`` is *unknown*, which is treated as dangerous."""
+    """What a statement does. ``None`` is *unknown*, which is treated as dangerous.
+
+    First it is what the text alone tells. Then the catalog is asked (``resolved``): names are
+    qualified, and the relations that the statement does not name are among the locks.
+    """
 
     kind: str
     """``DROP TABLE``, ``ALTER TABLE … DROP COLUMN``; ``unknown`` when it could not be read."""
     objects: tuple[str, ...] = ()
     locks: tuple[Lock, ...] = ()
     rewrites: bool | None = None
+    scans: bool | None = None
+    """Reads a whole table while it holds its lock."""
     loses_data: bool | None = None
     transactional: bool | None = None
     doomed: tuple[Doomed, ...] = ()
@@ -204,6 +249,16 @@ class Effect(Value, frozen=True, kw_only=True):
     """(object class, name as written) of all it drops: ``("column", "users.verified_at")``."""
     creates: tuple[tuple[str, str], ...] = ()
     """The same of what it makes; only indexes that are named, qualified where their table is."""
+    collateral: tuple[tuple[str, str], ...] = ()
+    """(object class, qualified name) of what CASCADE takes along beside ``drops``; only when
+    resolved."""
+    session: tuple[str, ...] = ()
+    """Settings of the session that it changes: ``search_path``, ``role`` …"""
+    no_op: bool = False
+    """IF EXISTS of something that is not there (or IF NOT EXISTS of what is): it does nothing
+    as things are now. Only when resolved."""
+    resolved: bool = False
+    """The target's catalog was asked."""
     hazards: tuple[str, ...] = ()
     """Words of :mod:`rollback_tui.core.script.hazards`."""
     basis: Literal["forecast", "measured", "unknown"] = "forecast"
@@ -222,6 +277,9 @@ class Statement(Value, frozen=True, kw_only=True):
     sql: str
     effect: Effect
     loss: tuple[Loss, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    touched: Touched | None = None
+    """Of a DELETE, UPDATE or MERGE whose rows can be asked for beforehand."""
 
     @property
     def dangerous(self) -> bool:
@@ -292,6 +350,19 @@ class Plan(Value, frozen=True, kw_only=True):
     def statements(self) -> tuple[Statement, ...]:
         """All statements of all scripts, in the order of execution."""
         return tuple(s for m in self.migrations if m.script for s in m.script.statements)
+
+    def with_statements(self, change: Callable[[Statement], Statement]) -> Plan:
+        """Return the plan with each statement changed."""
+
+        def changed(migration: Migration) -> Migration:
+            if migration.script is None:
+                return migration
+            statements = tuple(change(s) for s in migration.script.statements)
+            script = msgspec.structs.replace(migration.script, statements=statements)
+            return msgspec.structs.replace(migration, script=script)
+
+        migrations = tuple(changed(m) for m in self.migrations)
+        return msgspec.structs.replace(self, migrations=migrations)
 
     @property
     def losses(self) -> tuple[Loss, ...]:

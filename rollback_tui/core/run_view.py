@@ -61,6 +61,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     losses: tuple[Loss, ...] = ()
     counted: tuple[ev.LossCounted, ...] = ()
     """The same losses, each with its statement."""
+    kept: tuple[ev.RowsKept, ...] = ()
+    """What was copied into the run's archive, in its transaction."""
     checkpoint: Checkpoint | None = None
     question: ev.Question | None = None
     """The question that waits for an answer now."""
@@ -205,6 +207,8 @@ def _facts(view: RunView, event: ev.AnyEvent) -> dict[str, object]:
             return {"verifications": (*others, verification)}
         case ev.RowsCompared(rows=rows):
             return {"rows": rows}
+        case ev.RowsKept() as kept_rows:
+            return {"kept": (*view.kept, kept_rows)}
         case ev.LossCounted(losses=losses):
             return {"losses": (*view.losses, *losses), "counted": (*view.counted, event)}
         case ev.CheckpointMade(checkpoint=checkpoint):

@@ -282,4 +282,6 @@ def started(run: Run) -> ev.RunStarted:
         environment=run.settings.environment,
         folder=str(run.folder),
         worker_pid=os.getpid(),
+        keep=run.request.keep,
+        rehearsal=run.request.rehearsal,
     )

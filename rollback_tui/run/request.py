@@ -8,6 +8,7 @@ import socket
 
 from rollback_tui.config import Settings
 from rollback_tui.core.model import Operator, Plan, Value
+from rollback_tui.core.rehearsal import Rehearsal
 
 
 class Resumption(Value, frozen=True, kw_only=True):
@@ -42,6 +43,10 @@ class RunRequest(Value, frozen=True, kw_only=True):
     stepwise_confirmed: bool = False
     """The operator said yes to a plan that goes statement by statement and cannot be undone."""
     resume: Resumption | None = None
+    keep: tuple[int, ...] = ()
+    """Statements whose removed rows or values are copied into an archive first."""
+    rehearsal: Rehearsal | None = None
+    """The rehearsal of this plan that the operator saw."""
 
 
 def operator() -> Operator:

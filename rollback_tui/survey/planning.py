@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from rollback_tui.config import Settings
 from rollback_tui.core.errors import FrameworkError
-from rollback_tui.core.model import AppliedMigration, Migration, Plan, Script, Statement
-from rollback_tui.core.script.read import effective, read_script
+from rollback_tui.core.model import AppliedMigration, Migration, Plan, Script
+from rollback_tui.core.script.read import Trees, effective, read_script
 from rollback_tui.core.script.source import Source
 from rollback_tui.frameworks.detect import FRAMEWORKS, Detection, detect
 from rollback_tui.frameworks.protocol import Framework, History, TableShape
 from rollback_tui.parser import Parser
-from rollback_tui.postgres import catalog, counts
+from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection
-
-_LOSS_SECONDS = 20.0
+from rollback_tui.postgres.foresight import Tree, foresee
+from rollback_tui.survey.counting import counted
 
 
 def detected(connection: Connection, settings: Settings, project: Path) -> Detection:
@@ -67,8 +66,15 @@ def make_plan(
     goal = past.applied[len(chosen)] if len(chosen) < len(past.applied) else None
     framework = FRAMEWORKS[detection.framework]
     directory = Path(detection.directory)
+    trees: dict[str, Tree | None] = {}
     with Parser() as parser:
-        migrations = _migrations(framework, detection, past.applied, chosen, parser)
+
+        def remembered(texts: Sequence[str]) -> Sequence[Tree | None]:
+            found = parser.trees(texts)
+            trees.update(zip(texts, found, strict=True))
+            return found
+
+        migrations = _migrations(framework, detection, past.applied, chosen, remembered)
     plan = Plan(
         framework=detection.framework,
         version_table=detection.table.quoted,
@@ -80,7 +86,8 @@ def make_plan(
         stale_files=framework.stale_files(directory),
         notes=detection.why,
     )
-    return with_losses(connection, plan) if count_losses else plan
+    plan = _foreseen(connection, plan, trees)
+    return counted(connection, plan) if count_losses else plan
 
 
 def _chosen(
@@ -113,7 +120,7 @@ def _migrations(
     detection: Detection,
     applied: Sequence[AppliedMigration],
     chosen: Sequence[AppliedMigration],
-    parser: Parser,
+    trees: Trees,
 ) -> tuple[Migration, ...]:
     migrations: list[Migration] = []
     index = 1
@@ -123,7 +130,7 @@ def _migrations(
         script: Script | None = None
         why = ""
         if isinstance(found, Source):
-            script = read_script(found, first_index=index, trees=parser.trees)
+            script = read_script(found, first_index=index, trees=trees)
             index += len(script.statements)
             if not effective(script) and not script.problems:
                 why = f"{found.path} has no effective statement in its down part"
@@ -142,32 +149,9 @@ def _migrations(
     return tuple(migrations)
 
 
-def with_losses(connection: Connection, plan: Plan) -> Plan:
-    """Return the plan with what its statements would remove counted, as far as time allows.
-
-    A table that somebody has locked is not waited for: its loss stays unknown.
-    """
-    deadline = time.monotonic() + _LOSS_SECONDS
-
-    def counted(statement: Statement) -> Statement:
-        if not statement.effect.doomed and not statement.effect.cascade:
-            return statement
-        left = max(0.1, deadline - time.monotonic())
-        return msgspec.structs.replace(statement, loss=counts.losses(connection, statement, left))
-
-    # Local to a transaction: behind a pooler a setting of the session would become somebody
-    # else's. Each count is in a savepoint of its own, which gives its locks back.
-    with connection.transaction(force_rollback=True):
-        connection.execute("SET LOCAL lock_timeout = '1s'")
-        migrations = tuple(
-            msgspec.structs.replace(
-                m,
-                script=msgspec.structs.replace(
-                    m.script, statements=tuple(counted(s) for s in m.script.statements)
-                ),
-            )
-            if m.script
-            else m
-            for m in plan.migrations
-        )
-    return msgspec.structs.replace(plan, migrations=migrations)
+def _foreseen(connection: Connection, plan: Plan, trees: Mapping[str, Tree | None]) -> Plan:
+    """Return the plan with its effects resolved against the catalog."""
+    statements = plan.statements
+    found = foresee(connection, statements, [trees.get(s.sql) for s in statements])
+    effects = {s.index: effect for s, effect in zip(statements, found, strict=True)}
+    return plan.with_statements(lambda s: msgspec.structs.replace(s, effect=effects[s.index]))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,8 @@ import msgspec
 from rollback_tui.core.claim import Claim, ClaimState, Controls
 from rollback_tui.core.events import Record
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
+from rollback_tui.core.outlook import InTheWay, Outlook
+from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.run_view import RunSummary
 
 
@@ -89,11 +92,28 @@ class Operations(Protocol):
         reason: str,
         *,
         stepwise_confirmed: bool = False,
+        keep: frozenset[int] = frozenset(),
+        rehearsal: Rehearsal | None = None,
     ) -> Path:
         """Start the worker for the confirmed plan and return the run's folder.
 
         ``stepwise_confirmed``: the operator said yes to a plan that is not one transaction.
+        ``keep``: statements whose removed rows or values go into an archive first.
         """
+
+    def outlook(self, plan: Plan) -> Outlook:
+        """Return what stands around ``plan``: dependents, who still names what goes, rows written
+        since, what keeping would cost. May take seconds."""
+
+    def in_the_way(self, plan: Plan) -> tuple[InTheWay, ...]:
+        """Return who holds a lock that ``plan`` will need: one round trip, called each second."""
+
+    def rehearse(
+        self, plan: Plan, source: Source, said: Callable[[str], None], stop: threading.Event
+    ) -> Rehearsal:
+        """Execute ``plan`` on a scratch database and measure it. ``said`` is told, from this
+        thread, what is being done now; ``stop`` ends it early. The scratch database is removed
+        in any case."""
 
     def claims(self) -> tuple[Claim, ...]:
         """Return the runs of this target that have no outcome, newest first. Needs no

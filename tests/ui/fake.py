@@ -7,7 +7,7 @@ end to end elsewhere.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,6 +36,8 @@ from rollback_tui.core.model import (
     Target,
     Verification,
 )
+from rollback_tui.core.outlook import InTheWay, Outlook
+from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.run_view import RunSummary
 from rollback_tui.ui.operations import Choice, Feed
 
@@ -296,6 +298,8 @@ class World:
         self.controls = Controls(mine=False)
         self.released = 0
         self.the_claims: tuple[Claim, ...] = ()
+        self.the_outlook = Outlook(dependents=(), mentions=())
+        self.the_way: tuple[InTheWay, ...] = ()
         self.settled: list[Path] = []
         self.records: list[ev.Record] = []
         self.approved: list[str] = []
@@ -360,12 +364,26 @@ class World:
         reason: str,
         *,
         stepwise_confirmed: bool = False,
+        keep: frozenset[int] = frozenset(),
+        rehearsal: Rehearsal | None = None,
     ) -> Path:
         self._asked()
         self.stepwise_confirmed = stepwise_confirmed
         self.started.append((plan, dict(overrides), reason))
         self.begin(plan, reason)
         return Path("/srv/rollback_runs/run-1")
+
+    def outlook(self, plan: Plan) -> Outlook:
+        return self.the_outlook
+
+    def in_the_way(self, plan: Plan) -> tuple[InTheWay, ...]:
+        return self.the_way
+
+    def rehearse(
+        self, plan: Plan, source: Source, said: Callable[[str], None], stop: threading.Event
+    ) -> Rehearsal:
+        self._asked()
+        raise RollbackTuiError("no scratch database here", "Rehearse on a real server.")
 
     def claims(self) -> tuple[Claim, ...]:
         return self.the_claims

@@ -41,6 +41,7 @@ from rollback_tui.core.events.recovery import SwapStarted as SwapStarted
 from rollback_tui.core.events.transaction import Committed as Committed
 from rollback_tui.core.events.transaction import LossCounted as LossCounted
 from rollback_tui.core.events.transaction import RowsCompared as RowsCompared
+from rollback_tui.core.events.transaction import RowsKept as RowsKept
 from rollback_tui.core.events.transaction import RunRowInserted as RunRowInserted
 from rollback_tui.core.events.transaction import StateCaptured as StateCaptured
 from rollback_tui.core.events.transaction import StatementFailed as StatementFailed
@@ -79,6 +80,7 @@ AnyEvent = (
     | SwapStarted
     | Swapped
     | LossCounted
+    | RowsKept
     | StepsStarted
     | StatementSkipped
     | StatementStarted

@@ -6,6 +6,7 @@ from typing import Literal
 
 from rollback_tui.core.events.base import Event, Phase, PhaseStatus, QuestionName
 from rollback_tui.core.model import CheckResult, Operator, Outcome, Plan, Target
+from rollback_tui.core.rehearsal import Rehearsal
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
@@ -22,6 +23,10 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     environment: str
     folder: str
     worker_pid: int
+    keep: tuple[int, ...] = ()
+    """Statements whose removed rows or values are kept in an archive."""
+    rehearsal: Rehearsal | None = None
+    """The rehearsal of this plan that the operator saw, if there was one."""
 
 
 class CheckJudged(Event, frozen=True, kw_only=True, tag="check_judged"):

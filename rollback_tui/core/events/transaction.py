@@ -56,6 +56,23 @@ class LossCounted(Event, frozen=True, kw_only=True, tag="loss_counted"):
     losses: tuple[Loss, ...]
 
 
+class RowsKept(Event, frozen=True, kw_only=True, tag="rows_kept"):
+    """Before a statement removed them, rows or values were copied into the run's archive, in the
+    same transaction as the statement."""
+
+    statement: int
+    schema: str
+    """``rollback_archive_<run>``."""
+    table: str
+    """Where they are, qualified."""
+    relation: str
+    """Where they came from, qualified and quoted where needed."""
+    column: str | None
+    """None: whole rows."""
+    rows: int
+    seconds: float
+
+
 class StatementStarted(Event, frozen=True, kw_only=True, tag="statement_started"):
     """A statement of the plan was sent."""
 
