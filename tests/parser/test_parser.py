@@ -8,7 +8,9 @@ import subprocess
 import time
 from collections.abc import Iterator
 
+import postgast
 import pytest
+from google.protobuf.json_format import MessageToDict
 
 from rollback_tui.parser import MOST_RESTARTS, Parser
 
@@ -122,3 +124,39 @@ def test_many_statements_take_little_time(parser: Parser) -> None:
     began = time.monotonic()
     found = parser.trees(["ALTER TABLE t DROP COLUMN a"] * 5000, seconds=30)
     assert all(found) and time.monotonic() - began < 10
+
+
+SPELLED_EVERY_WAY = [
+    "SELECT 0, 1, -1, 9223372036854775807, 1.5e10, 'x', E'\\x01\\t\\n\"\\\\', b'01', NULL, true",
+    """SELECT '"removeType":"x"', '{"relname":1}' AS "typeName"":" """,
+    'SELECT "a\\"":b" FROM "\x01\x7f\u2028ü😀" WHERE a = ANY($1) AND b ->> \'c\' IS NOT NULL',
+    "DROP TABLE IF EXISTS a, b.c CASCADE",
+    "ALTER TABLE a ALTER COLUMN b TYPE varchar(3) USING b::varchar, DROP CONSTRAINT c, ADD CHECK"
+    " (x > 0) NOT VALID",
+    "CREATE TABLE t (a int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, b text[] DEFAULT '{}')"
+    " PARTITION BY RANGE (a)",
+    "CREATE FUNCTION f(a int, OUT b text) LANGUAGE sql BEGIN ATOMIC SELECT a; SELECT 'x;'; END",
+    "WITH d AS (DELETE FROM t WHERE a IN (SELECT 1) RETURNING *) INSERT INTO u SELECT * FROM d"
+    " ON CONFLICT (a) DO UPDATE SET b = excluded.b",
+    "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING",
+    "CREATE INDEX CONCURRENTLY i ON ONLY t USING gin (a gin_trgm_ops, (b || c)) WHERE d IS NULL",
+    "GRANT SELECT (a), UPDATE ON t TO PUBLIC WITH GRANT OPTION",
+    "DO $$ BEGIN NULL; END $$",
+    "COMMENT ON COLUMN a.b.c IS NULL",
+    "CREATE TRIGGER t BEFORE UPDATE OF a ON b FOR EACH ROW WHEN (old.a <> new.a) EXECUTE FUNCTION"
+    " f('x')",
+    "SET LOCAL search_path = a, \"B\"",
+    "SELECT xmlelement(name a), current_timestamp(3), extract(year from b), interval '1 day'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", SPELLED_EVERY_WAY, ids=lambda text: text[:30])
+def test_the_trees_are_those_of_protobufs_own_json(parser: Parser, statement: str) -> None:
+    wanted = MessageToDict(
+        postgast.parse(statement).stmts[0].stmt, preserving_proto_field_name=True
+    )
+    assert parser.trees([statement]) == (wanted,)
+
+
+def test_what_is_cut_off_by_a_nul_is_unknown(parser: Parser) -> None:
+    assert parser.trees(["SELECT 1\0; DROP TABLE a"]) == (None,)
