@@ -19,7 +19,7 @@ class Dropped(Value, frozen=True, kw_only=True):
     name: str
     """PostgreSQL's ``object_identity``: qualified, quoted where needed."""
     collateral: bool
-    """The statement did not name it, and it went only because of CASCADE."""
+    """The statement did not name it: it went because of CASCADE, or is a partition of what went."""
 
 
 class RowsChanged(Value, frozen=True, kw_only=True):
@@ -42,7 +42,8 @@ class Measured(Value, frozen=True, kw_only=True):
     """The strongest lock on each relation that was there before; those on system catalogs and
     TOAST are left out. None for a statement that ran alone: its locks are gone when it ends."""
     rewritten: tuple[str, ...] | None
-    """Relations that were there before and have new files."""
+    """Tables and materialised views that were there before and have new files; those that TRUNCATE
+    emptied are not called so."""
     scanned: tuple[str, ...] | None
     """Tables that were read from end to end."""
     dropped: tuple[Dropped, ...] | None

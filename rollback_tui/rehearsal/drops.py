@@ -1,0 +1,227 @@
+"""What a statement dropped, told by the server itself or by comparing two listings.
+
+An event trigger hears of every object, and whether the statement named it (``original``) or it
+went because it depends on such a one and CASCADE allowed it (``normal``). What simply belongs to
+a dropped object (its indexes, constraints, types) goes with it and is not told separately; its
+partitions are, because they hold rows of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import NamedTuple
+
+from psycopg.rows import tuple_row
+
+from rollback_tui.core.model import Statement
+from rollback_tui.core.rehearsal import Dropped
+from rollback_tui.postgres.connect import Connection
+
+_SETTING = "rollback_tui.dropped"
+
+# SECURITY DEFINER: the script may have changed to a role with no rights of its own. The function's
+# own search_path is undone at its end; the setting lasts to the end of the transaction.
+_FUNCTION = """
+CREATE FUNCTION pg_temp.rollback_tui_dropped() RETURNS pg_catalog.event_trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM set_config('rollback_tui.dropped',
+    (coalesce(nullif(current_setting('rollback_tui.dropped', true), ''), '[]')::jsonb
+      || coalesce((SELECT jsonb_agg(jsonb_build_array(object_type, object_identity, original))
+                     FROM pg_event_trigger_dropped_objects()
+                    WHERE (original OR normal OR object_type IN ('table', 'foreign table'))
+                      AND NOT is_temporary), '[]'))::text, true);
+END $$
+"""
+
+
+class Trigger:
+    """Hears of what is dropped through an event trigger; for superusers, in a transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Make the function and the trigger. Raises psycopg.Error."""
+        self._connection = connection
+        connection.execute(_FUNCTION.encode(), prepare=False)
+        connection.execute(
+            "CREATE EVENT TRIGGER rollback_tui_dropped ON sql_drop"
+            " EXECUTE FUNCTION pg_temp.rollback_tui_dropped()",
+            prepare=False,
+        )
+
+    def since(self, statement: Statement) -> tuple[Dropped, ...] | None:  # noqa: ARG002
+        """Return what was dropped since the last time, and forget it.
+
+        None when the trigger is gone: DISCARD TEMP takes it away, ``event_triggers`` (17+) and
+        ``session_replication_role`` silence it.
+        """
+        with self._connection.cursor(row_factory=tuple_row) as cursor:
+            row = cursor.execute(
+                "SELECT pg_catalog.current_setting(%s, true),"
+                " EXISTS (SELECT FROM pg_catalog.pg_event_trigger"
+                "          WHERE evtname = 'rollback_tui_dropped')"
+                " AND coalesce(pg_catalog.current_setting('event_triggers', true), 'on') = 'on'"
+                " AND pg_catalog.current_setting('session_replication_role') <> 'replica',"
+                " pg_catalog.set_config(%s, '', true)",
+                [_SETTING, _SETTING],
+                prepare=False,
+            ).fetchone()
+        if row is None or not row[1]:
+            return None
+        return _whole(
+            [
+                Dropped(kind=kind, name=name, collateral=not original)
+                for kind, name, original in json.loads(row[0] or "[]")
+            ]
+        )
+
+    def remove(self) -> None:
+        """Take the trigger away, before a statement that it would stand in the way of."""
+        self._connection.execute("DROP EVENT TRIGGER rollback_tui_dropped", prepare=False)
+        self._connection.execute("DROP FUNCTION pg_temp.rollback_tui_dropped()", prepare=False)
+
+
+def _whole(found: list[Dropped]) -> tuple[Dropped, ...]:
+    """Leave out what is a part of something else that went, and a default that was named.
+
+    A CHECK depends on its table both ways, and the rule of a view on what the view reads.
+    """
+    owners = {item.name for item in found if item.kind in _WITH_PARTS}
+    return tuple(
+        item
+        for item in found
+        if not (item.collateral and item.kind not in _WITH_PARTS and part_of(item.name) in owners)
+        and (item.collateral or item.kind != "default value")
+    )
+
+
+_WITH_PARTS = frozenset(
+    {"table", "foreign table", "view", "materialized view", "type", "domain", "composite type"}
+)
+_NAME = r'(?:"(?:[^"]|"")*"|[^".\s]+)'
+_ON = re.compile(rf"{_NAME} on ({_NAME}(?:\.{_NAME})?)\Z")
+_WITHIN = re.compile(rf"(?:for )?({_NAME}\.{_NAME})\.{_NAME}\Z")
+
+
+def part_of(identity: str) -> str:
+    """Return the table of ``ck on public.t``, ``public.t.a`` or ``for public.t.a``; else empty."""
+    found = _ON.match(identity) or _WITHIN.match(identity)
+    return found.group(1) if found else ""
+
+
+def takes_language(statement: Statement) -> bool:
+    """Whether the statement drops the language that the trigger's function is written in."""
+    return any(name.lower() == "plpgsql" for _, name in statement.effect.drops)
+
+
+class _Object(NamedTuple):
+    """One object of the catalog: its class and identity, and the table it is a part of."""
+
+    kind: str
+    name: str
+    table: str
+
+
+# Identities as pg_identify_object() writes them, which is too slow for every column.
+_LISTING = """
+WITH users AS (
+  SELECT oid, nspname FROM pg_catalog.pg_namespace
+   WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+), relation AS (
+  SELECT c.oid, c.relkind, c.relnamespace,
+         pg_catalog.format('%I.%I', u.nspname, c.relname) AS name
+    FROM pg_catalog.pg_class c JOIN users u ON u.oid = c.relnamespace
+   WHERE c.relkind IN ('r','p','v','m','S','f','i','I')
+)
+SELECT CASE r.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
+            WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table' WHEN 'i' THEN 'index'
+            WHEN 'I' THEN 'index' ELSE 'table' END, r.name,
+       coalesce((SELECT t.name FROM pg_catalog.pg_index x JOIN relation t ON t.oid = x.indrelid
+                  WHERE x.indexrelid = r.oid),
+                (SELECT t.name FROM pg_catalog.pg_depend d JOIN relation t ON t.oid = d.refobjid
+                  WHERE d.objid = r.oid AND r.relkind = 'S' AND d.deptype IN ('a', 'i')
+                    AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass LIMIT 1), '')
+  FROM relation r
+UNION ALL
+SELECT CASE r.relkind WHEN 'v' THEN 'view column' WHEN 'f' THEN 'foreign table column'
+            ELSE 'table column' END,
+       pg_catalog.format('%s.%I', r.name, a.attname), r.name
+  FROM pg_catalog.pg_attribute a JOIN relation r ON r.oid = a.attrelid
+ WHERE a.attnum > 0 AND NOT a.attisdropped AND r.relkind IN ('r','p','v','m','f')
+UNION ALL
+SELECT 'table constraint', pg_catalog.format('%I on %s', k.conname, r.name), r.name
+  FROM pg_catalog.pg_constraint k JOIN relation r ON r.oid = k.conrelid
+ WHERE k.contype <> 't'
+UNION ALL
+SELECT 'trigger', pg_catalog.format('%I on %s', t.tgname, r.name), r.name
+  FROM pg_catalog.pg_trigger t JOIN relation r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal
+UNION ALL
+SELECT 'policy', pg_catalog.format('%I on %s', p.polname, r.name), r.name
+  FROM pg_catalog.pg_policy p JOIN relation r ON r.oid = p.polrelid
+UNION ALL
+SELECT 'rule', pg_catalog.format('%I on %s', w.rulename, r.name), r.name
+  FROM pg_catalog.pg_rewrite w JOIN relation r ON r.oid = w.ev_class
+ WHERE w.rulename <> '_RETURN'
+UNION ALL
+SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
+       pg_catalog.format('%I.%I(%s)', u.nspname, p.proname,
+         (SELECT pg_catalog.string_agg(pg_catalog.format_type(a.type, NULL), ',' ORDER BY a.place)
+            FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY a(type, place))), ''
+  FROM pg_catalog.pg_proc p JOIN users u ON u.oid = p.pronamespace
+UNION ALL
+SELECT 'type', pg_catalog.format('%I.%I', u.nspname, t.typname), ''
+  FROM pg_catalog.pg_type t JOIN users u ON u.oid = t.typnamespace
+  LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+ WHERE t.typcategory <> 'A' AND (c.oid IS NULL OR c.relkind = 'c')
+UNION ALL
+SELECT 'schema', pg_catalog.quote_ident(u.nspname), '' FROM users u
+UNION ALL
+SELECT 'extension', pg_catalog.quote_ident(e.extname), '' FROM pg_catalog.pg_extension e
+"""
+
+
+class Listing:
+    """Compares what the catalog lists before and after; for every role."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read the first listing. Raises psycopg.Error."""
+        self._connection = connection
+        self._before = self._read()
+
+    def _read(self) -> frozenset[_Object]:
+        with self._connection.cursor(row_factory=tuple_row) as cursor:
+            return frozenset(
+                _Object(*row) for row in cursor.execute(_LISTING.encode(), prepare=False)
+            )
+
+    def since(self, statement: Statement) -> tuple[Dropped, ...] | None:
+        """Return what is no longer listed, parts of what went left out.
+
+        None when the statement renamed or moved something: that looks like a drop.
+        """
+        before, self._before = self._before, self._read()
+        gone = before - self._before
+        if gone and re.search(r"RENAME|SET SCHEMA|cannot_forecast", _words(statement)):
+            return None
+        owners = {o.name for o in gone if not o.table or o.kind == "table"}
+        narrowed = {o.table for o in gone if o.kind.endswith("column")}
+        named = {_last(name) for _, name in statement.effect.drops}
+        found = []
+        for item in sorted(gone):
+            is_named = _last(item.name.split(" on ")[0]) in named
+            if item.table in owners:
+                continue
+            part = item.kind.endswith("column") or item.table not in narrowed
+            if is_named or part:
+                found.append(Dropped(kind=item.kind, name=item.name, collateral=not is_named))
+        return tuple(found)
+
+
+def _words(statement: Statement) -> str:
+    return " ".join((statement.effect.kind, *statement.effect.hazards))
+
+
+def _last(name: str) -> str:
+    """The last part of a name, without arguments: enough to tell what a statement named."""
+    return re.sub(r"\(.*", "", name).rsplit(".", 1)[-1]
