@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from rollback_tui.demo import children, shop
+from rollback_tui.demo import shop
+from rollback_tui.embedded import children
 
 FLAG = "maintenance.flag"
 

@@ -11,8 +11,8 @@ from types import TracebackType
 
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.demo import project, shop
-from rollback_tui.demo.children import Child
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.children import Child
+from rollback_tui.embedded.server import EmbeddedServer
 
 _MARK = "demo.json"
 """File of a kept directory that says: the data are complete."""

@@ -20,8 +20,9 @@ import pytest
 
 from rollback_tui import config
 from rollback_tui.core.errors import ConfigurationError
-from rollback_tui.demo import load, server, shop
+from rollback_tui.demo import load, shop
 from rollback_tui.demo.scene import Demo, open_demo
+from rollback_tui.embedded import server
 from tests.demo.processes import alive, gone, mentioning, processor_seconds, soon
 
 

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from rollback_tui.core.errors import ConfigurationError
-from rollback_tui.demo import server as server_module
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded import server as server_module
+from rollback_tui.embedded.server import EmbeddedServer
 from tests.conftest import Database, create_database, drop_database
 from tests.demo.processes import alive, gone
 
@@ -63,7 +63,7 @@ def test_killing_the_starter_leaves_nothing() -> None:
     starter = subprocess.Popen(
         [
             *(sys.executable, "-c"),
-            "from rollback_tui.demo.server import EmbeddedServer as E; import time\n"
+            "from rollback_tui.embedded.server import EmbeddedServer as E; import time\n"
             "e = E(); print(e.pid, e.directory, flush=True); time.sleep(60)",
         ],
         stdout=subprocess.PIPE,

@@ -11,8 +11,8 @@ import time
 from dataclasses import asdict
 from typing import IO, cast
 
-from rollback_tui.demo import children, watcher
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded import children, watcher
+from rollback_tui.embedded.server import EmbeddedServer
 
 _SECONDS = 20.0
 
@@ -49,7 +49,7 @@ class FragileServer(EmbeddedServer):
     def start_again(self) -> float:
         """Start it again; return the moment at which it accepted connections."""
         self._again = subprocess.Popen(
-            children.command("rollback_tui.demo.watcher"),
+            children.command("rollback_tui.embedded.watcher"),
             env=children.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

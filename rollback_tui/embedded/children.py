@@ -1,8 +1,8 @@
-"""The demo's own processes, each tied to us by a pipe.
+"""Processes of our own, each tied to us by a pipe.
 
 A child waits on its standard input and ends when that closes: when we say so, and just as well
 when we are killed. Each has a session of its own, so that Ctrl-C in the operator's terminal
-does not stop the shop before the tool has ended its work.
+does not stop them before the tool has ended its work.
 """
 
 from __future__ import annotations

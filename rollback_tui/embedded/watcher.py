@@ -1,6 +1,6 @@
 """The keeper of an embedded server: a small process that outlives nothing it started.
 
-``python -m rollback_tui.demo.watcher`` reads one JSON line (a :class:`Order` as an object) from
+``python -m rollback_tui.embedded.watcher`` reads one JSON line (a :class:`Order` as an object) from
 its standard input, creates the data directory when it is new, starts ``postgres`` as its own
 child, answers one JSON line, and then waits for its standard input to close. That happens when
 the starting process says so, and just as well when it is killed with ``kill -9``: the kernel
