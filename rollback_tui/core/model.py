@@ -249,6 +249,8 @@ class Effect(Value, frozen=True, kw_only=True):
     """(object class, name as written) of all it drops: ``("column", "users.verified_at")``."""
     creates: tuple[tuple[str, str], ...] = ()
     """The same of what it makes; only indexes that are named, qualified where their table is."""
+    retyped: tuple[tuple[str, str], ...] = ()
+    """(relation, column), quoted where needed, of the columns whose type it changes."""
     collateral: tuple[tuple[str, str], ...] = ()
     """(object class, qualified name) of what CASCADE takes along beside ``drops``; only when
     resolved."""

@@ -239,12 +239,13 @@ def _called(node: Node) -> set[str]:
     }
 
 
-def _alter_type(table: str, _: Node) -> Effect:
+def _alter_type(table: str, command: Node) -> Effect:
     return forecast(
         "ALTER COLUMN TYPE",
         locks=[(table, _AX)],
         rewrites=None,
         loses_data=None,
+        retyped=[(table, quote(text(command, "name")))],
         hazards=["narrows_values", "may_fail_on_data"],
     )
 
