@@ -24,6 +24,7 @@ from rollback_tui.core.errors import CheckpointError
 from rollback_tui.core.facts import Leftover
 from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable
+from rollback_tui.postgres import target_lock
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.leftovers import leftovers
 from rollback_tui.postgres.naming import read_name
@@ -36,8 +37,8 @@ class Removable(Value, frozen=True, kw_only=True):
     name: str
     """Of the database; the path of the directory."""
     what: str
-    """``clone``, ``failed``, ``restored``, ``half made``, ``closed``, ``placeholder``,
-    ``unfinished dump``, ``dump``."""
+    """``clone``, ``failed``, ``restored``, ``rehearsal``, ``half made``, ``closed``,
+    ``placeholder``, ``unfinished dump``, ``dump``."""
     run: str = ""
     """First eight characters of the run's id, where there is one."""
     bytes: int | None = None
@@ -76,6 +77,8 @@ def _why_kept(
     if read_name(one.database, database) is None:
         # A comment stays with a database: somebody may have put the copy in the target's place.
         return "it was given another name since a run made it; drop it by hand if nobody needs it"
+    if one.kind == "rehearsal" and not target_lock.take(maintenance, one.database):
+        return "a rehearsal is using it"
     row = maintenance.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND usesysid IS NOT NULL",
         [one.database],

@@ -83,9 +83,9 @@ class Leftover(Value, frozen=True, kw_only=True):
     """A database that an earlier run left on the server."""
 
     database: str
-    kind: Literal["closed", "placeholder", "clone", "restored", "failed", "half made"]
-    """``closed``: the target itself, under the name of a run that never ended. ``half made``:
-    half-created or half-dropped, good for nothing."""
+    kind: Literal["closed", "placeholder", "clone", "restored", "failed", "rehearsal", "half made"]
+    """``closed``: the target itself, under the name of a run that never ended. ``rehearsal``: a
+    scratch database. ``half made``: half-created or half-dropped, good for nothing."""
     run: str
     """First eight characters of that run's id; empty when nobody knows."""
     bytes: int | None = None

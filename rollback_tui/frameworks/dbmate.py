@@ -112,6 +112,15 @@ class Dbmate:
 
     def down(self, applied: AppliedMigration, directory: Path) -> Source | Missing:
         """Return the section below ``-- migrate:down``, without that line itself."""
+        return self._section(applied, directory, down=True)
+
+    def up(self, applied: AppliedMigration, directory: Path) -> Source | Missing:
+        """Return the section between ``-- migrate:up`` and ``-- migrate:down``."""
+        return self._section(applied, directory, down=False)
+
+    def _section(
+        self, applied: AppliedMigration, directory: Path, *, down: bool
+    ) -> Source | Missing:
         if applied.path is None:
             return Missing(
                 why=f"no file in {printable(str(directory))} has version "
@@ -122,16 +131,17 @@ class Dbmate:
             data = migration_files.read(directory, Path(applied.path).name)
         except FileNotFoundError:
             return Missing(why=f"{printable(applied.path)} does not exist")
-        section = _down_section(data)
-        if isinstance(section, str):
-            return Missing(why=f"{printable(Path(applied.path).name)} {section}")
-        start, transactional = section
+        found = _directives(data)
+        if isinstance(found, str):
+            return Missing(why=f"{printable(Path(applied.path).name)} {found}")
+        up_line, down_line = found
+        line = down_line if down else up_line
         return Source(
             path=applied.path,
             data=data,
-            start=start,
-            end=len(data),
-            transactional=transactional,
+            start=_below(data, line),
+            end=len(data) if down else down_line,
+            transactional=_options(data[line:]).get("transaction") != "false",
         )
 
     def version_change(
@@ -159,8 +169,8 @@ def _file_name(file: MigrationFile) -> bytes:
     return Path(file.path).name.encode(errors="surrogateescape")
 
 
-def _down_section(data: bytes) -> tuple[int, bool] | str:
-    """Return where the down section begins and whether it runs in a transaction; or why not.
+def _directives(data: bytes) -> tuple[int, int] | str:
+    """Return where the up line and the down line begin; or why dbmate would not take the file.
 
     The refusals are dbmate's own: a file that it would not roll back, we do not either.
     """
@@ -182,13 +192,18 @@ def _down_section(data: bytes) -> tuple[int, bool] | str:
         )
     if len(downs) > 1:
         return "has more than one '-- migrate:down' line, which dbmate refuses"
-    line_end = re.compile(rb"[\r\n]").search(data, downs[0])
+    return ups[0], downs[0]
+
+
+def _below(data: bytes, directive: int) -> int:
+    """Return where the line after a directive begins.
+
+    Of a directive broken over two lines the second one stays in the section, as it does for
+    dbmate, which sends it outside of any comment: the server will say that it is no SQL.
+    """
+    line_end = re.compile(rb"[\r\n]").search(data, directive)
     end = line_end.end() if line_end else len(data)
-    if data[end - 1 : end + 1] == b"\r\n":
-        end += 1
-    # Of a directive broken over two lines the second one stays in the section, as it does for
-    # dbmate, which sends it outside of any comment: the server will say that it is no SQL.
-    return end, _options(data[downs[0] :]).get("transaction") != "false"
+    return end + 1 if data[end - 1 : end + 1] == b"\r\n" else end
 
 
 def _options(section: bytes) -> dict[str, str]:

@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
@@ -109,6 +110,15 @@ class GolangMigrate:
         It has no mark for scripts that cannot run in a transaction. Where it is missing the tool
         itself takes the version away and leaves the schema; we do not.
         """
+        return self._whole(applied, directory, "down")
+
+    def up(self, applied: AppliedMigration, directory: Path) -> Source | Missing:
+        """Return the whole ``.up.sql`` file."""
+        return self._whole(applied, directory, "up")
+
+    def _whole(
+        self, applied: AppliedMigration, directory: Path, direction: Literal["up", "down"]
+    ) -> Source | Missing:
         version = printable(applied.version)
         file = next((f for f in self.files(directory) if f.version == applied.version), None)
         if file is None:
@@ -117,15 +127,19 @@ class GolangMigrate:
                 "that is checked out here is not the code that was deployed"
             )
         missing = Missing(
-            why=f"version {version} has no .down.sql file beside {printable(Path(file.path).name)}"
+            why=f"version {version} has no .{direction}.sql file beside"
+            f" {printable(Path(file.path).name)}"
         )
-        if file.down_path is None:
+        # A pair without its up file is shown by its down file.
+        up_path = None if file.path == file.down_path else file.path
+        path = file.down_path if direction == "down" else up_path
+        if path is None:
             return missing
         try:
-            data = migration_files.read(directory, Path(file.down_path).name)
+            data = migration_files.read(directory, Path(path).name)
         except FileNotFoundError:
             return missing
-        return Source(path=file.down_path, data=data, start=0, end=len(data))
+        return Source(path=path, data=data, start=0, end=len(data))
 
     def version_change(
         self,

@@ -61,7 +61,7 @@ class History(Value, frozen=True, kw_only=True):
 
 
 class Missing(Value, frozen=True, kw_only=True):
-    """There is no down migration."""
+    """There is no such migration script."""
 
     why: str
 
@@ -99,6 +99,10 @@ class Framework(Protocol):
         A down migration without an effective statement is returned as it is: whoever splits the
         script sees that. Raises FrameworkError when the file is not safe to read.
         """
+
+    def up(self, applied: AppliedMigration, directory: Path) -> Source | Missing:
+        """Return the up migration, in the same way: whoever rehearses applies it again to see
+        whether the schema comes back."""
 
     def version_change(
         self,

@@ -1,6 +1,6 @@
-"""The databases that a run makes beside its target: what they are called, and their mark.
+"""The databases that are made beside a target: what they are called, and their mark.
 
-The name carries the first eight characters of the run's id; the mark is the database's COMMENT,
+The name carries the first eight characters of the run's id (a rehearsal has one of its own); the mark is the database's COMMENT,
 and says to whoever finds it what it is. Only what is marked is ever dropped without its name
 having been in that very run's journal.
 """
@@ -17,15 +17,18 @@ from rollback_tui.core.text import printable
 NAME_BYTES = 63
 """The server cuts longer names silently (NAMEDATALEN - 1)."""
 
-Made = Literal["clone", "restored", "failed"]
-"""What a run makes, or (``failed``) replaces."""
+Made = Literal["clone", "restored", "failed", "rehearsal"]
+"""What a run or a rehearsal makes, or (``failed``) replaces."""
 
-SUFFIXES: dict[str, Literal["closed", "placeholder", "clone", "restored", "failed"]] = {
+Kind = Literal["closed", "placeholder", "clone", "restored", "failed", "rehearsal"]
+
+SUFFIXES: dict[str, Kind] = {
     "__rollback_": "closed",
     "__closed_": "placeholder",
     "__clone_": "clone",
     "__restored_": "restored",
     "__failed_": "failed",
+    "__rehearsal_": "rehearsal",
 }
 """By the end of the name: ``closed`` is the target itself behind the door by rename."""
 
@@ -33,10 +36,11 @@ _EXPLAINED: dict[Made, str] = {
     "clone": "a copy made behind the closed door, to bring the database back in a moment",
     "restored": "restored from the checkpoint, and not put in place",
     "failed": "what a failed rollback left; another database has taken its place",
+    "rehearsal": "a scratch database, good for nothing once its rehearsal is over",
 }
 
 _MARK = re.compile(
-    r"rollback_tui (clone|restored|failed) of (.*), run ([0-9a-f]{8}): .*", re.DOTALL
+    r"rollback_tui (clone|restored|failed|rehearsal) of (.*), run ([0-9a-f]{8}): .*", re.DOTALL
 )
 
 # See rollback_tui.postgres.rename: it does not name the target, which may be called so itself.
@@ -48,11 +52,11 @@ _NAME = re.compile("(" + "|".join(SUFFIXES) + r")([0-9a-f]{8})\Z")
 class Mark(Value, frozen=True, kw_only=True):
     """What a database's name or comment says about it."""
 
-    kind: Literal["closed", "placeholder", "clone", "restored", "failed"]
+    kind: Kind
     database: str
     """The target."""
     run: str
-    """First eight characters of the run's id."""
+    """First eight characters of the id of the run, or of the rehearsal."""
 
 
 def beside_name(database: str, suffix: str) -> str:

@@ -2,6 +2,9 @@
 
 An advisory lock in the maintenance database: advisory locks are per database, and the target may
 be renamed or copied while a run has it. It lasts as long as the session that took it.
+
+A rehearsal takes the lock of its scratch database's name: while it is held, somebody needs that
+database, whether anybody is connected to it or not.
 """
 
 from __future__ import annotations
