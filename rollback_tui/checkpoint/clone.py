@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +27,7 @@ from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.leftovers import size
 from rollback_tui.postgres.naming import NAME_BYTES
-from rollback_tui.postgres.watchdog import answer_within
+from rollback_tui.postgres.watchdog import answer_within, cancelled_when
 
 Strategy = Literal["wal_log", "file_copy"]
 
@@ -48,8 +47,6 @@ HEADROOM = 1.1
 """A copy is not made where it would take the last tenth of the disk: when the WAL's disk is full
 the whole server stops."""
 
-_WATCH_SECONDS = 0.1
-_CANCEL_SECONDS = 5.0
 _ANSWER_SECONDS = 15.0
 """Added to the deadline, which the server itself keeps: longer, and its answer was lost."""
 
@@ -255,7 +252,7 @@ def make(
         with (
             answer_within(connection, seconds + _ANSWER_SECONDS),
             _limits(connection, seconds, strategy),
-            _cancelled(connection, aborted),
+            cancelled_when(connection, aborted),
         ):
             _create(connection, source, name, strategy, send)
             made = True
@@ -328,27 +325,6 @@ def _limits(connection: Connection, seconds: float, strategy: Strategy) -> Itera
         with contextlib.suppress(psycopg.Error):
             for name, value in kept:
                 connection.execute("SELECT set_config(%s, %s, false)", [name, value])
-
-
-@contextlib.contextmanager
-def _cancelled(connection: Connection, aborted: Callable[[], bool]) -> Iterator[None]:
-    """Cancel what the connection executes when an abort comes before the block ends."""
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(_WATCH_SECONDS):
-            if aborted():
-                with contextlib.suppress(psycopg.Error):
-                    connection.cancel_safe(timeout=_CANCEL_SECONDS)
-
-    thread = threading.Thread(target=watch, name="clone abort", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        # Joined before anything else is sent: a late cancel must not hit that.
-        done.set()
-        thread.join()
 
 
 def _look_up(connection: Connection, name: str) -> tuple[int, int | None]:

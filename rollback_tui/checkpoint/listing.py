@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from rollback_tui.checkpoint import manifest as mf
+from rollback_tui.checkpoint import proof
 from rollback_tui.checkpoint.storage import LATEST, PARTIAL, now
 from rollback_tui.core.errors import CheckpointError
 from rollback_tui.core.model import Value
@@ -36,6 +37,8 @@ class ListedCheckpoint(Value, frozen=True, kw_only=True):
     migration_version: str | None
     server_version: str | None
     latest: bool
+    proven_at: datetime | None = None
+    """When it was last restored and found to be what was kept; None: never."""
     problem: str = ""
 
 
@@ -85,11 +88,13 @@ def _listed(path: Path, is_latest: bool, moment: datetime) -> ListedCheckpoint:
     state: State = "complete"
     problem = ""
     manifest: mf.Manifest | None = None
+    proven: proof.Proof | None = None
     if path.name.startswith(PARTIAL):
         state, problem = "partial", "It is being made now, or its maker died."
     else:
         try:
-            manifest, _ = mf.read(path)
+            manifest, content = mf.read(path)
+            proven = proof.read(path, content)
         except CheckpointError as error:
             state, problem = "damaged manifest", error.summary
     created = manifest.created_at if manifest else _changed_at(path)
@@ -105,6 +110,7 @@ def _listed(path: Path, is_latest: bool, moment: datetime) -> ListedCheckpoint:
         migration_version=manifest.migration_version if manifest else None,
         server_version=manifest.server_version if manifest else None,
         latest=is_latest,
+        proven_at=proven.at if proven else None,
         problem=problem,
     )
 

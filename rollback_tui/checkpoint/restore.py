@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,7 @@ from rollback_tui.postgres.connect import Connection, connect, with_database
 from rollback_tui.postgres.naming import NAME_BYTES as NAME_BYTES
 from rollback_tui.postgres.naming import beside_name as beside_name
 from rollback_tui.postgres.server_tools import (
+    Tool,
     child_environment,
     database_argument,
     parameters,
@@ -95,10 +96,14 @@ def restore_beside(
     comment: str = "",
     jobs: int = 2,
     seconds: float = READ_SECONDS,
+    like: mf.DatabaseProperties | None = None,
+    subscriptions: bool = True,
 ) -> None:
     """Verify ``checkpoint``, create ``new_database`` like its original, and load it.
 
-    ``comment`` is put on it, until a swap replaces it by the original's.
+    ``comment`` is put on it, until a swap replaces it by the original's. ``like`` describes the
+    new database where it cannot be as the original: on another machine. Without
+    ``subscriptions`` those are left out: dropping one reaches the server it is subscribed to.
 
     ``dsn`` names server and role (its database does not matter); ``maintenance_dsn`` leads to
     another database of the same server. Raises CheckpointError or ConnectionFailed; then the new
@@ -110,14 +115,23 @@ def restore_beside(
     _checked_name(new_database)
     with contextlib.closing(connect(maintenance_dsn, patience=seconds + _ON_TOP)) as maintenance:
         maintenance.execute(_LOCAL)
-        _create(maintenance, manifest, new_database)
+        restore_tool(manifest, maintenance.info.server_version // 10000)
+        create(maintenance, like or manifest.database, new_database)
         try:
             if comment:
                 mark = sql.SQL("COMMENT ON DATABASE {} IS {}")
                 named = sql.Identifier(new_database)
                 maintenance.execute(mark.format(named, sql.Literal(comment)))
             target = with_database(dsn, new_database)
-            _load(checkpoint, manifest, target, progress, aborted, jobs=jobs, seconds=seconds)
+            _load(
+                checkpoint,
+                manifest,
+                target,
+                progress,
+                aborted,
+                options=(f"--jobs={jobs}", *(() if subscriptions else ("--no-subscriptions",))),
+                seconds=seconds,
+            )
             progress("collecting statistics", 0, 1)
             _analyze(target, seconds)
         except BaseException:
@@ -133,10 +147,13 @@ def _checked_name(name: str) -> None:
         )
 
 
-def _create(maintenance: Connection, manifest: mf.Manifest, name: str) -> None:
+def create(maintenance: Connection, properties: mf.DatabaseProperties, name: str) -> None:
+    """Create the empty database ``name`` with owner, encoding and locale of ``properties``.
+
+    Raises CheckpointError.
+    """
     major = maintenance.info.server_version // 10000
-    restore_tool(manifest, major)
-    statement = create_statement(manifest.database, sql.Identifier(name), major)
+    statement = create_statement(properties, sql.Identifier(name), major)
     try:
         maintenance.execute(statement)
     except psycopg.Error as error:
@@ -159,12 +176,10 @@ def _load(
     progress: Progress,
     aborted: Callable[[], bool],
     *,
-    jobs: int,
+    options: Sequence[str],
     seconds: float,
 ) -> None:
-    """Run pg_restore with owners and privileges, stopping at the first error."""
-    used = parameters(dsn)
-    used["options"] = f"{used.get('options', '')} {_OPTIONS}".strip()
+    """Load the dump of a checkpoint; its tables are the progress."""
     with contextlib.closing(connect(dsn, patience=seconds + _ON_TOP)) as connection:
         tool = restore_tool(manifest, connection.info.server_version // 10000)
     total = len(manifest.tables)
@@ -179,10 +194,30 @@ def _load(
             name = match.group(1).removesuffix('"')
             progress(f"loading {printable(shown.get(name, name))}", min(done, total), total)
 
+    archive = checkpoint.resolve() / mf.DUMP
+    load(archive, dsn, tool, options=options, seconds=seconds, on_line=line_came, aborted=aborted)
+
+
+def load(
+    archive: Path,
+    dsn: str,
+    tool: Tool,
+    *,
+    options: Sequence[str],
+    seconds: float,
+    on_line: Callable[[str], None] = lambda _line: None,
+    aborted: Callable[[], bool] = lambda: False,
+) -> None:
+    """Run pg_restore with owners and privileges, stopping at the first error.
+
+    ``options`` go to it beside the usual ones. Raises CheckpointError or ConnectionFailed.
+    """
+    used = parameters(dsn)
+    used["options"] = f"{used.get('options', '')} {_OPTIONS}".strip()
     arguments = [
-        *(tool.path, "--exit-on-error", f"--jobs={jobs}", "--verbose", "--no-password"),
+        *(tool.path, "--exit-on-error", "--verbose", "--no-password", *options),
         f"--dbname={database_argument(used['dbname'])}",
-        *("--", str(checkpoint.resolve() / mf.DUMP)),
+        *("--", str(archive)),
     ]
     try:
         with child_environment(used, application="rollback_tui pg_restore") as environment:
@@ -190,7 +225,7 @@ def _load(
                 arguments,
                 environment=environment,
                 seconds=seconds,
-                on_line=line_came,
+                on_line=on_line,
                 aborted=aborted,
                 remedies=_REMEDIES,
                 secret=used.get("password", ""),

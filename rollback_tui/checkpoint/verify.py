@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rollback_tui.checkpoint import manifest as mf
+from rollback_tui.checkpoint.proof import PROOF
 from rollback_tui.core.errors import CheckpointError, ToolFailed
 from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable
@@ -78,7 +79,8 @@ def _same_files(path: Path, manifest: mf.Manifest) -> None:
             present.add(name)
     except OSError as error:
         raise CheckpointError(f"The checkpoint cannot be read: {error.strerror}", _REMEDY) from None
-    for names, what in ((expected - present, "is missing"), (present - expected, "is not of it")):
+    extra = present - expected - {PROOF}
+    for names, what in ((expected - present, "is missing"), (extra, "is not of it")):
         if names:
             raise CheckpointError(
                 f"{printable(str(path))}: {printable(min(names))} {what}"

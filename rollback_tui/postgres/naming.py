@@ -1,8 +1,8 @@
 """The databases that are made beside a target: what they are called, and their mark.
 
-The name carries the first eight characters of the run's id (a rehearsal has one of its own); the mark is the database's COMMENT,
-and says to whoever finds it what it is. Only what is marked is ever dropped without its name
-having been in that very run's journal.
+The name carries the first eight characters of the run's id (a rehearsal has one of its own); the
+mark is the database's COMMENT, and says to whoever finds it what it is. Only what is marked is
+ever dropped without its name having been in that very run's journal.
 """
 
 from __future__ import annotations

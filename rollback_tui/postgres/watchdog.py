@@ -12,7 +12,7 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import psycopg
@@ -86,6 +86,36 @@ def answer_within(connection: psycopg.Connection[Any], seconds: float) -> Iterat
         timer.cancel()
         if timer.ident is not None:
             timer.join()
+
+
+_WATCH_SECONDS = 0.1
+_CANCEL_SECONDS = 5.0
+
+
+@contextlib.contextmanager
+def cancelled_when(
+    connection: psycopg.Connection[Any], wanted: Callable[[], bool]
+) -> Iterator[None]:
+    """Cancel what ``connection`` executes when ``wanted`` says so before the block ends.
+
+    The connection stays; what was cancelled raises psycopg.errors.QueryCanceled.
+    """
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_WATCH_SECONDS):
+            if wanted():
+                with contextlib.suppress(psycopg.Error):
+                    connection.cancel_safe(timeout=_CANCEL_SECONDS)
+
+    thread = threading.Thread(target=watch, name="cancel", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        # Joined before anything else is sent: a late cancel must not hit that.
+        done.set()
+        thread.join()
 
 
 Doing = Literal[
