@@ -179,6 +179,11 @@ class Loss(Value, frozen=True, kw_only=True):
     count: int | None = None
     """None: not counted. Never to be shown as zero."""
     basis: Literal["counted before", "counted in the run"] = "counted before"
+    not_default: int | None = None
+    """Of the values of a column, those that are not its default; None: not counted, or it has
+    no constant default."""
+    bytes: int | None = None
+    """On disk, with indexes and TOAST, of a table that goes whole; None: not asked or not known."""
     why: str = ""
     """Why it was not counted; empty when it was."""
 
