@@ -1,0 +1,118 @@
+"""A resolved effect, put together: its locks, and the hazards that follow from what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from rollback_tui.core.model import Effect, Lock
+from rollback_tui.core.script.forecast import unique
+from rollback_tui.core.script.strength import strength, stronger
+from rollback_tui.postgres.foresight.catalog import Catalog, Relation
+
+_DERIVED = frozenset(
+    {
+        "deletes_data",
+        "access_exclusive_lock",
+        "blocks_writes",
+        "rewrites_table",
+        "full_scan_under_lock",
+        "not_transactional",
+        "collateral_drop",
+    }
+)
+"""Hazards that follow from the other fields of an Effect."""
+
+
+class Locks:
+    """The strongest mode on each relation that a statement takes, as it is found out."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        """``catalog`` knows which indexes and partitions a relation has."""
+        self._catalog = catalog
+        self._modes: dict[int, tuple[Relation, str]] = {}
+
+    def take(self, relation: Relation | None, mode: str) -> None:
+        """The statement takes ``mode`` on a relation; None (gone, or a catalog) is left out."""
+        if relation is not None:
+            _, held = self._modes.get(relation.oid, (relation, None))
+            self._modes[relation.oid] = (relation, stronger(held, mode))
+
+    def take_each(self, relations: Iterable[Relation], mode: str) -> None:
+        """The statement takes ``mode`` on each of them."""
+        for relation in relations:
+            self.take(relation, mode)
+
+    def take_indexes(self, relation: Relation, mode: str) -> None:
+        """The statement takes ``mode`` on each index of a table."""
+        for index in self._catalog.indexes_of(relation.oid):
+            self.take(self._catalog.by_oid(index.oid), mode)
+
+    def take_whole(self, relation: Relation, mode: str, indexes: str) -> None:
+        """The statement takes ``mode`` on a table and ``indexes`` on its indexes."""
+        self.take(relation, mode)
+        self.take_indexes(relation, indexes)
+
+    @property
+    def relations(self) -> tuple[Relation, ...]:
+        """What is locked, in the order in which it was found."""
+        return tuple(relation for relation, _ in self._modes.values())
+
+    @property
+    def taken(self) -> tuple[Lock, ...]:
+        """The locks, as an Effect has them."""
+        return tuple(Lock(relation=r.name, mode=mode) for r, mode in self._modes.values())
+
+
+def resolved(effect: Effect, *, without: Iterable[str] = (), **changes: Any) -> Effect:
+    """Return ``effect`` with ``changes`` to its fields, as the catalog resolved it.
+
+    A table that is rewritten is read for it. Hazards that follow from the other fields are
+    derived anew; ``without`` takes others away that the catalog showed to be none.
+    """
+    found = msgspec.structs.replace(effect, **{**changes, "resolved": True})
+    if found.rewrites:
+        found = msgspec.structs.replace(found, scans=True)
+    kept = [h for h in found.hazards if h not in _DERIVED and h not in set(without)]
+    hazards = unique([*kept, *_derived(found)])
+    basis = "unknown" if "cannot_forecast" in hazards else "forecast"
+    return msgspec.structs.replace(found, hazards=hazards, basis=basis)
+
+
+def nothing(effect: Effect) -> Effect:
+    """Return the effect of a statement that does nothing as things are now."""
+    return Effect(
+        kind=effect.kind,
+        objects=effect.objects,
+        rewrites=False,
+        scans=False,
+        loses_data=False,
+        transactional=effect.transactional,
+        cascade=effect.cascade,
+        if_exists=effect.if_exists,
+        no_op=True,
+        resolved=True,
+        hazards=("not_transactional",) if effect.transactional is False else (),
+    )
+
+
+def _derived(effect: Effect) -> list[str]:
+    strongest = max((strength(lock.mode) for lock in effect.locks), default=0)
+    found = []
+    if effect.loses_data:
+        found.append("deletes_data")
+    if strongest >= strength("AccessExclusive"):
+        found.append("access_exclusive_lock")
+    elif strongest >= strength("Share"):
+        found.append("blocks_writes")
+    if effect.rewrites is not False:
+        found.append("rewrites_table")
+    if effect.scans and strongest >= strength("ShareUpdateExclusive"):
+        found.append("full_scan_under_lock")
+    if effect.transactional is False:
+        found.append("not_transactional")
+    if effect.collateral:
+        found.append("collateral_drop")
+    return found

@@ -1,0 +1,13 @@
+"""Which function resolves which statement, by the kind of its node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rollback_tui.core.model import Effect
+from rollback_tui.core.script.tree import Node
+from rollback_tui.postgres.foresight.catalog import Catalog
+
+Resolver = Callable[[Catalog, Effect, Node], Effect]
+
+RESOLVERS: dict[str, Resolver] = {}
