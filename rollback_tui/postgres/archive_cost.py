@@ -1,0 +1,142 @@
+"""What it would cost to keep what the destructive statements of a plan remove, and what is in the
+way. Nothing is changed.
+
+All numbers are estimates. The bytes are those of the table's heap and TOAST, or follow from the
+widths that ANALYZE found; the time is those bytes at :data:`BYTES_A_SECOND`. Whether the server's
+disk has that room cannot be known from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+
+from rollback_tui.core.model import Plan, Statement
+from rollback_tui.core.outlook import Keepable
+from rollback_tui.core.text import printable
+from rollback_tui.postgres.archive_source import sources
+from rollback_tui.postgres.archive_values import CannotKeep, Source
+from rollback_tui.postgres.aside import aside, query
+
+BYTES_A_SECOND = 20 * 1024 * 1024
+"""A low rate for ``CREATE TABLE … AS``; a quiet server with a local disk does several times as
+much."""
+
+_ROW_BYTES = 28
+"""A row's header and its line pointer (PostgreSQL, *Database Page Layout*)."""
+_VALUE_BYTES = 32
+"""What a value takes for all we know, when ANALYZE never looked at its column."""
+_EACH_SECONDS = 0.02
+"""For making a table, however small."""
+
+
+def keepable(connection: psycopg.Connection[Any], plan: Plan) -> tuple[Keepable, ...]:
+    """Return, for every statement that may lose data, what keeping it would cost.
+
+    Raises psycopg.Error only when the server cannot be asked at all.
+    """
+    dangerous = [s for s in plan.statements if s.dangerous]
+    if not dangerous:
+        return ()
+    everywhere = obstacle(connection)
+    return tuple(_keepable(connection, s, everywhere) for s in dangerous)
+
+
+def obstacles(
+    connection: psycopg.Connection[Any], plan: Plan, keep: Iterable[int]
+) -> tuple[Keepable, ...]:
+    """Return those of the statements ``keep`` that cannot be kept. Raises psycopg.Error."""
+    wanted = set(keep)
+    return tuple(k for k in keepable(connection, plan) if k.statement in wanted and k.obstacle)
+
+
+def obstacle(connection: psycopg.Connection[Any]) -> str:
+    """Return why no archive can be made in this database; empty when one can."""
+    with aside(connection, canonical=True) as cursor:
+        row = cursor.execute(query("archive_obstacle").encode()).fetchone()
+    standby, may_create, publication = row or (False, False, None)
+    if standby:
+        return "the server is a standby: it is read-only"
+    if publication is not None:
+        return (
+            f"publication {printable(publication)} publishes all tables: its subscribers would"
+            " stop at those of the archive, which they do not have"
+        )
+    return "" if may_create else "this role has no CREATE on the database"
+
+
+def _keepable(
+    connection: psycopg.Connection[Any], statement: Statement, everywhere: str
+) -> Keepable:
+    try:
+        found = sources(connection, statement)
+    except CannotKeep as error:
+        return _impossible(statement, error.summary)
+    except psycopg.Error as error:
+        if connection.broken:
+            raise
+        why = printable(error.diag.message_primary or " ".join(str(error).split()))
+        return _impossible(statement, f"it could not be looked up: {why}")
+    if not found:
+        return Keepable(
+            statement=statement.index,
+            what="nothing that is there now",
+            rows=None if _named(statement) else 0,
+            bytes=None if _named(statement) else 0,
+            seconds=None if _named(statement) else 0.0,
+        )
+    counted = [_rows(statement, source) for source in found]
+    sizes = [_bytes(source, rows) for source, rows in zip(found, counted, strict=True)]
+    size = _sum(sizes)
+    return Keepable(
+        statement=statement.index,
+        what=", ".join(source.describe(rows) for source, rows in zip(found, counted, strict=True)),
+        rows=_sum(counted),
+        bytes=size,
+        seconds=None if size is None else size / BYTES_A_SECOND + _EACH_SECONDS * len(found),
+        obstacle=everywhere,
+    )
+
+
+def _impossible(statement: Statement, why: str) -> Keepable:
+    what = ", ".join(statement.effect.objects) or statement.effect.kind
+    return Keepable(
+        statement=statement.index, what=what, rows=None, bytes=None, seconds=None, obstacle=why
+    )
+
+
+def _named(statement: Statement) -> bool:
+    """Whether it names something that may be there only when the statement's turn comes."""
+    effect = statement.effect
+    return bool(effect.doomed or effect.retyped or effect.drops) and not effect.no_op
+
+
+def _rows(statement: Statement, source: Source) -> int | None:
+    """What was counted for the plan, or what the last ANALYZE found."""
+    column = None if source.kind in ("rows", "changed rows", "merged rows") else source.column
+    for loss in statement.loss:
+        if (loss.relation, loss.column) == (source.relation, column) and loss.count is not None:
+            return loss.count
+    if source.query and len(statement.loss) == 1 and source.relation != statement.loss[0].relation:
+        # Rows that a foreign key reaches from the ones that were counted: nobody knows how many.
+        return None
+    return None if source.query else source.rows
+
+
+def _bytes(source: Source, rows: int | None) -> int | None:
+    if source.kind == "sequence":
+        return 0
+    if not source.column and not source.query:
+        return source.bytes
+    if rows is None:
+        # Never more than all of it.
+        return source.bytes
+    widths = [c.width if c.width is not None else _VALUE_BYTES for c in source.columns]
+    return rows * (_ROW_BYTES + sum(widths))
+
+
+def _sum(numbers: list[int | None]) -> int | None:
+    known = [n for n in numbers if n is not None]
+    return sum(known) if len(known) == len(numbers) else None
