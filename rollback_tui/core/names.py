@@ -45,16 +45,17 @@ def parts(name: str) -> Chain:
 def chains(text: str) -> Iterator[Chain]:
     """Yield every identifier of a piece of SQL, with what qualifies it.
 
-    A string that holds nothing but a word counts too: ``to_jsonb(u) ->> 'verified_at'`` reads the
-    column. Comments, numbers, parameters and bodies in dollar quotes are left out.
+    A string that holds nothing but a name counts too: ``to_jsonb(u) ->> 'verified_at'`` reads the
+    column, ``nextval('orders_id_seq')`` the sequence. Comments, numbers,
+    parameters and bodies in dollar quotes are left out.
     """
     for piece in _PIECE.finditer(text):
         if piece.lastgroup == "chain":
             yield tuple(_folded(word) for word in _WORD.findall(piece.group()))
         elif piece.lastgroup == "string":
-            inside = piece.group()[1:-1]
-            if inside.isidentifier():
-                yield (inside,)
+            inside = parts(piece.group()[1:-1])
+            if inside:
+                yield inside
 
 
 def same(one: str, other: str) -> bool:
