@@ -22,6 +22,8 @@ from typing import Self
 
 import msgspec
 
+from rollback_tui.core.demand import Reading
+
 __all__ = ["Parser"]
 
 START_SECONDS = 15.0
@@ -85,6 +87,13 @@ class Parser:
         bounded by itself. Never raises for what a statement holds, and never hangs.
         """
         return tuple(_only_command(answer) for answer in self._asked("tree", statements, seconds))
+
+    def readings(
+        self, statements: Sequence[str], seconds: float = 5.0
+    ) -> tuple[Reading | None, ...]:
+        """Return for each statement what it demands of stored rows and which rows it would touch;
+        None when it is unknown. Bounded as :meth:`trees` is."""
+        return tuple(_reading(answer) for answer in self._asked("reading", statements, seconds))
 
     def _asked(self, question: str, texts: Sequence[str], seconds: float) -> list[bytes | None]:
         """Return the child's answer to ``question`` for each text, as JSON; None: unknown.
@@ -208,6 +217,13 @@ def _only_command(answer: bytes | None) -> Mapping[str, object] | None:
     except (msgspec.MsgspecError, RecursionError):
         return None
     return parsed.stmts[0].stmt if len(parsed.stmts) == 1 else None
+
+
+def _reading(answer: bytes | None) -> Reading | None:
+    try:
+        return msgspec.json.decode(answer, type=Reading | None) if answer else None
+    except (msgspec.MsgspecError, RecursionError):
+        return None
 
 
 def _batch(statements: Sequence[str], first: int) -> list[str]:

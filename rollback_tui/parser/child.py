@@ -12,6 +12,8 @@ answer is the one that killed it. What cannot be answered is ``null``.
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib.util
 import json
 import os
 import re
@@ -19,7 +21,8 @@ import resource
 import struct
 import sys
 from collections.abc import Callable
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 Answer = Callable[[str], bytes]
 
@@ -96,7 +99,52 @@ def _tree() -> Answer:
     return parse
 
 
-QUESTIONS: dict[str, Callable[[], Answer]] = {"tree": _tree}
+def _reading() -> Answer:
+    """What else a statement says: see :mod:`rollback_tui.core.demand`. Loaded at the first use."""
+
+    def read(statement: str) -> bytes:
+        import postgast
+
+        walking, touching = _beside("walking"), _beside("touching")
+        if "\0" in statement:
+            return _NULL
+        found = postgast.parse(statement).stmts
+        if len(found) != 1:
+            return _NULL
+        node = found[0].stmt
+        touched: object = None
+        why = ""
+        try:
+            touched = touching.touched(node, walking)
+        except touching.Unasked as error:
+            why = str(error)
+        return json.dumps(
+            {
+                "touched": touched,
+                "why": why,
+                "demands": _beside("demanding").demands(node, walking),
+                "changes": _beside("changing").changes(node, walking),
+                "uses": walking.uses(node),
+                "constant": walking.constant(node),
+            }
+        ).encode()
+
+    return read
+
+
+@functools.cache
+def _beside(name: str) -> Any:
+    """Load a module that lies beside this one: no package is there to import it from."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+QUESTIONS: dict[str, Callable[[], Answer]] = {"tree": _tree, "reading": _reading}
 """Question → what loads its answerer, before the child says that it is ready."""
 
 
