@@ -320,6 +320,10 @@ class Script(Value, frozen=True, kw_only=True):
     wrapper_removed: bool = False
     """An own-line BEGIN … COMMIT around the whole was taken off."""
     problems: tuple[Problem, ...] = ()
+    doubts: tuple[Problem, ...] = ()
+    """Where a second reading (sqlparse's) puts the statements' ends elsewhere."""
+    read_twice: bool = False
+    """There was a second reading: the script was short enough for it."""
 
 
 class Migration(Value, frozen=True, kw_only=True):

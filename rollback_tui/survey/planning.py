@@ -10,6 +10,7 @@ import msgspec
 from rollback_tui.config import Settings
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration, Migration, Plan, Script
+from rollback_tui.core.script.crosscheck import SecondReading
 from rollback_tui.core.script.read import Trees, effective, read_script
 from rollback_tui.core.script.source import Source
 from rollback_tui.frameworks.detect import FRAMEWORKS, Detection, detect
@@ -124,13 +125,14 @@ def _migrations(
 ) -> tuple[Migration, ...]:
     migrations: list[Migration] = []
     index = 1
+    second = SecondReading()
     for place, migration in enumerate(chosen):
         previous = applied[place + 1] if place + 1 < len(applied) else None
         found = framework.down(migration, Path(detection.directory))
         script: Script | None = None
         why = ""
         if isinstance(found, Source):
-            script = read_script(found, first_index=index, trees=trees)
+            script = read_script(found, first_index=index, trees=trees, second=second)
             index += len(script.statements)
             if not effective(script) and not script.problems:
                 why = f"{found.path} has no effective statement in its down part"

@@ -38,6 +38,21 @@ def answer(name: str, given: Facts) -> CheckResult:
     return next(r for r in judge(given) if r.name == name)
 
 
+DOUBTS = (Problem(line=9, offset=120, summary="two readings", rule="boundaries"),)
+COMPLAINT = ParserAnswer(index=2, sqlstate="42601", message="at or near", position=9)
+
+
+def _read(
+    *,
+    read_twice: bool = True,
+    doubts: tuple[Problem, ...] = (),
+    parser: tuple[ParserAnswer, ...] | None = (),
+) -> Facts:
+    """Read twice, or with doubts, and judged by the server's parser or not."""
+    made = script(read_twice=read_twice, doubts=doubts)
+    return facts(plan=plan(migration(script=made)), parser=parser)
+
+
 def _problem(rule: str) -> Facts:
     problem = Problem(line=7, offset=91, summary="something is wrong", remedy="Mend it.", rule=rule)
     return facts(plan=plan(migration(script=script(problems=(problem,)))))
@@ -196,6 +211,13 @@ CASES: list[tuple[str, str, Facts, str]] = [
         "statement 2, line 4: 42601 at or near at character 9",
     ),
     ("syntax", "unknown", facts(parser=None, unreadable=("parser: gone",)), "parser: gone"),
+    ("boundaries", "pass", facts(), "takes each of 3 statements as one command"),
+    ("boundaries", "pass", _read(doubts=DOUBTS), "line 9 (byte 120): two readings"),
+    ("boundaries", "fail", _read(doubts=DOUBTS, parser=(COMPLAINT,)), "line 9 (byte 120)"),
+    ("boundaries", "unknown", _read(doubts=DOUBTS, parser=None), "line 9 (byte 120)"),
+    ("boundaries", "unknown", _read(read_twice=False, parser=None), "read by one scanner only"),
+    ("boundaries", "warn", _read(read_twice=False, parser=(COMPLAINT,)), "one scanner"),
+    ("boundaries", "pass", _read(parser=None), "two readings of each script agree"),
     ("dependents", "pass", facts(), "pg_depend"),
     ("dependents", "warn", facts(dependents=(_dependent(True),)), "view public.v goes with"),
     ("dependents", "fail", facts(dependents=(_dependent(False),)), "view public.v depends on"),
@@ -399,6 +421,7 @@ def test_nothing_known_is_never_a_pass() -> None:
         "no_pooler",
         "privileges",
         "syntax",
+        "boundaries",
         "dependents",
         "checkpoint",
         "no_prepared_transactions",

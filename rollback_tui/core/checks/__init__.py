@@ -22,6 +22,7 @@ CHECKS: tuple[Callable[[Facts], CheckResult], ...] = (
     scripts.no_psql_commands,
     scripts.transactional,
     scripts.syntax,
+    scripts.boundaries,
     plan.dependents,
     plan.event_triggers,
     plan.data_loss,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from rollback_tui.core.checks.verdicts import Question, some
+import msgspec
+
+from rollback_tui.core.checks.verdicts import Question, listed, some
 from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import CheckResult, Problem
 
@@ -12,6 +14,7 @@ SCRIPT_READABLE = Question("script_readable", "Script is readable", fixed=True)
 TRANSACTION_CONTROL = Question("no_transaction_control", "No transaction control", fixed=True)
 PSQL_COMMANDS = Question("no_psql_commands", "No psql commands", fixed=True)
 TRANSACTIONAL = Question("transactional", "Fits in one transaction", fixed=True)
+BOUNDARIES = Question("boundaries", "Statements end where we think")
 SYNTAX = Question("syntax", "Server accepts the syntax")
 
 _PSQL_RULES = frozenset({"psql_command", "copy_from_stdin", "copy_to_stdout"})
@@ -164,6 +167,53 @@ def _stepwise(facts: Facts) -> CheckResult:
         ["only the checkpoint brings it back", *alone],
         "Read it twice. `run` needs --statement-by-statement for it.",
     )
+
+
+def boundaries(facts: Facts) -> CheckResult:
+    """Where two readings of a script differ, the target's own parser is the judge: it takes a
+    piece as exactly one command, or refuses it."""
+    scripts = [m.script for m in facts.plan.migrations if m.script]
+    doubts = [
+        f"{script.path}, line {doubt.line} (byte {doubt.offset}): {doubt.summary}"
+        for script in scripts
+        for doubt in script.doubts
+    ]
+    number = some(len(facts.plan.statements), "statement")
+    if facts.parser == ():
+        if not doubts:
+            return BOUNDARIES.passed(f"the server takes each of {number} as one command")
+        return BOUNDARIES.passed(
+            f"read in two ways, and the server has judged: {number}, each one command", doubts
+        )
+    if doubts and facts.parser:
+        return BOUNDARIES.failed(
+            f"two readings differ in {some(len(doubts), 'place')}, and the server does not take"
+            " every statement",
+            doubts,
+            "Correct the down migration where the server's parser complains, then check again.",
+        )
+    if doubts:
+        return _undecided(facts, f"two readings differ in {some(len(doubts), 'place')}", doubts)
+    once = [script.path for script in scripts if script.statements and not script.read_twice]
+    if not once:
+        return BOUNDARIES.passed("two readings of each script agree")
+    if facts.parser is None:
+        return _undecided(facts, f"{some(len(once), 'script')} read by one scanner only", once)
+    return BOUNDARIES.warned(
+        f"{some(len(once), 'script')} read by one scanner only",
+        once,
+        "The server's parser complains of a statement: correct that first, then check again.",
+    )
+
+
+def _undecided(facts: Facts, what: str, evidence: list[str]) -> CheckResult:
+    judgement = BOUNDARIES.unknown(
+        facts,
+        "parser",
+        f"{what}, and the server's parser could not be asked",
+        "Check the connection and try again; or read the places named, and say why it is right.",
+    )
+    return msgspec.structs.replace(judgement, evidence=listed([*evidence, *judgement.evidence]))
 
 
 def syntax(facts: Facts) -> CheckResult:

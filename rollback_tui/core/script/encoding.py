@@ -42,7 +42,12 @@ def fatal_encoding(data: bytes, start: int, end: int) -> Problem | None:
     except UnicodeDecodeError as error:
         offset = start + error.start
         byte = data[offset]
-        return _problem(data, offset, f"byte 0x{byte:02X} is not valid UTF-8", _SAVE_AS_UTF8)
+        return _problem(
+            data,
+            offset,
+            f"byte 0x{byte:02X} is not valid UTF-8: the file may be Latin-1 or Windows-1252",
+            _SAVE_AS_UTF8,
+        )
     return None
 
 

@@ -32,8 +32,7 @@ _NAME = r"[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*"
 _RUN = re.compile(
     rf"""(?:[{SPACE}]*(?:
         (?![eE]'){_NAME}
-      | [0-9]+(?:{_NAME})?
-      | \$[0-9]+(?:{_NAME})?
+      | \$?[0-9]+(?:(?![eE]'){_NAME})?
       | -(?!-) | /(?!\*)
       | [^{SPACE}A-Za-z_\x80-\xff0-9$'"();\\/-]
     )){{1,1000}}""",
@@ -78,6 +77,16 @@ def tokens(text: str, start: int, end: int) -> Iterator[Token]:
         token = Token("run", position, run.end()) if run else _special(text, position, end)
         yield token
         position = token.end
+
+
+def pieces(text: str, start: int, end: int) -> Iterator[Token]:
+    """Yield the tokens of ``text[start:end]``, each ``run`` in its single words."""
+    for token in tokens(text, start, end):
+        if token.kind == "run":
+            for word in _WORD.finditer(text, token.start, token.end):
+                yield Token("run", word.start(), word.end())
+        else:
+            yield token
 
 
 def words(text: str, start: int, end: int) -> list[str]:

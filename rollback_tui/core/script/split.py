@@ -19,6 +19,9 @@ MAX_STATEMENTS = 20_000
 """The most statements a script may have."""
 MAX_TOKENS = 4_000_000
 """The most quoted things, marks and stretches between them: a few seconds' work."""
+MAX_DEPTH = 2_000
+"""The deepest parentheses. PostgreSQL itself gives up somewhere above, by its ``max_stack_depth``
+(2 MB by default), and a library that reads so deep a statement may crash."""
 MAX_PROBLEMS = 100
 """The most problems that are listed: one is enough to refuse the script."""
 
@@ -64,6 +67,8 @@ def split(data: bytes, start: int = 0, end: int | None = None) -> SplitResult:
         )
     if scan.seen > MAX_TOKENS:
         return _refused(_too_large(start, "the script has too many parts to be read"))
+    if scan.too_deep is not None:
+        return _refused(_too_deep(text, scan.too_deep))
     kept, removed, broken = judge(text, scan.slices)
     problems = sorted([*odd, *scan.problems, *broken], key=lambda problem: problem.offset)
     return SplitResult(
@@ -80,6 +85,16 @@ def _too_large(offset: int, summary: str) -> Problem:
     return Problem(line=1, offset=offset, summary=summary, remedy=remedy, rule="too_large")
 
 
+def _too_deep(text: str, offset: int) -> Problem:
+    return Problem(
+        line=text.count("\n", 0, offset) + 1,
+        offset=offset,
+        summary=f"parentheses are nested deeper than {MAX_DEPTH:,}",
+        remedy="Write it with fewer parentheses: no server is sure to take it.",
+        rule="too_large",
+    )
+
+
 class _Scan:
     """One pass over the text, gathering slices and lexical problems."""
 
@@ -88,6 +103,7 @@ class _Scan:
         self.slices: list[Slice] = []
         self.problems: list[Problem] = []
         self.seen = 0
+        self.too_deep: int | None = None
         self._lines = Lines(text)
         self._reset()
 
@@ -147,6 +163,8 @@ class _Scan:
             if self.depth == 0:
                 self.opened = token.start
             self.depth += 1
+            if self.depth == MAX_DEPTH + 1:
+                self.too_deep = self.too_deep or token.start
         elif mark == ")" and self.depth:
             self.depth -= 1
         if self.function:
