@@ -126,7 +126,8 @@ def _refused(error: psycopg.Error) -> RollbackTuiError:
 
 class Session:
     """See ``rollback_tui.ui.operations.Operations``. One line for what is refreshed each
-    second, another for what may take long, so that neither waits for the other."""
+    second, others for what may take long, so that none waits for another; a rehearsal, which may
+    take minutes, has connections of its own."""
 
     def __init__(self, common: Common, *, read_only: bool = False) -> None:
         self._common = common
@@ -136,6 +137,7 @@ class Session:
         self._live = Line(self._connect)
         self._work = Line(self._connect)
         self._count = Line(self._connect)
+        self._around = Line(self._connect)
         self._size: tuple[float, int] | None = None
         self._fingerprint: str | None = None
 
@@ -268,7 +270,7 @@ class Session:
 
     def outlook(self, plan: Plan) -> Outlook:
         """Return what stands around ``plan``."""
-        return self._count.ask(lambda c: outlook(c, plan))
+        return self._around.ask(lambda c: outlook(c, plan))
 
     def in_the_way(self, plan: Plan) -> tuple[InTheWay, ...]:
         """Return who holds a lock that ``plan`` will need."""
@@ -315,5 +317,5 @@ class Session:
 
     def close(self) -> None:
         """Close the connections."""
-        for line in (self._live, self._work, self._count):
+        for line in (self._live, self._work, self._count, self._around):
             line.close()
