@@ -48,3 +48,13 @@ def strongest(modes: Iterable[str]) -> str:
     """Return the mode with the highest number; empty when there is none. One that is not known
     counts as the strongest."""
     return max(modes, key=lambda mode: _RANK.get(mode, len(MODES)), default="")
+
+
+def strength(mode: str | None) -> int:
+    """Return the server's number of a mode, 1 to 8; 0 for none, 9 for one that is not known."""
+    return 0 if mode is None else _RANK.get(mode, len(MODES)) + 1
+
+
+def stronger(one: str | None, other: str) -> str:
+    """Return the mode with the higher number."""
+    return other if one is None or strength(other) > strength(one) else one

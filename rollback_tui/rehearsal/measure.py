@@ -16,9 +16,9 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import tuple_row
 
+from rollback_tui.core.lock_modes import stronger
 from rollback_tui.core.model import Lock, Statement
 from rollback_tui.core.rehearsal import Measured, RowsChanged
-from rollback_tui.core.script.strength import stronger
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import counts
 from rollback_tui.postgres.connect import Connection

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
+import msgspec
+
 from rollback_tui.core.model import Doomed, Effect, Lock
 
 _Item = TypeVar("_Item")
 
 _BLOCKS_WRITES = frozenset({"Share", "ShareRowExclusive", "Exclusive"})
 """Lock modes that conflict with RowExclusive but let readers go on."""
+_LIGHT = frozenset({"AccessShare", "RowShare", "RowExclusive"})
+"""What SELECT, INSERT, UPDATE and DELETE take: they stand in the way of no other."""
 
 
 def unknown_effect() -> Effect:
@@ -105,6 +109,47 @@ def merged(kind: str, parts: Iterable[Effect]) -> Effect:
         basis="unknown" if any(e.basis == "unknown" for e in effects) else "forecast",
         hazards=unique(hazard for e in effects for hazard in e.hazards),
     )
+
+
+_DERIVED = frozenset(
+    {
+        "deletes_data",
+        "access_exclusive_lock",
+        "blocks_writes",
+        "rewrites_table",
+        "full_scan_under_lock",
+        "not_transactional",
+        "collateral_drop",
+    }
+)
+"""Hazards that follow from the other fields of an Effect."""
+
+
+def derived(effect: Effect, without: Iterable[str] = ()) -> Effect:
+    """Return ``effect`` with the hazards that follow from its other fields derived anew.
+
+    For an effect that is resolved or measured: what CASCADE takes along is known then. A table
+    that is rewritten is read for it. ``without`` names hazards that turned out to be none.
+    """
+    found = msgspec.structs.replace(effect, scans=True) if effect.rewrites else effect
+    modes = {lock.mode for lock in found.locks}
+    kept = [h for h in found.hazards if h not in _DERIVED and h not in set(without)]
+    if found.loses_data:
+        kept.append("deletes_data")
+    if "AccessExclusive" in modes:
+        kept.append("access_exclusive_lock")
+    elif modes & _BLOCKS_WRITES:
+        kept.append("blocks_writes")
+    if found.rewrites is not False:
+        kept.append("rewrites_table")
+    if found.scans and modes - _LIGHT:
+        kept.append("full_scan_under_lock")
+    if found.transactional is False:
+        kept.append("not_transactional")
+    if found.collateral:
+        kept.append("collateral_drop")
+    basis = "unknown" if "cannot_forecast" in kept else "forecast"
+    return msgspec.structs.replace(found, hazards=unique(kept), basis=basis)
 
 
 def _worst(answers: list[bool | None], worst: bool) -> bool | None:

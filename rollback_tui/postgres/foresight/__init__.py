@@ -1,13 +1,29 @@
-"""What a statement will do, told by its parse tree and the target's catalog together."""
+"""What a statement will do, told by its parse tree and the target's catalog together.
+
+Each family of statements has a module with resolvers: functions (:class:`Catalog`, the effect that
+the tree alone gave, the fields of the statement's node) → the effect, resolved. One that meets
+something it cannot know raises :class:`Unsure`; the effect then stays what the text tells.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
+import psycopg
+
 from rollback_tui.core.model import Effect, Statement
+from rollback_tui.core.script.tree import opened
+from rollback_tui.postgres.aside import aside, canonical_from_here
 from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.foresight import aftermath
+from rollback_tui.postgres.foresight.catalog import Catalog, Cursor, Unsure
+from rollback_tui.postgres.foresight.resolvers import RESOLVERS
 
 Tree = Mapping[str, object]
+
+MOST_SECONDS = 10.0
+"""For all statements of a plan; what is not resolved by then stays what the text tells."""
 
 
 def foresee(
@@ -15,7 +31,50 @@ def foresee(
 ) -> tuple[Effect, ...]:
     """Return the effect of each statement, resolved against the catalog as it is now.
 
-    ``trees`` has the parse tree of each statement, None where nobody could read it. Raises
-    psycopg.Error.
+    ``trees`` has the parse tree of each statement, None where nobody could read it. Statements
+    are taken in their order: what one drops, makes or renames is not looked up for a later one.
+    Nothing is changed and no lock of a user's relation is taken. An effect is returned as it was,
+    not ``resolved``, when the catalog does not tell, or not in time. Raises psycopg.Error.
     """
-    return tuple(statement.effect for statement in statements)
+    if not statements:
+        return ()
+    deadline = time.monotonic() + MOST_SECONDS
+    found: list[Effect] = []
+    try:
+        with aside(connection, seconds=MOST_SECONDS) as cursor:
+            catalog = _catalog(cursor)
+            for statement, tree in zip(statements, trees, strict=True):
+                if time.monotonic() > deadline:
+                    break
+                found.append(_resolved(catalog, statement.effect, tree))
+    except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
+        pass  # a catalog too large, or somebody changes it: what was found so far holds
+    return (*found, *(s.effect for s in statements[len(found) :]))
+
+
+def _catalog(cursor: Cursor) -> Catalog:
+    row = cursor.execute(
+        "SELECT array_remove(current_schemas(true)::text[], 'pg_catalog'),"
+        " current_setting('TimeZone'), current_setting('server_version_num')::int"
+    ).fetchone()
+    cursor.execute("SET LOCAL transaction_read_only = on; SET LOCAL lock_timeout = 1000")
+    canonical_from_here(cursor)
+    assert row is not None  # noqa: S101 - a SELECT without FROM has always one row
+    path, timezone, version = row
+    return Catalog(cursor, path, version=version, timezone=timezone)
+
+
+def _resolved(catalog: Catalog, effect: Effect, tree: Tree | None) -> Effect:
+    """Resolve one statement, and remember what it changes for the next ones."""
+    if tree is None:
+        return effect
+    kind, fields = opened(tree)
+    resolver = RESOLVERS.get(kind)
+    found = effect
+    if resolver is not None:
+        try:
+            found = resolver(catalog, effect, fields)
+        except Unsure:
+            found = effect
+    aftermath.remember(catalog, found, kind, fields)
+    return found

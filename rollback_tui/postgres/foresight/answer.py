@@ -7,23 +7,10 @@ from typing import Any
 
 import msgspec
 
+from rollback_tui.core.lock_modes import stronger
 from rollback_tui.core.model import Effect, Lock
-from rollback_tui.core.script.forecast import unique
-from rollback_tui.core.script.strength import strength, stronger
+from rollback_tui.core.script.forecast import derived
 from rollback_tui.postgres.foresight.catalog import Catalog, Relation
-
-_DERIVED = frozenset(
-    {
-        "deletes_data",
-        "access_exclusive_lock",
-        "blocks_writes",
-        "rewrites_table",
-        "full_scan_under_lock",
-        "not_transactional",
-        "collateral_drop",
-    }
-)
-"""Hazards that follow from the other fields of an Effect."""
 
 
 class Locks:
@@ -69,16 +56,10 @@ class Locks:
 def resolved(effect: Effect, *, without: Iterable[str] = (), **changes: Any) -> Effect:
     """Return ``effect`` with ``changes`` to its fields, as the catalog resolved it.
 
-    A table that is rewritten is read for it. Hazards that follow from the other fields are
-    derived anew; ``without`` takes others away that the catalog showed to be none.
+    ``without`` names hazards that the catalog showed to be none; those that follow from the other
+    fields are derived anew.
     """
-    found = msgspec.structs.replace(effect, **{**changes, "resolved": True})
-    if found.rewrites:
-        found = msgspec.structs.replace(found, scans=True)
-    kept = [h for h in found.hazards if h not in _DERIVED and h not in set(without)]
-    hazards = unique([*kept, *_derived(found)])
-    basis = "unknown" if "cannot_forecast" in hazards else "forecast"
-    return msgspec.structs.replace(found, hazards=hazards, basis=basis)
+    return derived(msgspec.structs.replace(effect, **{**changes, "resolved": True}), without)
 
 
 def nothing(effect: Effect) -> Effect:
@@ -96,23 +77,3 @@ def nothing(effect: Effect) -> Effect:
         resolved=True,
         hazards=("not_transactional",) if effect.transactional is False else (),
     )
-
-
-def _derived(effect: Effect) -> list[str]:
-    strongest = max((strength(lock.mode) for lock in effect.locks), default=0)
-    found = []
-    if effect.loses_data:
-        found.append("deletes_data")
-    if strongest >= strength("AccessExclusive"):
-        found.append("access_exclusive_lock")
-    elif strongest >= strength("Share"):
-        found.append("blocks_writes")
-    if effect.rewrites is not False:
-        found.append("rewrites_table")
-    if effect.scans and strongest >= strength("ShareUpdateExclusive"):
-        found.append("full_scan_under_lock")
-    if effect.transactional is False:
-        found.append("not_transactional")
-    if effect.collateral:
-        found.append("collateral_drop")
-    return found

@@ -155,6 +155,7 @@ class Catalog:
         self._constraints: dict[int, dict[str, Constraint]] = {}
         self._gone: set[int] = set()
         self._changed: set[str] = set()
+        self._altered: set[int] = set()
 
     # --- names ------------------------------------------------------------------------------
 
@@ -278,6 +279,19 @@ class Catalog:
         words = parts(name)
         if words:
             self._changed.add(words[-1])
+
+    def altered(self, name: str) -> None:
+        """A statement changes columns or constraints of this relation."""
+        try:
+            found = self.relation(name)
+        except Unsure:
+            return
+        if found is not None:
+            self._altered.add(found.oid)
+
+    def is_altered(self, oid: int) -> bool:
+        """Whether an earlier statement changes its columns or constraints."""
+        return oid in self._altered
 
     def is_gone(self, oid: int) -> bool:
         """Whether an earlier statement dropped it."""

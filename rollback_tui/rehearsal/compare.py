@@ -1,0 +1,161 @@
+"""Where a statement did something else than had been forecast, in an operator's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from rollback_tui.core.lock_modes import strength, stronger
+from rollback_tui.core.model import Effect, Lock, Statement
+from rollback_tui.core.rehearsal import Dropped, Measured
+from rollback_tui.core.script.forecast import derived
+
+_NAME = r'(?:"(?:[^"]|"")*"|[^".\s]+)'
+_ON = re.compile(rf"({_NAME}) on ({_NAME}(?:\.{_NAME})?)\Z")
+_PARTS = frozenset({"trigger", "policy", "rule"})
+
+
+def as_forecast(dropped: Dropped) -> tuple[str, str]:
+    """Return (object class, name) as an Effect has them, of what the server says it dropped.
+
+    ``table column public.t.a`` → ``column public.t.a``; ``trigger g on public.t`` →
+    ``trigger public.t.g``; ``default value for public.t.a`` → ``default public.t.a``.
+    """
+    kind, name = dropped.kind, dropped.name
+    if kind == "default value":
+        return "default", name.removeprefix("for ")
+    if kind.endswith(" column"):
+        return "column", name
+    on = _ON.match(name)
+    if kind.endswith(" constraint") or kind in _PARTS:
+        return kind.split(" ")[-1], f"{on.group(2)}.{on.group(1)}" if on else name
+    return {"composite type": "type"}.get(kind, kind), name
+
+
+def differences(effect: Effect, measured: Measured, held: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what ``measured`` did otherwise than ``effect`` forecast; empty when they agree.
+
+    ``held`` are the strongest modes on each relation before the statement
+    (:attr:`rollback_tui.rehearsal.measure.Gauge.held`): a lock that an earlier statement holds at
+    least as strongly cannot be seen again, and agrees. What the forecast did not know is no
+    difference, and a statement that failed has none: its failure says it.
+    """
+    if measured.failed:
+        return ()
+    return (
+        *_locks(effect, measured, held),
+        *_tables(effect, measured),
+        *_drops(effect, measured),
+    )
+
+
+def rows_differ(statement: Statement, measured: Measured) -> tuple[str, ...]:
+    """Return where the rows removed are not as many as had been counted.
+
+    Only for a rehearsal with the target's data: on the schema alone there are no rows.
+    """
+    if measured.failed or measured.changed is None:
+        return ()
+    removed = {rows.relation: rows.deleted + rows.updated for rows in measured.changed}
+    return tuple(
+        f"{removed.get(loss.relation, 0):,} rows of {loss.relation} went, {loss.count:,} had been"
+        " counted"
+        for loss in statement.loss
+        if loss.kind == "rows"
+        and loss.count is not None
+        and removed.get(loss.relation, 0) != loss.count
+    )
+
+
+def measured_effect(
+    effect: Effect, measured: Measured, held: Mapping[str, str], *, with_data: bool = False
+) -> Effect:
+    """Return ``effect`` with what was measured in place of what was forecast.
+
+    What could not be measured stays as it was forecast. ``with_data``: the scratch database had
+    the target's rows, so that "no row was touched" means something. A statement that failed keeps
+    its forecast.
+    """
+    if measured.failed:
+        return effect
+    changes: dict[str, object] = {}
+    if measured.locks is not None:
+        kept = {
+            lock.relation: lock.mode
+            for lock in effect.locks
+            if strength(held.get(lock.relation)) >= strength(lock.mode)
+        }
+        changes["locks"] = tuple(
+            Lock(relation=name, mode=mode)
+            for name, mode in (kept | {m.relation: m.mode for m in measured.locks}).items()
+        )
+    if measured.rewritten is not None:
+        changes["rewrites"] = bool(measured.rewritten)
+    if measured.scanned is not None:
+        changes["scans"] = bool(measured.scanned)
+    if measured.dropped is not None:
+        named = [as_forecast(d) for d in measured.dropped if not d.collateral]
+        changes["drops"] = effect.drops if effect.resolved else tuple(named)
+        changes["collateral"] = tuple(as_forecast(d) for d in measured.dropped if d.collateral)
+    if effect.loses_data is None:
+        changes["loses_data"] = _lost(measured, with_data=with_data)
+    changed = derived(msgspec.structs.replace(effect, **changes), ("cannot_forecast",))
+    return msgspec.structs.replace(changed, basis="measured")
+
+
+_HOLDING = frozenset({"table", "table column", "materialized view", "sequence"})
+
+
+def _lost(measured: Measured, *, with_data: bool) -> bool | None:
+    """Whether stored data went; None when that is not known after all."""
+    if measured.dropped is None or measured.changed is None:
+        return None
+    if any(d.kind in _HOLDING for d in measured.dropped):
+        return True
+    if any(rows.deleted or rows.updated for rows in measured.changed):
+        return True
+    return False if with_data and not measured.rewritten else None
+
+
+def _locks(effect: Effect, measured: Measured, held: Mapping[str, str]) -> Iterator[str]:
+    if measured.locks is None or not effect.resolved or effect.basis == "unknown":
+        return
+    forecast: dict[str, str] = {}
+    for lock in effect.locks:
+        forecast[lock.relation] = stronger(forecast.get(lock.relation), lock.mode)
+    taken = {lock.relation: lock.mode for lock in measured.locks}
+    for name in sorted({*forecast, *taken}):
+        expected, found = forecast.get(name), taken.get(name)
+        if found is None:
+            if strength(held.get(name)) < strength(expected):
+                yield f"did not lock {name}: {expected} had been forecast"
+        elif expected is None:
+            yield f"locked {name} ({found}): that was not forecast"
+        elif strength(found) > strength(expected):
+            yield f"locked {name} more strongly than forecast: {found}, not {expected}"
+        elif strength(found) < strength(expected):
+            yield f"locked {name} less strongly than forecast: {found}, not {expected}"
+
+
+def _tables(effect: Effect, measured: Measured) -> Iterator[str]:
+    """Tables written anew and tables read."""
+    if measured.rewritten is not None:
+        if measured.rewritten and effect.rewrites is False:
+            yield f"wrote {', '.join(measured.rewritten)} anew: no rewrite had been forecast"
+        if not measured.rewritten and effect.rewrites:
+            yield "wrote no table anew: a rewrite had been forecast"
+    if measured.scanned is not None and measured.scanned and effect.scans is False:
+        yield f"read all of {', '.join(measured.scanned)}: no scan had been forecast"
+
+
+def _drops(effect: Effect, measured: Measured) -> Iterator[str]:
+    if measured.dropped is None or not effect.resolved or effect.basis == "unknown":
+        return
+    forecast = {*effect.drops, *effect.collateral}
+    dropped = {as_forecast(item) for item in measured.dropped}
+    for kind, name in sorted(dropped - forecast):
+        yield f"dropped {kind} {name}: that was not forecast"
+    for kind, name in sorted(forecast - dropped):
+        yield f"did not drop {kind} {name}: that had been forecast"
