@@ -43,6 +43,8 @@ from rollback_tui.ui.widgets.dialogs import Ask, AskText, Read
 
 TICK = 0.25
 """Seconds between two looks at what is due."""
+REMOVED = 15.0
+"""Seconds that leaving waits for a rehearsal to remove its scratch database."""
 MESSAGE = 6.0
 """Seconds that a message in the corner stays."""
 
@@ -148,6 +150,7 @@ class RollbackApp(App[int]):
 
     def ended(self) -> None:
         """Called when the application has ended and the screen is restored."""
+        self.guide.rehearsing.join(REMOVED)
         if self._hangup is not None:
             self._hangup.stop()
 
@@ -171,6 +174,8 @@ class RollbackApp(App[int]):
         walk = self.guide.walk
         if walk.running:
             words = _left_behind(walk)
+        elif walk.rehearsing is not None:
+            words = [line("The rehearsal is stopped, and its scratch database removed.")]
         elif walk.folder is None and (walk.reviewed or walk.overrides):
             words = [line("What you reviewed and set aside is forgotten.")]
         else:

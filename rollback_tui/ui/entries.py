@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from rollback_tui.core.model import Loss, Migration, Plan, Problem, Statement
+from rollback_tui.core import lock_modes
+from rollback_tui.core.model import Lock, Loss, Migration, Plan, Problem, Statement
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,29 +95,9 @@ def short_kind(kind: str) -> str:
     return kind.rsplit("… ", 1)[-1]
 
 
-def lock_of(statement: Statement) -> str:
-    """Return the strongest lock a statement takes; ``unknown`` when nobody knows."""
-    locks = statement.effect.locks
-    if not locks:
-        return "unknown" if statement.effect.basis == "unknown" else "–"
-    return max((lock.mode for lock in locks), key=_strength)
-
-
-_ORDER = (
-    "AccessShare",
-    "RowShare",
-    "RowExclusive",
-    "ShareUpdateExclusive",
-    "Share",
-    "ShareRowExclusive",
-    "Exclusive",
-    "AccessExclusive",
-)
-
-
-def _strength(mode: str) -> int:
-    """Order of PostgreSQL's table-level locks (documentation, table 13.2)."""
-    return _ORDER.index(mode) if mode in _ORDER else len(_ORDER)
+def strongest(locks: tuple[Lock, ...]) -> str:
+    """Return the strongest mode among ``locks``; a dash when there are none."""
+    return lock_modes.strongest(lock.mode for lock in locks) or "–"
 
 
 def losses_of(plan: Plan) -> tuple[Loss, ...]:

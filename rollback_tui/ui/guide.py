@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
@@ -17,26 +18,38 @@ import msgspec
 from rollback_tui.core.checks import obstacles
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.events import Record
-from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
+from rollback_tui.core.model import Activity, CheckResult, Plan, Target
 from rollback_tui.ui.beside import Beside
+from rollback_tui.ui.counting import Counting
 from rollback_tui.ui.following import Following
 from rollback_tui.ui.operations import Choice, Operations
+from rollback_tui.ui.rehearsing import Rehearsing
 from rollback_tui.ui.requests import Deliver, Failure, Requests
-from rollback_tui.ui.walk import Walk, blocked, not_ready
+from rollback_tui.ui.waiting import Waiting
+from rollback_tui.ui.walk import Walk, blocked, not_ready, valid_rehearsal
+from rollback_tui.ui.watching import Watching
 from rollback_tui.ui.wording import transactions_a_second, writers_of
 
 Severity = Literal["information", "warning", "error"]
 
-COUNTED = 300
-"""At most so many tables are counted exactly: the largest by estimate."""
 SLOW = 3.0
 """A refresh that takes longer than this many seconds makes the screen stale."""
 RETRY = 3.0
 """Seconds between two attempts to reach a server that cannot be reached."""
-WRITERS_WAIT = 60.0
-"""Seconds that ``w`` waits for writers."""
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """What ``+`` and ``-`` step through, in seconds."""
+
+
+FORGOTTEN: Mapping[str, object] = MappingProxyType(
+    {
+        "reviewed": frozenset(),
+        "overrides": (),
+        "keep": frozenset(),
+        "rehearsal": None,
+        "rehearsal_failure": None,
+    }
+)
+"""What was said of a plan is not said of another one."""
 
 
 class Guide:
@@ -57,13 +70,24 @@ class Guide:
         self._changed = changed
         self._following = Following(self)
         self._beside = Beside(self)
+        self._counting = Counting(self)
+        self.waiting = Waiting(self)
+        self.watching = Watching(self)
+        self.rehearsing = Rehearsing(self)
         self._asked_at = -1e9
-        self._to_count: list[str] = []
 
     @property
     def records(self) -> Sequence[Record]:
         """The records of the run that is followed, oldest first."""
         return self._following.records
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the target may be asked now: not while a run has it, nor while it is copied,
+        which needs that nobody is connected."""
+        walk = self.walk
+        copied = walk.rehearsing is not None and walk.rehearsing.source == "clone"
+        return not walk.running and not copied
 
     def replace(self, **changes: Any) -> None:
         """Replace the walk by one with ``changes``, and show it."""
@@ -96,7 +120,11 @@ class Guide:
             return
         if self.walk.attached:
             return
-        self._watch_writers(now)
+        if not self.may_ask:
+            self._mark_stale("standing still while the database is copied")
+            return
+        self.waiting.tick(now)
+        self.watching.tick(now)
         if self.requests.busy("target") or self.requests.busy("activity"):
             if now - self._asked_at > max(SLOW, self.walk.interval):
                 self._mark_stale("no answer from the server yet")
@@ -121,6 +149,7 @@ class Guide:
     def close(self) -> None:
         """Give back the controls of the run, and close the connections."""
         self._following.close()
+        self.rehearsing.stop()
         # It may wait for a server that does not answer; leaving must not.
         threading.Thread(target=self.operations.close, name="close", daemon=True).start()
 
@@ -151,7 +180,7 @@ class Guide:
     def pause(self) -> None:
         """Stop refreshing, or go on."""
         self.replace(paused=not self.walk.paused)
-        self._count_next()
+        self._counting.go_on()
 
     def change_interval(self, by: Literal[-1, 1]) -> None:
         """Take the next longer (+1) or shorter (-1) interval."""
@@ -161,38 +190,7 @@ class Guide:
 
     def read_tables(self) -> None:
         """Ask for the tables, then for their exact counts one by one."""
-        self.requests.ask(
-            "tables", self.operations.tables, self._tables, lambda f: self.say(f.summary, "warning")
-        )
-
-    def _tables(self, tables: tuple[TableCount, ...]) -> None:
-        self.replace(tables=tables, uncounted=frozenset())
-        # The small ones first: most of the list is exact within a moment.
-        self._to_count = [t.name for t in reversed(tables[:COUNTED]) if t.exact is None]
-        self._count_next()
-
-    def _count_next(self) -> None:
-        idle = not self.walk.paused and not self.walk.running and not self.requests.busy("count")
-        if self._to_count and idle:
-            name = self._to_count.pop(0)
-            self.requests.ask(
-                "count",
-                lambda: self.operations.count(name),
-                self._counted,
-                lambda _: self._not_counted(name),
-            )
-
-    def _counted(self, table: TableCount) -> None:
-        if table.exact is None:
-            self._not_counted(table.name)
-            return
-        tables = tuple(table if t.name == table.name else t for t in self.walk.tables or ())
-        self.replace(tables=tables)
-        self._count_next()
-
-    def _not_counted(self, name: str) -> None:
-        self.replace(uncounted=self.walk.uncounted | {name})
-        self._count_next()
+        self._counting.read()
 
     def signal(self, pid: int, terminate: bool) -> None:
         """Cancel the query of ``pid``, or end its session. Only when armed."""
@@ -234,13 +232,14 @@ class Guide:
 
     def _plan(self, plan: Plan) -> None:
         same = self.walk.plan is not None and self.walk.plan.sha256 == plan.sha256
-        kept: dict[str, object] = {} if same else {"reviewed": frozenset(), "overrides": ()}
-        self.replace(plan=plan, planning=False, checks=None, judged_at=None, **kept)
+        forgotten: dict[str, object] = {} if same else dict(FORGOTTEN)
+        self.replace(plan=plan, planning=False, checks=None, judged_at=None, **forgotten)
+        self.watching.planned(plan)
         self.judge()
 
     def _no_plan(self, failure: Failure) -> None:
         # What was planned for another choice must not be confirmed by mistake.
-        self.replace(plan=None, planning=False, plan_failure=failure, checks=None)
+        self.replace(plan=None, planning=False, plan_failure=failure, checks=None, way=None)
 
     def judge(self) -> None:
         """Ask for all checks again."""
@@ -264,7 +263,7 @@ class Guide:
         activity = self.walk.activity
         nobody = activity is not None and not writers_of(activity.sessions)
         if nobody and not any(c.name == "no_writers" and c.status == "fail" for c in checks):
-            self.stop_waiting()
+            self.waiting.stop()
 
     def _not_judged(self, failure: Failure) -> None:
         self.replace(checks=None, judging=False, checks_failure=failure)
@@ -278,21 +277,6 @@ class Guide:
         """Withdraw an override."""
         self.replace(overrides=tuple(o for o in self.walk.overrides if o[0] != name))
 
-    def wait_for_writers(self) -> None:
-        """Wait until nobody writes, for a minute at most; then judge again."""
-        now = time.monotonic()
-        self.replace(waiting_since=now, waiting_until=now + WRITERS_WAIT, paused=False)
-        self.refresh()
-
-    def stop_waiting(self) -> None:
-        """Wait no longer."""
-        self.replace(waiting_since=None, waiting_until=None)
-
-    def _watch_writers(self, now: float) -> None:
-        if self.walk.waiting_until is not None and now >= self.walk.waiting_until:
-            self.stop_waiting()
-            self.judge()
-
     def review(self, indexes: frozenset[int]) -> None:
         """Mark statements reviewed."""
         self.replace(reviewed=self.walk.reviewed | indexes)
@@ -300,6 +284,10 @@ class Guide:
     def unreview(self, index: int) -> None:
         """Take the mark off one statement."""
         self.replace(reviewed=self.walk.reviewed - {index})
+
+    def keep(self, statements: frozenset[int]) -> None:
+        """Keep what these statements remove, and nothing else."""
+        self.replace(keep=statements)
 
     # --- run ----------------------------------------------------------------------------------
 
@@ -314,7 +302,9 @@ class Guide:
         if plan is None or refused or not self.walk.armed or self.walk.starting:
             self.say(refused or "Arm this terminal first.", "warning")
             return
-        overrides = dict(self.walk.overrides)
+        overrides, keep = dict(self.walk.overrides), self.walk.keep
+        rehearsal = valid_rehearsal(self.walk)
+        self.rehearsing.stop()
         self.replace(starting=True, start_failure=None)
         self.requests.ask(
             "start",
@@ -324,6 +314,8 @@ class Guide:
                 overrides,
                 reason,
                 stepwise_confirmed=not plan.transactional,
+                keep=keep,
+                rehearsal=rehearsal,
             ),
             self._started,
             lambda failure: self.replace(starting=False, start_failure=failure),

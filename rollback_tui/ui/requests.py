@@ -33,7 +33,8 @@ class Requests:
     """The threads under way, by topic. All methods are called on the event loop."""
 
     def __init__(self, deliver: Deliver) -> None:
-        self._deliver = deliver
+        self.deliver = deliver
+        """Runs a function on the event loop, from any thread."""
         self._underway: set[str] = set()
         self._next: dict[str, Callable[[], None]] = {}
 
@@ -60,12 +61,12 @@ class Requests:
                 value = call()
             except RollbackTuiError as error:
                 failure = Failure(summary=error.summary, remedy=error.remedy)
-                self._deliver(lambda: settle(lambda: fail(failure)))
+                self.deliver(lambda: settle(lambda: fail(failure)))
             except Exception as error:  # noqa: BLE001 - a fault in a question ends no terminal
                 unexpected = _unexpected(topic, record(error))
-                self._deliver(lambda: settle(lambda: fail(unexpected)))
+                self.deliver(lambda: settle(lambda: fail(unexpected)))
             else:
-                self._deliver(lambda: settle(lambda: accept(value)))
+                self.deliver(lambda: settle(lambda: accept(value)))
 
         def settle(act: Callable[[], None]) -> None:
             self._underway.discard(topic)

@@ -6,6 +6,7 @@ entered, and why not, is decided here and nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,11 @@ import msgspec
 from rollback_tui.core import checks
 from rollback_tui.core.claim import Claim, ClaimState, Controls
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
+from rollback_tui.core.outlook import InTheWay, Outlook
+from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.run_view import RunSummary, RunView
+from rollback_tui.ui.listing import listing
+from rollback_tui.ui.once import once
 from rollback_tui.ui.operations import Choice
 from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.wording import count
@@ -24,6 +29,17 @@ STEPS = ("State", "Safety", "Preview", "Run", "Verify", "Report")
 
 REASON_LENGTH = 10
 """A typed reason has at least this many characters: enough to say something."""
+
+
+class Underway(msgspec.Struct, frozen=True, kw_only=True):
+    """A rehearsal that is going on."""
+
+    source: Source
+    since: float
+    """Monotonic seconds of this process when it began."""
+    words: str
+    """What is being done now."""
+    stopping: bool = False
 
 
 class Walk(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +77,20 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     """Monotonic seconds, while we wait for writers."""
     reviewed: frozenset[int] = frozenset()
     """Indexes of the statements that the operator marked."""
+    keep: frozenset[int] = frozenset()
+    """Indexes of the statements whose rows or values are copied into an archive first."""
+    outlook: Outlook | None = None
+    """What stands around the plan; None before that is known."""
+    outlook_failure: Failure | None = None
+    way: tuple[InTheWay, ...] | None = None
+    """Who is in the plan's way; None before that is known. Only asked where it is shown."""
+    way_at: datetime | None = None
+    """This machine's clock at the last good answer to that."""
+    way_stale: str = ""
+    """Why ``way`` is not fresh; empty when it is."""
+    rehearsal: Rehearsal | None = None
+    rehearsing: Underway | None = None
+    rehearsal_failure: Failure | None = None
     armed: bool = False
     starting: bool = False
     start_failure: Failure | None = None
@@ -115,8 +145,42 @@ def obstacles(walk: Walk) -> tuple[CheckResult, ...]:
 
 def unreviewed(walk: Walk) -> tuple[int, ...]:
     """Return the indexes of dangerous statements that nobody has marked reviewed."""
-    statements = walk.plan.statements if walk.plan else ()
-    return tuple(s.index for s in statements if s.dangerous and s.index not in walk.reviewed)
+    return _missing(walk.reviewed)(walk.plan) if walk.plan else ()
+
+
+@once
+def _missing(reviewed: frozenset[int]) -> Callable[[Plan], tuple[int, ...]]:
+    """Return, by plan, the dangerous statements that are not ``reviewed``: asked a dozen times for
+    each key that is pressed."""
+
+    @once
+    def of(plan: Plan) -> tuple[int, ...]:
+        return tuple(index for index in listing(plan).dangerous if index not in reviewed)
+
+    return of
+
+
+def valid_rehearsal(walk: Walk) -> Rehearsal | None:
+    """Return the rehearsal of exactly this plan; None when there is none."""
+    rehearsal, plan = walk.rehearsal, walk.plan
+    if rehearsal is None or plan is None or rehearsal.plan_sha256 != plan.sha256:
+        return None
+    return rehearsal
+
+
+def may_not_rehearse(walk: Walk) -> str:
+    """Return why no rehearsal may begin now; empty when one may."""
+    if walk.folder is not None:
+        return "this plan was already confirmed"
+    if walk.plan is None or not walk.plan.migrations:
+        return "there is nothing to rehearse"
+    if walk.rehearsing is not None:
+        return "a rehearsal goes on: x stops it"
+    if walk.read_only:
+        return "a rehearsal makes a scratch database, and this terminal was started read-only"
+    if not walk.armed:
+        return "a rehearsal makes a scratch database on the server: a arms this terminal"
+    return ""
 
 
 def blocked(walk: Walk, step: int) -> str:
@@ -231,6 +295,7 @@ def hint(walk: Walk, step: int) -> tuple[str, bool]:
     if step == 6:
         return "↑ ↓ scroll. Tab goes to the runs, where enter shows one. q leaves.", False
     if reason := blocked(walk, step + 1):
+        reason = reason.removesuffix(f" (press {step})")
         return f"{_doing(walk, step)} Blocked: {reason}.", True
     return f"{_doing(walk, step)} Then n: {_purpose(step + 1)}", False
 
@@ -241,7 +306,9 @@ def _doing(walk: Walk, step: int) -> str:
     if step == 2:
         failing = obstacles(walk)
         return "o sets a check aside, r judges again." if failing else "Read the evidence."
-    return "Space marks reviewed." if unreviewed(walk) else "All reviewed."
+    if unreviewed(walk):
+        return "Space: reviewed; d: next."
+    return "All reviewed."
 
 
 def _purpose(step: int) -> str:

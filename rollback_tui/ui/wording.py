@@ -7,6 +7,8 @@ from datetime import datetime
 import humanize
 
 from rollback_tui.core.model import Activity, Plan, Session, TableCount
+from rollback_tui.core.outlook import Keepable
+from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.report.words import status
 from rollback_tui.core.run_view import RunView
 from rollback_tui.ui.theme import OUTCOME, Tone
@@ -22,6 +24,14 @@ CHOICES = {
     " goes on from there.",
 }
 """What the answers to a run's question come to, in a sentence."""
+
+
+COPIES: dict[Source, str] = {
+    "schema": "a schema copy",
+    "dump": "a restored checkpoint",
+    "clone": "a copy with its data",
+}
+"""What a plan is rehearsed on."""
 
 
 def clock(seconds: float) -> str:
@@ -128,3 +138,54 @@ def transactions_a_second(before: Activity | None, now: Activity) -> float | Non
     seconds = (now.taken_at - before.taken_at).total_seconds()
     ended = now.commits + now.rollbacks - before.commits - before.rollbacks
     return ended / seconds if seconds > 0 and ended >= 0 else None
+
+
+def age(seconds: float | None) -> str:
+    """Return how long a transaction is open; an age that we may not see is not a short one.
+
+    >>> age(95.0), age(None)
+    ('for 01:35', 'nobody knows how long')
+    """
+    return "nobody knows how long" if seconds is None else f"for {clock(seconds)}"
+
+
+def keep_cost(*found: Keepable) -> str:
+    """Return what keeping costs, as the estimate that it is; unknown where one part is.
+
+    >>> one = Keepable(statement=1, what="", rows=5, bytes=2048, seconds=None)
+    >>> keep_cost(one)
+    '~2 kB, nobody knows how long it takes'
+    """
+    sizes = [k.bytes for k in found if k.bytes is not None]
+    times = [k.seconds for k in found if k.seconds is not None]
+    room = f"~{size(sum(sizes))}" if len(sizes) == len(found) else "nobody knows how much room"
+    long = (
+        f"~{took(sum(times))} more"
+        if len(times) == len(found)
+        else ("nobody knows how long it takes")
+    )
+    return f"{room}, {long}"
+
+
+def rehearsed_words(rehearsal: Rehearsal | None, total: int) -> tuple[str, Tone]:
+    """Return how a rehearsal of ``total`` statements went, in a line."""
+    if rehearsal is None:
+        return "not rehearsed", "dim"
+    where = f"rehearsed on {COPIES[rehearsal.source]}"
+    done = sum(not m.failed for m in rehearsal.statements)
+    if rehearsal.failure:
+        return f"{where}: FAILED after {done} of {total}: {rehearsal.failure}", "bad"
+    seconds = sum(m.seconds for m in rehearsal.statements)
+    differing = len(rehearsal.differences)
+    words = f"{where}: {count(done, 'statement')} in {took(seconds)}, "
+    words += count(differing, "difference") if differing else "all as forecast"
+    tone: Tone = "warn" if differing else "good"
+    trip = rehearsal.round_trip
+    if trip is not None:
+        again, known = {
+            "pass": ("up again gives the schema back", tone),
+            "fail": ("up again does NOT give the schema back", "bad"),
+            "unknown": ("nobody knows whether up again gives the schema back", "warn"),
+        }[trip.verdict]
+        words, tone = f"{words}; {again}", known
+    return words, tone

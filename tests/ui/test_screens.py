@@ -246,7 +246,7 @@ def test_a_failed_statement_and_what_comes_next(world: World) -> None:
 
     async def script(t: Terminal) -> None:
         await t.until("2BP01 cannot drop column verified_at", "ALARM maintenance mode is still on")
-        await t.until("✗    3", "undone")
+        await t.until("✗   3", "undone")
         await t.press("5")
         await t.until("Type exactly:", "$ bin/maintenance off", "nothing was changed")
 

@@ -46,4 +46,6 @@ def help_text(screen: StepScreen) -> Content:
         line(""),
         line((LEGEND, "dim")),
     ]
+    if more := screen.help_more():
+        rows += [line(""), *more]
     return lines(rows)

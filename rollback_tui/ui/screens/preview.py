@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+import time
+from bisect import bisect_left, bisect_right
 from typing import ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
-from textual.widgets import DataTable, Static
+from textual.events import DescendantBlur, DescendantFocus
 
-from rollback_tui.core.text import cells
-from rollback_tui.ui.entries import (
-    Entry,
-    entries,
-    lock_of,
-    loss_of,
-    losses_of,
-    objects_of,
-    short_kind,
-)
+from rollback_tui.core.rehearsal import Source
+from rollback_tui.core.script.hazards import EXPLANATIONS
+from rollback_tui.ui.entries import Entry
+from rollback_tui.ui.listing import Listing, listing, place_of
 from rollback_tui.ui.screens.step import StepScreen
-from rollback_tui.ui.theme import Tone, cell, line, lines
-from rollback_tui.ui.walk import Walk, unreviewed
+from rollback_tui.ui.surroundings import around
+from rollback_tui.ui.theme import line
+from rollback_tui.ui.walk import Walk, may_not_rehearse, unreviewed
+from rollback_tui.ui.widgets import plan_lines
 from rollback_tui.ui.widgets.entry_view import describe
-from rollback_tui.ui.widgets.live_table import Column, LiveTable
+from rollback_tui.ui.widgets.rehearse_dialog import RehearseDialog
+from rollback_tui.ui.widgets.statement_cells import LEGEND, columns, row, wanting
+from rollback_tui.ui.widgets.statement_list import StatementList
 from rollback_tui.ui.widgets.status_bar import Bar
-from rollback_tui.ui.wording import count, goal_of
+from rollback_tui.ui.wording import keep_cost
 
 
 class PreviewScreen(StepScreen):
@@ -38,86 +37,134 @@ class PreviewScreen(StepScreen):
     HELP = (
         "Everything that will be executed, in order: the statements of the down scripts and the "
         "change of the version table. ● marks a statement that loses data (or nobody knows): "
-        "each of these must be read and marked with space, one by one. m marks the harmless "
-        "ones together. What runs is the original text, byte by byte; f only shows it formatted."
+        "each of these must be read and marked with space, one by one, which acknowledges its "
+        "hazards. m marks the harmless ones together. d goes to the next that wants your eyes: "
+        "not reviewed, going to fail, blocked, or not as forecast. enter gives the text the "
+        "room of the list. r executes the plan on a scratch database and measures it. k copies "
+        "what a statement removes into an archive, in the same transaction. What runs is the "
+        "original text, byte by byte; f only shows it formatted. The list: " + LEGEND + "."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "review", "mark reviewed", tooltip="Mark it reviewed and go on"),
-        Binding("u", "unreview", "unmark", tooltip="Take the mark off"),
+        Binding("space", "review", "reviewed", tooltip="Mark it reviewed and go on"),
+        Binding("u", "unreview", "unmark", show=False, tooltip="Take the mark off"),
         Binding("m", "review_harmless", "mark harmless", tooltip="Mark all that lose nothing"),
-        Binding("f", "toggle_format", "formatted", tooltip="Formatted, or the original"),
+        Binding("d", "find(1)", "next to read", tooltip="The next that wants your eyes"),
+        Binding("D", "find(-1)", "", show=False, tooltip="The one before that wants your eyes"),
+        Binding("enter", "read", "read", tooltip="Give the text the room of the list, or back"),
+        Binding("r", "rehearse", "rehearse", tooltip="Execute it on a scratch database, measured"),
+        Binding("x", "stop_rehearsal", "stop", tooltip="Stop the rehearsal"),
+        Binding("escape", "escape", "", show=False),
+        Binding("k", "keep", "keep", tooltip="Keep what this statement removes, or not"),
+        Binding("K", "keep_all", "keep all", tooltip="Keep all that can be kept, or nothing"),
+        Binding("f", "toggle_format", "format", tooltip="Formatted, or the original"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._pretty = False
-        self._entries: tuple[Entry, ...] = ()
 
     def compose_body(self) -> ComposeResult:
         """Summary, list, the statement."""
         yield Bar(id="plan-summary")
         yield Bar(id="plan-losses")
+        yield Bar(id="plan-way")
+        yield Bar(id="plan-rehearsal")
         with Container(id="pair"):
-            yield LiveTable(
-                (
-                    Column("mark", "", 1),
-                    Column("index", "  #", 3),
-                    Column("kind", "kind", 15),
-                    Column("object", "object", 0),
-                    Column("lock", "lock", 15, least=74),
-                    Column("loss", "loss", 13),
-                ),
-                id="entries",
-            )
+            yield StatementList(columns(0), id="entries")
             with VerticalScroll(id="entry"):
-                yield Static("", id="entry-text", markup=False)
+                yield Bar(id="entry-text")
 
     def on_mount(self) -> None:
         """Begin in the list."""
         self.query_one("#entries").focus()
+        self.set_interval(1.0, self._tick)
+
+    @on(DescendantFocus)
+    @on(DescendantBlur)
+    def _make_room(self) -> None:
+        """Whatever has the focus gets the room."""
+        self.set_class(self.query_one("#entry").has_focus, "-reading")
+
+    def _tick(self) -> None:
+        if self.is_current and self.walk_value.rehearsing is not None:
+            self._show_rehearsal(self.walk_value)
 
     def show_step(self, walk: Walk) -> None:
         """Show the list and the statement under the cursor."""
-        self._entries = entries(walk.plan) if walk.plan else ()
-        self.query_one("#plan-summary", Bar).say(_summary(walk))
-        losses = self.query_one("#plan-losses", Bar)
-        losses.display = bool(walk.plan and walk.plan.losses)
-        losses.say(_losses(walk, self.app.size.width))
-        rows = [(entry.key, _row(entry, walk)) for entry in self._entries]
-        self.query_one("#entries", LiveTable).show_rows(rows)
+        self.query_one("#plan-summary", Bar).say(plan_lines.summary(walk))
+        listed = self._listed
+        lost = bool(listed and listed.losses)
+        self._line("#plan-losses", plan_lines.losses(walk, self.app.size.width) if lost else None)
+        self._line("#plan-way", plan_lines.in_the_way(walk))
+        self._show_rehearsal(walk)
+        entries = self.query_one("#entries", StatementList)
+        if listed is None:
+            entries.show_rows((), lambda _: ())
+        else:
+            entries.set_columns(columns(len(listed.statements)))
+            entries.show_rows(listed.keys, lambda place: row(listed.entries[place], walk))
         self._show_entry()
 
-    def _entry(self) -> Entry | None:
-        key = self.query_one("#entries", LiveTable).current_key
-        return next((e for e in self._entries if e.key == key), None)
+    def _line(self, selector: str, content: Content | None) -> None:
+        """Show a line above the list, or give its room to the list."""
+        bar = self.query_one(selector, Bar)
+        bar.display = content is not None
+        if content is not None:
+            bar.say(content)
 
-    @on(DataTable.RowHighlighted, "#entries")
+    def _show_rehearsal(self, walk: Walk) -> None:
+        self._line("#plan-rehearsal", plan_lines.rehearsal(walk, time.monotonic()))
+
+    @property
+    def _listed(self) -> Listing | None:
+        plan = self.walk_value.plan
+        return listing(plan) if plan is not None else None
+
+    def _entry(self) -> Entry | None:
+        listed, key = self._listed, self.query_one("#entries", StatementList).current_key
+        if listed is None or key not in listed.places:
+            return None
+        return listed.entries[listed.places[key]]
+
+    @on(StatementList.Highlighted, "#entries")
     def _highlighted(self) -> None:
         self._show_entry()
         self.query_one("#entry", VerticalScroll).scroll_home(animate=False)
 
     def _show_entry(self) -> None:
         entry = self._entry()
-        walk = self.walk_value
         text = line(("Nothing to show.", "dim"))
-        if entry is not None and walk.plan is not None:
-            marked = entry.statement is not None and entry.statement.index in walk.reviewed
-            total = len(walk.plan.statements)
-            text = describe(entry, pretty=self._pretty, reviewed=marked, total=total)
-        self.query_one("#entry-text", Static).update(text)
+        if entry is not None:
+            text = describe(entry, self.walk_value, pretty=self._pretty)
+        self.query_one("#entry-text", Bar).say(text)
 
     # --- actions ------------------------------------------------------------------------------
 
     def unavailable(self, action: str) -> str:
         """Return why a key does nothing now."""
-        reviewing = action in ("review", "unreview", "review_harmless")
-        if reviewing and self.walk_value.folder is not None:
+        walk = self.walk_value
+        changing = ("review", "unreview", "review_harmless", "keep", "keep_all")
+        if action in changing and walk.folder is not None:
             return "this plan was already confirmed"
+        if action == "rehearse":
+            return may_not_rehearse(walk)
+        if action == "stop_rehearsal":
+            return "" if walk.rehearsing is not None else "no rehearsal goes on"
+        if action in ("keep", "keep_all"):
+            return _cannot_keep(walk)
         return super().unavailable(action)
 
-    @on(DataTable.RowSelected, "#entries")
-    def _selected(self) -> None:
-        self.action_review()
+    def action_read(self) -> None:
+        """Give the statement the room of the list, or give it back."""
+        pane, entries = self.query_one("#entry"), self.query_one("#entries")
+        (entries if pane.has_focus else pane).focus()
+
+    def action_escape(self) -> None:
+        """Go back to the list; from the list, stop the rehearsal."""
+        if self.query_one("#entry").has_focus:
+            self.query_one("#entries").focus()
+        elif self.walk_value.rehearsing is not None:
+            self.action_stop_rehearsal()
 
     def action_review(self) -> None:
         """Mark the statement under the cursor, and go to the next one.
@@ -129,13 +176,12 @@ class PreviewScreen(StepScreen):
             return
         if entry.statement is not None:
             self.guide.review(frozenset({entry.statement.index}))
-        table = self.query_one("#entries", LiveTable)
-        missing = unreviewed(self.walk_value)
-        if table.cursor_row + 1 < table.row_count:
-            table.move_cursor(row=table.cursor_row + 1, animate=False)
-        elif missing:
-            left = (e for e in self._entries if e.statement and e.statement.index == missing[0])
-            table.go_to(next(left).key)
+        entries = self.query_one("#entries", StatementList)
+        missing, plan = unreviewed(self.walk_value), self.walk_value.plan
+        if entries.cursor_row + 1 < entries.row_count:
+            entries.action_move(1)
+        elif missing and plan is not None:
+            entries.go_to_row(place_of(plan, missing[0]))
 
     def action_unreview(self) -> None:
         """Take the mark off."""
@@ -145,78 +191,98 @@ class PreviewScreen(StepScreen):
 
     def action_review_harmless(self) -> None:
         """Mark every statement that loses nothing. The others are never marked in bulk."""
-        if self.allowed("review_harmless"):
-            statements = [e.statement for e in self._entries if e.statement is not None]
-            self.guide.review(frozenset(s.index for s in statements if not s.dangerous))
+        listed = self._listed
+        if listed is not None and self.allowed("review_harmless"):
+            self.guide.review(listed.harmless)
+
+    def action_find(self, by: int) -> None:
+        """Go to the next (1) or former (-1) entry that wants somebody's eyes; round at the end."""
+        plan, listed = self.walk_value.plan, self._listed
+        if plan is None or listed is None:
+            return
+        wanted = wanting(plan, self.walk_value)
+        places = sorted({*listed.stops, *(place_of(plan, index) for index in wanted)})
+        if not places:
+            self.rollback_app.say("Nothing is left that wants your eyes.", "information")
+            return
+        entries = self.query_one("#entries", StatementList)
+        here = entries.cursor_row
+        found = bisect_right(places, here) if by > 0 else bisect_left(places, here) - 1
+        entries.go_to_row(places[found % len(places)])
 
     def action_toggle_format(self) -> None:
         """Show the formatted text, or the original."""
         self._pretty = not self._pretty
         self._show_entry()
 
+    # --- rehearsal ----------------------------------------------------------------------------
 
-def _row(entry: Entry, walk: Walk) -> tuple[Text, ...]:
-    statement = entry.statement
-    if statement is None:
-        kind, tone = {
-            "version": ("version table", "accent"),
-            "problem": ("✗ problem", "bad"),
-            "missing": ("✗ no down migration", "bad"),
-        }[entry.kind]
-        what = entry.problem.summary if entry.problem else entry.migration.version
-        table = walk.plan.version_table if walk.plan and entry.kind == "version" else what
-        return (
-            cell(""),
-            cell(""),
-            cell(kind, tone),  # type: ignore[arg-type]
-            cell(table),
-            cell(""),
-            cell("–" if entry.kind == "version" else "", "dim"),
-        )
-    marked = statement.index in walk.reviewed
-    mark: tuple[str, Tone] = ("●", "bad") if statement.dangerous else ("·", "dim")
-    if marked:
-        mark = ("✓", "good")
-    lock = lock_of(statement)
-    return (
-        cell(*mark),
-        cell(statement.index, right=True),
-        cell(short_kind(statement.effect.kind), "plain" if statement.dangerous else "dim"),
-        cell(objects_of(statement) or "–"),
-        cell(lock, "warn" if lock in ("AccessExclusive", "unknown") else "dim"),
-        cell(loss_of(statement), "bad" if statement.dangerous else "dim"),
-    )
+    def action_rehearse(self) -> None:
+        """Ask what to rehearse on."""
+        if self.allowed("rehearse"):
+            self.app.push_screen(RehearseDialog(self.walk_value), self._rehearse)
+
+    def _rehearse(self, source: Source | None) -> None:
+        if source is not None:
+            self.guide.rehearsing.begin(source)
+
+    def action_stop_rehearsal(self) -> None:
+        """Stop the rehearsal."""
+        if self.allowed("stop_rehearsal"):
+            self.guide.rehearsing.stop()
+
+    # --- keeping ------------------------------------------------------------------------------
+
+    def action_keep(self) -> None:
+        """Keep what the statement under the cursor removes, or do not."""
+        entry, walk = self._entry(), self.walk_value
+        if entry is None or entry.statement is None or not self.allowed("keep"):
+            return
+        index = entry.statement.index
+        if index in walk.keep:
+            self.guide.keep(walk.keep - {index})
+            return
+        outlook = walk.outlook
+        found = around(outlook).keepable.get(index) if outlook else None
+        if not entry.statement.dangerous:
+            self.rollback_app.say("It loses no data: there is nothing to keep.", "information")
+        elif found is None:
+            self.rollback_app.say("What it removes is not known, so it cannot be kept.", "warning")
+        elif found.obstacle:
+            self.rollback_app.say(f"It cannot be kept: {found.obstacle}.", "warning")
+        else:
+            self.guide.keep(walk.keep | {index})
+            self.rollback_app.say(f"Kept in an archive: {found.what}, {keep_cost(found)}.")
+
+    def action_keep_all(self) -> None:
+        """Keep all that can be kept; when all of it is kept, nothing."""
+        walk = self.walk_value
+        if walk.outlook is None or not self.allowed("keep_all"):
+            return
+        known = around(walk.outlook).keepable.values()
+        possible = frozenset(k.statement for k in known if not k.obstacle)
+        if not possible:
+            self.rollback_app.say("Nothing of it can be kept; each statement says why.", "warning")
+            return
+        self.guide.keep(frozenset() if walk.keep >= possible else possible)
+        words = plan_lines.kept_words(self.walk_value)
+        self.rollback_app.say(f"Keeps {words}." if words else "Keeps nothing.")
+
+    def help_more(self) -> list[Content]:
+        """Return every hazard's word with what it means."""
+        rows = [line(("Hazards", "strong"), "  (space on a statement acknowledges its own)")]
+        for word, meaning in EXPLANATIONS.items():
+            first, _, second = meaning.partition("\n")
+            rows += [line((f"  {word}  ", "warn"), first), line("    ", second)]
+        return rows
 
 
-def _summary(walk: Walk) -> Content:
-    plan = walk.plan
-    if plan is None:
-        return line((" No plan.", "dim"))
-    dangerous = sum(s.dangerous for s in plan.statements)
-    missing = len(unreviewed(walk))
-    goal = goal_of(plan)
-    summary = line(
-        f" {count(len(plan.migrations), 'migration')} back to ",
-        (goal, "strong"),
-        f" · {count(len(plan.statements), 'statement')}, ",
-        (f"{dangerous} destructive", "bad" if dangerous else "good"),
-        (f", {missing} to review" if missing else ", all reviewed" if dangerous else "", "warn")
-        if missing
-        else (", all reviewed" if dangerous else "", "good"),
-    )
-    if plan.transactional:
-        return summary
-    return lines(
-        [line((" NOT ONE TRANSACTION: each statement for itself, done stays done", "bad")), summary]
-    )
-
-
-def _losses(walk: Walk, width: int) -> Content:
-    losses = losses_of(walk.plan) if walk.plan else ()
-    shown: list[str] = []
-    for number, loss in enumerate(losses):
-        rest = f" and {len(losses) - number} more"
-        if shown and cells("; ".join([*shown, loss.describe()])) > width - 22:
-            return line((" loses ", "bad"), "; ".join(shown), (rest, "dim"))
-        shown.append(loss.describe())
-    return line((" loses ", "bad"), "; ".join(shown))
+def _cannot_keep(walk: Walk) -> str:
+    if walk.outlook_failure is not None:
+        return f"what could be kept is not known: {walk.outlook_failure.summary}"
+    if walk.outlook is None:
+        return "it is being asked what could be kept"
+    if walk.outlook.keepable is None:
+        why = f": {'; '.join(walk.outlook.unreadable)}" if walk.outlook.unreadable else ""
+        return f"what could be kept could not be found out{why}"
+    return ""

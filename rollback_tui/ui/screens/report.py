@@ -13,11 +13,11 @@ from textual.widgets import DataTable, Markdown
 
 from rollback_tui.core.text import printable
 from rollback_tui.ui.screens.step import StepScreen
-from rollback_tui.ui.theme import OUTCOME, cell, line
+from rollback_tui.ui.theme import OUTCOME, cell, line, lines
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.status_bar import Bar
-from rollback_tui.ui.wording import clock
+from rollback_tui.ui.wording import clock, count
 
 SHOWN = 200_000
 """Characters of a report that are rendered; the file has all of it."""
@@ -93,7 +93,16 @@ class ReportScreen(StepScreen):
         if walk.report is None:
             path.say(line((" Choose a run with enter.", "dim")))
             return
-        path.say(line((" in ", "dim"), str(walk.report_folder)))
+        where = line((" in ", "dim"), str(walk.report_folder))
+        view = walk.view
+        if view is not None and view.kept and view.committed and walk.report_folder == walk.folder:
+            # Beside the path: the text of the report is long, and this must not be missed.
+            run = view.started.run[:8] if view.started else ""
+            what = count(len(view.kept), "table")
+            words = f" kept {what} in {view.kept[0].schema}; to put back: "
+            command = f"rollback-tui archive restore {run}".rstrip()
+            where = lines([where, line((words, "good"), (command, "strong"))])
+        path.say(where)
         if walk.report != self._rendered:
             self._rendered = walk.report
             text = printable(walk.report[:SHOWN], keep_lines=True)

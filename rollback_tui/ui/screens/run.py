@@ -10,16 +10,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import DataTable, Log
+from textual.widgets import Log
 
 from rollback_tui.core.run_view import RunView
 from rollback_tui.core.text import printable
+from rollback_tui.ui.listing import keys_of, listing
 from rollback_tui.ui.messages import Answer, Confirmed, Declined
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import line, lines
 from rollback_tui.ui.walk import Walk, hands_off
 from rollback_tui.ui.widgets.dialogs import Ask, Read
-from rollback_tui.ui.widgets.live_table import Column, LiveTable
+from rollback_tui.ui.widgets.live_table import Column
 from rollback_tui.ui.widgets.question_panel import QuestionPanel
 from rollback_tui.ui.widgets.run_lines import (
     alarm_lines,
@@ -30,6 +31,7 @@ from rollback_tui.ui.widgets.run_lines import (
     statement_row,
 )
 from rollback_tui.ui.widgets.sql_view import coloured
+from rollback_tui.ui.widgets.statement_list import StatementList
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.widgets.typed_confirm import TypedConfirm
 from rollback_tui.ui.wording import took
@@ -53,6 +55,7 @@ class RunScreen(StepScreen):
         Binding("x", "abort", "abort the run", tooltip="Ask for an abort; works until COMMIT"),
         Binding("t", "take_controls", "take the controls", tooltip="Answer and abort from here"),
         Binding("escape", "leave_field", "leave the field", show=False),
+        Binding("enter", "read_statement", "read the statement", show=False),
     ]
 
     def __init__(self) -> None:
@@ -72,16 +75,7 @@ class RunScreen(StepScreen):
             with Container(id="run-pair"):
                 with VerticalScroll(id="phases"):
                     yield Bar(id="phase-lines")
-                yield LiveTable(
-                    (
-                        Column("mark", "", 1),
-                        Column("index", "  #", 3),
-                        Column("what", "statement", 0),
-                        Column("rows", "", 11, least=60),
-                        Column("time", "time", 8),
-                    ),
-                    id="statements",
-                )
+                yield StatementList(_columns(0), id="statements")
             yield QuestionPanel(id="question")
             yield Log(id="log", max_lines=5000, auto_scroll=True)
 
@@ -129,19 +123,20 @@ class RunScreen(StepScreen):
 
     def _show_statements(self, view: RunView) -> None:
         plan = view.started.plan if view.started else None
-        table = self.query_one("#statements", LiveTable)
+        table = self.query_one("#statements", StatementList)
         if plan is None:
-            table.show_rows([])
+            table.show_rows((), lambda _: ())
             return
         finished = sum(s.status == "done" for s in view.statements)
         table.border_title = f"statements · {finished} of {len(view.statements)} done"
-        before, ended = table.row_count, view.finished is not None
+        table.set_columns(_columns(len(view.statements)))
+        before, ended, statements = table.row_count, view.finished is not None, view.statements
         table.show_rows(
-            [(str(s.index), statement_row(s, plan, ended=ended)) for s in view.statements]
+            keys_of(plan), lambda place: statement_row(statements[place], plan, ended=ended)
         )
-        now = next((s for s in view.statements if s.status in ("running", "failed")), None)
+        now = next((s for s in statements if s.status in ("running", "failed")), None)
         if now is not None and before:
-            table.go_to(str(now.index))
+            table.go_to_row(now.index - 1)
 
     def _write_log(self, walk: Walk) -> None:
         records = self.guide.records
@@ -177,14 +172,15 @@ class RunScreen(StepScreen):
             pane = self.query_one("#phases", VerticalScroll)
             pane.scroll_to(y=running - pane.size.height + 2, animate=False)
 
-    @on(DataTable.RowSelected, "#statements")
-    def _read_statement(self, event: DataTable.RowSelected) -> None:
+    def action_read_statement(self) -> None:
+        """Show the statement under the cursor with what the server said of it."""
         view = self.walk_value.view
-        if view is None or view.started is None:
+        table = self.query_one("#statements", StatementList)
+        if view is None or view.started is None or not table.has_focus or not table.row_count:
             return
-        index = int(event.row_key.value or 0)
+        index = table.cursor_row + 1
         shown = view.statements[index - 1]
-        statement = view.started.plan.statements[index - 1]
+        statement = listing(view.started.plan).by_index[index]
         head = line((shown.status, "strong"), f"  {shown.command_tag}  {took(shown.seconds)}")
         notices = [line(("notice ", "warn"), text) for text in shown.notices]
         body = lines([head, *notices, line(""), coloured(statement.sql)])
@@ -254,6 +250,18 @@ class RunScreen(StepScreen):
             again="x",
         )
         self.app.push_screen(ask, answered)
+
+
+def _columns(total: int) -> tuple[Column, ...]:
+    """Return the columns for a plan of ``total`` statements."""
+    digits = max(3, len(str(total)))
+    return (
+        Column("mark", "", 1),
+        Column("index", "#".rjust(digits), digits),
+        Column("what", "statement", 0),
+        Column("rows", "", 11, least=60),
+        Column("time", "time", 8),
+    )
 
 
 def _abort_means(walk: Walk) -> list[Content]:

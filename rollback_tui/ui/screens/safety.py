@@ -19,6 +19,7 @@ from rollback_tui.ui.theme import STATUS, cell, line, lines
 from rollback_tui.ui.walk import REASON_LENGTH, Walk, obstacles, verdict
 from rollback_tui.ui.widgets.dialogs import AskText
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
+from rollback_tui.ui.widgets.plan_lines import in_the_way
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.wording import clock, name_of, time_of, writers_of
 
@@ -47,6 +48,7 @@ class SafetyScreen(StepScreen):
         """Verdict, checklist, evidence."""
         yield Bar(id="verdict")
         yield Bar(id="waiting")
+        yield Bar(id="safety-way")
         with Container(id="pair"):
             yield LiveTable((Column("status", "", 9), Column("title", "check", 0)), id="checks")
             with VerticalScroll(id="evidence"):
@@ -67,6 +69,10 @@ class SafetyScreen(StepScreen):
         glyph, _, tone = STATUS[status]
         self.query_one("#verdict", Bar).say(line((f" {glyph} {sentence}", tone)))
         self._show_waiting(walk)
+        blocked = in_the_way(walk)
+        bar = self.query_one("#safety-way", Bar)
+        bar.display = blocked is not None
+        bar.say(blocked or line(""))
         table = self.query_one("#checks", LiveTable)
         table.border_title = "checks · being judged …" if walk.judging else "checks"
         if walk.judged_at and not walk.judging:
@@ -140,9 +146,9 @@ class SafetyScreen(StepScreen):
     def action_wait(self) -> None:
         """Wait for writers, or stop waiting."""
         if self.walk_value.waiting_until is not None:
-            self.guide.stop_waiting()
+            self.guide.waiting.stop()
         elif self.allowed("wait"):
-            self.guide.wait_for_writers()
+            self.guide.waiting.begin()
 
     def action_override(self) -> None:
         """Set the check under the cursor aside, or take that back."""

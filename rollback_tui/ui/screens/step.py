@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -100,6 +101,7 @@ class StepScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Show what is true now: the walk went on while another screen was up."""
+        self.guide.watching.look(self.STEP)
         self.call_after_refresh(self.show_now)
 
     def on_resize(self) -> None:
@@ -163,8 +165,8 @@ class StepScreen(Screen[None]):
                 shown[binding.action][0].append(keys)
             else:
                 usable = not self.unavailable(binding.action)
-                if binding.action == "take_controls" and not usable:
-                    # It is of use to a second console only.
+                if binding.action in ("take_controls", "stop_rehearsal") and not usable:
+                    # Of use to a second console only, and while there is something to stop.
                     continue
                 label = binding.description
                 if binding.action == "arm" and self.walk_value.armed:
@@ -190,6 +192,10 @@ class StepScreen(Screen[None]):
     def action_help(self) -> None:
         """Show the keys and what this screen is for."""
         self.app.push_screen(Read(f"Help · {self.STEP} {STEPS[self.STEP - 1]}", help_text(self)))
+
+    def help_more(self) -> list[Content]:
+        """Return what the help of this screen has beside its keys."""
+        return []
 
     def action_sql_log(self) -> None:
         """Show the SQL that this terminal sent."""

@@ -20,7 +20,7 @@ from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.dialogs import Read
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.question_panel import QuestionPanel
-from rollback_tui.ui.widgets.run_lines import alarm_lines
+from rollback_tui.ui.widgets.run_lines import alarm_lines, archived
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.wording import count, outcome_of, took
 
@@ -148,6 +148,15 @@ def items(view: RunView) -> list[Item]:
             lines(text),
         )
         found.append(item)
+    if view.kept:
+        found.append(
+            (
+                "kept",
+                _kept_mark(view),
+                f"kept: {count(len(view.kept), 'archive table')}",
+                _kept(view),
+            )
+        )
     if view.rows:
         changed = sum(row.before != row.after for row in view.rows)
         title = f"rows: {changed:,} of {count(len(view.rows), 'table')} changed"
@@ -169,6 +178,30 @@ def _failure(view: RunView) -> Content:
     if failure.position is not None:
         rows.append(line((f"at character {failure.position}", "dim")))
     return lines([*rows, line(""), line(failure.sql)])
+
+
+def _kept_mark(view: RunView) -> tuple[str, Tone]:
+    """Return the mark of the archive: it is there only when its transaction was committed."""
+    if view.committed or view.steps is not None:
+        return "✓ kept", "good"
+    return ("– undone", "dim") if view.finished is not None else ("· kept", "dim")
+
+
+def _kept(view: RunView) -> Content:
+    rows = [line(("· ", "dim"), archived(event)) for event in view.kept]
+    if view.committed or view.steps is not None:
+        run = view.started.run[:8] if view.started else ""
+        rows += [
+            line(""),
+            line("When the migration is applied again, this puts it back:"),
+            line(("  $ ", "dim"), f"rollback-tui archive restore {run}".rstrip()),
+        ]
+    else:
+        rows += [
+            line(""),
+            line("It is in the same transaction, and stands when that commits."),
+        ]
+    return lines(rows)
 
 
 def rows_text(rows: tuple[RowChange, ...]) -> Content:

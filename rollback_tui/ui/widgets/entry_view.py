@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from rollback_tui.core.model import Effect, Statement
+from rollback_tui.core.model import Statement
 from rollback_tui.core.script.display import formatted
-from rollback_tui.core.script.hazards import EXPLANATIONS
 from rollback_tui.ui.entries import Entry
-from rollback_tui.ui.theme import Tone, line, lines
+from rollback_tui.ui.listing import listing
+from rollback_tui.ui.once import once
+from rollback_tui.ui.theme import line, lines
+from rollback_tui.ui.walk import Walk, valid_rehearsal
+from rollback_tui.ui.widgets import entry_effects, entry_facts
 from rollback_tui.ui.widgets.sql_view import coloured
 
 
-def describe(entry: Entry, *, pretty: bool, reviewed: bool, total: int) -> Content:
+def describe(entry: Entry, walk: Walk, *, pretty: bool) -> Content:
     """Return the text of ``entry``; ``pretty`` shows the formatted view instead of the slice."""
     if entry.statement is not None:
-        return _statement(entry, entry.statement, pretty=pretty, reviewed=reviewed, total=total)
+        return lines(_statement(entry, entry.statement, walk, pretty=pretty))
     if entry.kind == "version":
         return lines(
             [
@@ -43,84 +46,63 @@ def describe(entry: Entry, *, pretty: bool, reviewed: bool, total: int) -> Conte
     )
 
 
-def _statement(
-    entry: Entry, statement: Statement, *, pretty: bool, reviewed: bool, total: int
-) -> Content:
-    effect = statement.effect
-    state: tuple[str, Tone] = ("not reviewed yet", "warn") if statement.dangerous else ("", "dim")
-    if reviewed:
-        state = ("✓ reviewed", "good")
+def _statement(entry: Entry, statement: Statement, walk: Walk, *, pretty: bool) -> list[Content]:
+    rehearsal = valid_rehearsal(walk)
     rows = [
-        line((f"{statement.index} of {total}", "dim"), "  ", (effect.kind, "strong"), "  ", state),
-        *_loss(statement),
+        _head(statement, walk),
+        *entry_facts.losses(statement),
+        *entry_facts.keeping(statement, walk),
+        *entry_effects.outcome(statement, rehearsal),
+        *entry_facts.violations(statement),
+        *entry_facts.in_the_way(statement, walk),
+        *entry_facts.dependents(statement, walk),
+        *entry_facts.mentions(statement, walk),
+        *entry_facts.written(entry, statement, walk),
+        *entry_facts.rest(statement, walk),
         *_shown(statement.sql, pretty=pretty),
-        *(line(("! ", "warn"), _meaning(word)) for word in effect.hazards),
-        line(("effects  ", "dim"), _effects(effect)),
-        *_locks(effect),
-        line(("from     ", "dim"), f"line {statement.line} of {entry.path}"),
+        *entry_effects.hazards(statement.effect),
+        *entry_effects.effects(statement, rehearsal),
+        line(("from      ", "dim"), f"line {statement.line} of {entry.path}"),
     ]
     if entry.migration.script is not None and entry.migration.script.wrapper_removed:
         rows.append(
             line(
-                ("wrapper  ", "dim"), "the script's own BEGIN … COMMIT was taken off; ours is used"
+                ("wrapper   ", "dim"), "the script's own BEGIN … COMMIT was taken off; ours is used"
             )
         )
-    return lines(rows)
+    return rows
+
+
+def _head(statement: Statement, walk: Walk) -> Content:
+    """Number, kind, and what marking it reviewed says: that its hazards are known."""
+    total = len(listing(walk.plan).statements) if walk.plan else 0
+    head = [line((f"{statement.index} of {total}", "dim"), "  ", (statement.effect.kind, "strong"))]
+    known = ", ".join(statement.effect.hazards)
+    if statement.index in walk.reviewed:
+        head.append(line(("  ✓ reviewed", "good")))
+        if statement.dangerous and known:
+            head.append(line((f", acknowledged: {known}", "good")))
+    elif statement.dangerous:
+        head.append(line(("  not reviewed yet", "warn")))
+        if known:
+            head.append(line((f" · space acknowledges: {known}", "dim")))
+    elif statement.effect.loses_data is False:
+        head.append(line(("  loses no data", "good")))
+    return Content("").join(head)
 
 
 def _shown(sql: str, *, pretty: bool) -> list[Content]:
     if not pretty:
-        return [line(""), coloured(sql), line("")]
+        return [_coloured(sql), line("")]
     words = line(("formatted for reading; what runs is the original (f)", "warn"))
-    return [words, line(""), coloured(formatted(sql)), line("")]
+    return [words, _formatted(sql), line("")]
 
 
-def _loss(statement: Statement) -> list[Content]:
-    if statement.effect.loses_data is False:
-        return [line(("✓ loses no data", "good"))]
-    if statement.loss:
-        basis = statement.loss[0].basis
-        return [
-            line(("✗ loses ", "bad"), (loss.describe(), "bad"), (f"  {basis}", "dim"))
-            for loss in statement.loss
-        ]
-    if statement.effect.loses_data is None:
-        return [line(("? unknown whether it loses data: treat it as if it did", "bad"))]
-    return [line(("✗ loses data; how much was not counted", "bad"))]
+@once
+def _coloured(sql: str) -> Content:
+    return coloured(sql)
 
 
-def _effects(effect: Effect) -> str:
-    words = []
-    if effect.rewrites:
-        words.append("rewrites the table")
-    elif effect.rewrites is None:
-        words.append("may rewrite the table")
-    if effect.transactional is False:
-        words.append("cannot run in a transaction")
-    elif effect.transactional is None:
-        words.append("unknown whether it runs in a transaction")
-    if effect.cascade:
-        words.append("CASCADE takes dependants with it")
-    if effect.if_exists:
-        words.append("does nothing when it is not there")
-    basis = {"forecast": "forecast", "measured": "measured", "unknown": "nobody knows"}
-    return f"{', '.join(words) or 'no rewrite, in the transaction'}  ({basis[effect.basis]})"
-
-
-def _locks(effect: Effect) -> list[Content]:
-    if not effect.locks:
-        known = effect.basis != "unknown"
-        return [line(("locks    ", "dim"), "none on a table" if known else "unknown")]
-    return [
-        line(
-            ("locks    ", "dim"),
-            f"{lock.mode} on {lock.relation}",
-            ("  stops reads and writes" if lock.mode == "AccessExclusive" else "", "warn"),
-        )
-        for lock in effect.locks
-    ]
-
-
-def _meaning(hazard: str) -> str:
-    """Return what a hazard means, on one line; an unknown word is shown as it is."""
-    return " ".join(EXPLANATIONS.get(hazard, hazard).split())
+@once
+def _formatted(sql: str) -> Content:
+    return coloured(formatted(sql))

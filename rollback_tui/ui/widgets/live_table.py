@@ -29,6 +29,9 @@ class Column(NamedTuple):
     width: int
     least: int = 0
     """Hide the column when the table has fewer cells than this."""
+    keep_end: bool = False
+    """Cut what is too long at its beginning: the end of a qualified name tells it apart. Only a
+    StatementList does."""
 
 
 class LiveTable(DataTable[Text]):
@@ -128,7 +131,7 @@ class LiveTable(DataTable[Text]):
     def _change(self, key: str, old: tuple[Text, ...], new: tuple[Text, ...]) -> None:
         row = -1
         for column, before, after in zip(self._layout_of, old, new, strict=True):
-            if column not in self._shown_columns or _same(before, after):
+            if column not in self._shown_columns or same(before, after):
                 continue
             self._quiet = True
             try:
@@ -146,6 +149,7 @@ class LiveTable(DataTable[Text]):
         self.move_cursor(row=order.get(here, 0) if here else 0, animate=False)
 
 
-def _same(before: Text, after: Text) -> bool:
+def same(before: Text, after: Text) -> bool:
+    """Return whether two cells look the same."""
     # Text.__eq__ leaves the base style out, and a check may change its colour only.
     return before == after and before.style == after.style

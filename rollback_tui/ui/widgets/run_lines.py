@@ -11,9 +11,10 @@ from rollback_tui.core.report.words import KEPT_OUT, judge
 from rollback_tui.core.run_view import RunView, StatementView
 from rollback_tui.core.text import shorten
 from rollback_tui.ui.entries import objects_of
+from rollback_tui.ui.listing import listing
 from rollback_tui.ui.theme import PROGRESS, Tone, cell, line, lines
 from rollback_tui.ui.walk import Walk
-from rollback_tui.ui.wording import clock, outcome_of, took
+from rollback_tui.ui.wording import clock, count, outcome_of, took
 
 NAMES: dict[ev.Phase, str] = {
     "preflight": "preflight",
@@ -172,7 +173,7 @@ def statement_row(view: StatementView, plan: Plan, *, ended: bool) -> tuple[Text
     """Return the cells of one statement: mark, number, what, rows, time. ``ended``: the run has
     its outcome, so that nothing is under way any more."""
     glyph, tone = PROGRESS[view.status]
-    statement = plan.statements[view.index - 1]
+    statement = listing(plan).by_index[view.index]
     objects = objects_of(statement)
     what = f"{statement.effect.kind} {objects}" if objects else shorten(statement.sql, 80)
     time = view.status if view.status in ("running", "failed") else took(view.seconds)
@@ -190,6 +191,13 @@ def statement_row(view: StatementView, plan: Plan, *, ended: bool) -> tuple[Text
         cell(rows, "dim", right=True),
         cell(time, tone if view.status != "done" else "dim", right=True),
     )
+
+
+def archived(event: ev.RowsKept) -> str:
+    """Return what went into the archive, and where it is there."""
+    where = f"{event.relation}.{event.column}" if event.column else event.relation
+    what = count(event.rows, "value" if event.column else "row")
+    return f"{what} of {where} in {event.table}"
 
 
 def alarm_lines(view: RunView) -> Content:
@@ -213,7 +221,7 @@ def _said(event: ev.AnyEvent, plan: Plan | None) -> str | None:
         case ev.SqlSent(connection=connection, sql=sql):
             return f"{connection:<11} {sql}"
         case ev.StatementStarted(index=index) if plan is not None:
-            return f"statement {index:<2} {plan.statements[index - 1].sql}"
+            return f"statement {index:<2} {listing(plan).by_index[index].sql}"
         case ev.VersionChanged(sql=texts):
             return f"version     {'; '.join(texts)}"
         case ev.TransactionStarted(attempt=attempt, backend_pid=pid, xid=xid):
@@ -244,6 +252,8 @@ def _safety_net(event: ev.AnyEvent) -> str | None:
             return f"if in doubt COMMIT is decided by {judge(event)}"
         case ev.StepsStarted():
             return "steps       statement by statement: what is done stays done"
+        case ev.RowsKept():
+            return f"kept        {archived(event)}"
         case ev.StatementSkipped(index=index, why=why):
             return f"skipped     statement {index}: {why}"
         case ev.CloneMade(database=database, seconds=seconds):

@@ -14,13 +14,14 @@ from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from rollback_tui.core.text import printable
-from rollback_tui.ui.entries import losses_of
+from rollback_tui.ui.listing import listing
 from rollback_tui.ui.messages import Confirmed, Declined
 from rollback_tui.ui.theme import Tone, line, lines
-from rollback_tui.ui.walk import REASON_LENGTH, Walk, not_ready
+from rollback_tui.ui.walk import REASON_LENGTH, Walk, not_ready, valid_rehearsal
 from rollback_tui.ui.widgets.dialogs import PlainButton, QuietInput
+from rollback_tui.ui.widgets.plan_lines import kept_words
 from rollback_tui.ui.widgets.status_bar import is_production
-from rollback_tui.ui.wording import count, goal_of
+from rollback_tui.ui.wording import count, goal_of, rehearsed_words
 
 FIELDS = ("database", "version", "undone", "reason")
 UNDONE = "cannot be undone"
@@ -81,8 +82,9 @@ class TypedConfirm(Vertical):
             "reason": line(f"why, in {REASON_LENGTH} characters or more"),
             "undone": line("type ", (UNDONE, "strong")),
         }
-        self._wanted["undone"] = "" if plan.transactional else UNDONE
-        self.query_one("#row-undone").display = not plan.transactional
+        listed = listing(plan)
+        self._wanted["undone"] = "" if listed.transactional else UNDONE
+        self.query_one("#row-undone").display = not listed.transactional
         for name, label in labels.items():
             self.query_one(f"#label-{name}", Static).update(label)
         self._why_not = not_ready(walk)
@@ -151,6 +153,8 @@ def facts(walk: Walk) -> Content:
     environment: tuple[str, Tone] = (walk.environment.upper() or "not named", "accent")
     if is_production(walk.environment):
         environment = (f" {walk.environment.upper()} ", "alarm")
+    listed = listing(plan)
+    rehearsal = valid_rehearsal(walk)
     back = ", ".join(m.version for m in plan.migrations)
     rows = [
         line(("You are about to roll back", "strong")),
@@ -164,23 +168,30 @@ def facts(walk: Walk) -> Content:
         line(("then it is ", "dim"), (goal_of(plan), "strong"), " (the target version)"),
         line(
             ("runs       ", "dim"),
-            f"{count(len(plan.statements), 'statement')} "
-            + ("in one transaction" if plan.transactional else "NOT in one transaction"),
+            f"{count(len(listed.statements), 'statement')} "
+            + ("in one transaction" if listed.transactional else "NOT in one transaction"),
+            (", not rehearsed" if rehearsal is None else "", "dim"),
         ),
     ]
-    if not plan.transactional:
+    if not listed.transactional:
         rows.append(
             line(("           what is done stays done; only the checkpoint brings it", "bad"))
         )
         rows.append(line(("           back, and ROLLBACK does not", "bad")))
-    losses = losses_of(plan)
+    losses = listed.losses
     rows += [line(("loses      ", "dim"), (loss.describe(), "bad")) for loss in losses[:4]]
     if len(losses) > 4:
         rows.append(line(f"           and {len(losses) - 4} more losses (3 shows all)"))
     if not losses:
-        unknown = any(s.dangerous for s in plan.statements)
-        words: tuple[str, Tone] = ("not counted", "bad") if unknown else ("no data", "good")
+        words: tuple[str, Tone] = ("no data", "good")
+        if listed.dangerous:
+            words = ("not counted", "bad")
         rows.append(line(("loses      ", "dim"), words))
+    if kept := kept_words(walk):
+        rows.append(line(("keeps      ", "dim"), (kept, "good")))
+    if rehearsal is not None:
+        tried = rehearsed_words(rehearsal, len(listed.statements))
+        rows.append(line(("rehearsal  ", "dim"), tried))
     rows += [line(("set aside  ", "dim"), f"{name}: {reason}") for name, reason in walk.overrides]
     if walk.start_failure is not None:
         failure = walk.start_failure

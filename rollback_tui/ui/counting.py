@@ -1,0 +1,62 @@
+"""The tables of the target with their exact counts, read one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback_tui.core.model import TableCount
+
+if TYPE_CHECKING:
+    from rollback_tui.ui.guide import Guide
+
+COUNTED = 300
+"""At most so many tables are counted exactly: the largest by estimate."""
+
+
+class Counting:
+    """Keeps ``walk.tables`` true. All methods are called on the event loop."""
+
+    def __init__(self, guide: Guide) -> None:
+        self._guide = guide
+        self._left: list[str] = []
+
+    def read(self) -> None:
+        """Ask for the tables, then for their exact counts one by one."""
+        guide = self._guide
+        guide.requests.ask(
+            "tables",
+            guide.operations.tables,
+            self._tables,
+            lambda failure: guide.say(failure.summary, "warning"),
+        )
+
+    def _tables(self, tables: tuple[TableCount, ...]) -> None:
+        self._guide.replace(tables=tables, uncounted=frozenset())
+        # The small ones first: most of the list is exact within a moment.
+        self._left = [t.name for t in reversed(tables[:COUNTED]) if t.exact is None]
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Count the next table, unless something comes before that."""
+        guide = self._guide
+        idle = guide.may_ask and not guide.walk.paused and not guide.requests.busy("count")
+        if self._left and idle:
+            name = self._left.pop(0)
+            guide.requests.ask(
+                "count",
+                lambda: guide.operations.count(name),
+                self._counted,
+                lambda _: self._not_counted(name),
+            )
+
+    def _counted(self, table: TableCount) -> None:
+        if table.exact is None:
+            self._not_counted(table.name)
+            return
+        tables = tuple(table if t.name == table.name else t for t in self._guide.walk.tables or ())
+        self._guide.replace(tables=tables)
+        self.go_on()
+
+    def _not_counted(self, name: str) -> None:
+        self._guide.replace(uncounted=self._guide.walk.uncounted | {name})
+        self.go_on()

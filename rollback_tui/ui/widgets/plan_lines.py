@@ -1,0 +1,127 @@
+"""The lines above the list of statements: how many, what is lost, who is in the way, what was
+rehearsed, what is kept."""
+
+from __future__ import annotations
+
+import time
+
+from textual.content import Content
+
+from rollback_tui.core.model import Plan
+from rollback_tui.core.text import cells
+from rollback_tui.ui.listing import listing
+from rollback_tui.ui.surroundings import around, way
+from rollback_tui.ui.theme import Tone, line, lines
+from rollback_tui.ui.walk import Walk, unreviewed, valid_rehearsal
+from rollback_tui.ui.widgets.entry_facts import blocker
+from rollback_tui.ui.wording import (
+    COPIES,
+    clock,
+    count,
+    goal_of,
+    keep_cost,
+    rehearsed_words,
+    time_of,
+)
+
+
+def summary(walk: Walk) -> Content:
+    """Return how many statements there are, and how many wait for a review."""
+    plan = walk.plan
+    if plan is None:
+        return line((" No plan.", "dim"))
+    listed = listing(plan)
+    dangerous, missing = len(listed.dangerous), len(unreviewed(walk))
+    reviewed: tuple[str, Tone] = (", all reviewed" if dangerous else "", "good")
+    if missing:
+        reviewed = (f", {missing:,} to review", "warn")
+    said = line(
+        f" {count(len(plan.migrations), 'migration')} back to ",
+        (goal_of(plan), "strong"),
+        f" · {count(len(listed.statements), 'statement')}, ",
+        (f"{dangerous:,} destructive", "bad" if dangerous else "good"),
+        reviewed,
+    )
+    if listed.transactional:
+        return said
+    return lines(
+        [line((" NOT ONE TRANSACTION: each statement for itself, done stays done", "bad")), said]
+    )
+
+
+def losses(walk: Walk, width: int) -> Content:
+    """Return what is lost, as much of it as fits, and how many rows are kept of it."""
+    found = listing(walk.plan).losses if walk.plan else ()
+    kept = kept_words(walk)
+    tail = (f" · keeps {len(walk.keep)}" if kept else "", "good")
+    shown: list[str] = []
+    for number, loss in enumerate(found):
+        rest = f" and {len(found) - number:,} more"
+        if shown and cells("; ".join([*shown, loss.describe()])) > width - 22 - cells(tail[0]):
+            return line((" loses ", "bad"), "; ".join(shown), (rest, "dim"), tail)  # type: ignore[arg-type]
+        shown.append(loss.describe())
+    return line((" loses ", "bad"), "; ".join(shown), tail)  # type: ignore[arg-type]
+
+
+def kept_words(walk: Walk) -> str:
+    """Return what is kept of the destructive statements, and what that costs; empty when
+    nothing is."""
+    if not walk.keep or walk.plan is None:
+        return ""
+    known = around(walk.outlook).keepable if walk.outlook else {}
+    chosen = [known[index] for index in walk.keep if index in known]
+    of = len(listing(walk.plan).dangerous)
+    return f"what {len(walk.keep)} of {of} remove, in an archive: {keep_cost(*chosen)}"
+
+
+def in_the_way(walk: Walk) -> Content | None:
+    """Return who blocks how many statements now; None when nobody does."""
+    if walk.way is None:
+        if not walk.way_stale:
+            return None
+        return line((" ? not known who is in the way: ", "warn"), walk.way_stale)
+    found = way(walk.way)
+    stale = ""
+    if walk.way_stale:
+        since = time_of(walk.way_at) if walk.way_at else "the beginning"
+        stale = f" ? who is in the way is stale since {since}: {walk.way_stale}"
+        if not found.sessions:
+            return line((stale, "warn"))
+    if not found.sessions:
+        return None
+    others = len(found.sessions) - 1
+    words = [
+        line((f" ✗ {count(len(found.by_statement), 'statement')} blocked now ", "alarm")),
+        line(" by ", blocker(found.sessions[0])),
+        line((f" and {count(others, 'other')}" if others else "", "bad")),
+    ]
+    return lines([line((stale, "warn")), *words[1:2]]) if stale else Content("").join(words)
+
+
+def rehearsal(walk: Walk, now: float | None = None) -> Content | None:
+    """Return what the rehearsal does, or how it ended; None when there is none. ``now``:
+    monotonic seconds."""
+    underway = walk.rehearsing
+    if underway is not None:
+        gone = clock((time.monotonic() if now is None else now) - underway.since)
+        stop = "" if underway.stopping else "  x stops it"
+        return line(
+            (f" ▸ rehearsing on {COPIES[underway.source]} {gone} ", "accent"),
+            underway.words,
+            (stop, "dim"),
+        )
+    if walk.rehearsal_failure is not None:
+        failure = walk.rehearsal_failure
+        return line((f" ✗ not rehearsed: {failure.summary} ", "bad"), failure.remedy)
+    found = valid_rehearsal(walk)
+    if found is None or walk.plan is None:
+        return None
+    words, tone = rehearsed_words(found, _statements(walk.plan))
+    glyph = {"good": "✓", "bad": "✗"}.get(tone, "!")
+    left = "" if found.removed else f"; its database {found.database} is STILL THERE"
+    proven = "; the checkpoint is proven" if found.proven else ""
+    return line((f" {glyph} {words}{proven}", tone), (left, "alarm"))
+
+
+def _statements(plan: Plan) -> int:
+    return len(listing(plan).statements)

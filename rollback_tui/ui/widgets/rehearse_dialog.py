@@ -1,0 +1,103 @@
+"""What to rehearse on: each way with what it costs, and why it is not possible now."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from rollback_tui.core.rehearsal import Source
+from rollback_tui.ui.theme import line, lines
+from rollback_tui.ui.walk import Walk
+from rollback_tui.ui.widgets.dialogs import PlainButton
+from rollback_tui.ui.wording import count, size
+
+WAYS: tuple[tuple[Source, str, str], ...] = (
+    ("schema", "schema only", "a database with the same schema and no rows"),
+    ("dump", "with the data", "a checkpoint is restored beside, and so proven"),
+    ("clone", "clone", "a copy of the files on the same server"),
+)
+"""What it is made from, the button, and what that means."""
+
+
+class RehearseDialog(ModalScreen[Source | None]):
+    """Three ways, and the way out first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "decline", "cancel"),
+        Binding("left,up", "app.focus_previous", "", show=False),
+        Binding("right,down", "app.focus_next", "", show=False),
+    ]
+
+    def __init__(self, walk: Walk) -> None:
+        super().__init__()
+        self._walk = walk
+
+    def compose(self) -> ComposeResult:
+        """What it is for, the ways with their costs, the buttons."""
+        target = self._walk.target
+        where = f"{target.host}:{target.port}" if target else "the server"
+        with Vertical(id="dialog"):
+            yield Static(line(("Rehearse on a scratch database?", "strong")), id="dialog-title")
+            with VerticalScroll(id="dialog-body", can_focus=False):
+                yield Static(
+                    line(
+                        "Every statement is executed there and measured, the way back is tried, "
+                        f"and it is removed again. {where} does the work; your database is read "
+                        "and not changed."
+                    )
+                )
+            yield PlainButton("Cancel", id="no")
+            for source, label, meaning in WAYS:
+                obstacle = self._obstacle(source)
+                yield PlainButton(label, id=f"rehearse-{source}")
+                yield Static(
+                    lines(
+                        [
+                            line("    ", meaning),
+                            line("    ", (f"not now: {obstacle}", "warn"))
+                            if obstacle
+                            else line("    ", (self._cost(source), "dim")),
+                        ]
+                    ),
+                    markup=False,
+                )
+            yield Static(line(("tab chooses · enter presses · esc cancels", "dim")))
+
+    def on_mount(self) -> None:
+        """Focus the harmless button; those that cannot be pressed say why beside them."""
+        for source, _, _ in WAYS:
+            self.query_one(f"#rehearse-{source}", Button).disabled = bool(self._obstacle(source))
+        self.query_one("#no", Button).focus()
+
+    def _cost(self, source: Source) -> str:
+        activity = self._walk.activity
+        data = f"~{size(activity.database_bytes)}" if activity else "as much as the database has"
+        return {
+            "schema": "costs seconds and no room; what stored rows would refuse is not seen",
+            "dump": f"costs the time to dump and restore, room for {data}; measures everything",
+            "clone": f"costs room for {data}; nobody may connect meanwhile; measures everything",
+        }[source]
+
+    def _obstacle(self, source: Source) -> str:
+        activity = self._walk.activity
+        others = [s for s in activity.sessions if not s.ours] if activity else []
+        if source == "clone" and others:
+            verb = "is" if len(others) == 1 else "are"
+            return f"{count(len(others), 'session')} {verb} connected, and none may be"
+        return ""
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        pressed = (event.button.id or "").removeprefix("rehearse-")
+        chosen = next((source for source, _, _ in WAYS if source == pressed), None)
+        self.dismiss(chosen)
+
+    def action_decline(self) -> None:
+        """Cancel."""
+        self.dismiss(None)
