@@ -1,41 +1,23 @@
 """What depends on the things a plan drops, and whether our role may drop them at all.
 
-The walk follows PostgreSQL's own (``findDependentObjects`` in ``dependency.c``): automatic and
-internal dependents go silently, normal ones stop a statement or go with CASCADE, and what is
-internal to another object (the rule of a view, the index of a constraint) stands for its owner.
-Bodies of functions written as strings are not in ``pg_depend``; nobody can see into them.
+How the walk goes is told in :mod:`rollback_tui.postgres.deletion`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from rollback_tui.core.facts import Dependent
 from rollback_tui.core.model import Doomed, Statement
+from rollback_tui.core.outlook import Dependent
 from rollback_tui.postgres.aside import aside, canonical_from_here, query
+from rollback_tui.postgres.deletion import Address, edges, walk
 
 Cursor = psycopg.Cursor[TupleRow]
-
-
-class _Address(NamedTuple):
-    """An object as pg_depend names it: (catalog, object, column or 0)."""
-
-    catalog: int
-    object: int
-    column: int
-
-
-class _Edge(NamedTuple):
-    """``dependent`` depends on ``on``; ``owner`` is what it is internal to, if anything."""
-
-    on: _Address
-    dependent: _Address
-    automatic: bool
-    owner: _Address | None
 
 
 def dependents(
@@ -50,8 +32,8 @@ def dependents(
     with aside(conn, seconds=seconds) as cursor:
         dropped = [(s, _resolve(cursor, s.effect.drops)) for s in statements]
         canonical_from_here(cursor)
-        gone: set[_Address] = set()
-        found: list[tuple[Statement, str, _Address]] = []
+        gone: set[Address] = set()
+        found: list[tuple[Statement, str, Address]] = []
         for statement, roots in dropped:
             for name, stopped_by in _drop(cursor, roots, gone, statement.effect.cascade):
                 found.append((statement, name, stopped_by))
@@ -85,7 +67,7 @@ def collateral(
             roots = [address for _, address in _resolve(cursor, named)]
             name = "truncated_too"
         else:
-            gone: set[_Address] = set()
+            gone: set[Address] = set()
             _drop(cursor, _resolve(cursor, statement.effect.drops), gone, cascade=True)
             catalog = cursor.execute("SELECT 'pg_catalog.pg_class'::regclass::oid").fetchone()
             roots = [a for a in gone if catalog is not None and a.catalog == catalog[0]]
@@ -148,7 +130,7 @@ def row_security_tables(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
 # --- names to objects ---------------------------------------------------------------------------
 
 
-def _resolve(cursor: Cursor, drops: Iterable[tuple[str, str]]) -> tuple[tuple[str, _Address], ...]:
+def _resolve(cursor: Cursor, drops: Iterable[tuple[str, str]]) -> tuple[tuple[str, Address], ...]:
     """Look (object class, name as written) up; what does not exist is left out."""
     found = []
     for written, name in drops:
@@ -159,7 +141,7 @@ def _resolve(cursor: Cursor, drops: Iterable[tuple[str, str]]) -> tuple[tuple[st
                 rows = cursor.execute(text, {"kind": kind, "name": name}).fetchall()
         except _NO_SUCH:
             continue
-        found += [(f"{written} {name}", _Address(*row)) for row in rows]
+        found += [(f"{written} {name}", Address(*row)) for row in rows]
     return tuple(found)
 
 
@@ -200,75 +182,22 @@ _KINDS = {
 }
 
 
-# --- the walk -------------------------------------------------------------------------------------
-
-
 def _drop(
     cursor: Cursor,
-    roots: Sequence[tuple[str, _Address]],
-    gone: set[_Address],
+    roots: Sequence[tuple[str, Address]],
+    gone: set[Address],
     cascade: bool,
-) -> list[tuple[str, _Address]]:
+) -> list[tuple[str, Address]]:
     """Drop ``roots`` in thought: add to ``gone``, and return what stops it or goes with it."""
-    source = {address: name for name, address in roots}
-    frontier = list(source)
-    noted: dict[_Address, str] = {}
-    silent: set[_Address] = set()
-    while frontier:
-        gone.update(frontier)
-        following: dict[_Address, str] = {}
-        edges = [e for e in _edges(cursor, frontier) if not _is_gone(e.dependent, gone)]
-        for edge in edges:
-            if edge.automatic and (edge.owner is None or _is_gone(edge.owner, gone)):
-                following[edge.dependent] = _source_of(source, edge.on)
-        silent.update(following)
-        for edge in edges:
-            target = edge.owner or edge.dependent
-            if edge.dependent in silent or _is_gone(target, gone | silent):
-                continue
-            name = _source_of(source, edge.on)
-            noted.setdefault(target, name)
-            if cascade:
-                following[target] = name
-        source |= following
-        frontier = list(following)
-    # What looked like an obstacle at first may have gone silently by another way.
-    return [(name, a) for a, name in noted.items() if a not in silent]
+    named = {address: name for name, address in roots}
+    return walk(partial(edges, cursor), named, gone, cascade=cascade)
 
 
-def _is_gone(address: _Address, gone: set[_Address]) -> bool:
-    return address in gone or address._replace(column=0) in gone
-
-
-def _source_of(source: dict[_Address, str], on: _Address) -> str:
-    return source.get(on) or source.get(on._replace(column=0)) or ""
-
-
-def _edges(cursor: Cursor, addresses: Sequence[_Address]) -> list[_Edge]:
-    rows = cursor.execute(
-        query("dependents").encode(),
-        {
-            "catalogs": [a.catalog for a in addresses],
-            "objects": [a.object for a in addresses],
-            "columns": [a.column for a in addresses],
-        },
-    ).fetchall()
-    return [
-        _Edge(
-            _Address(*row[0:3]),
-            _Address(*row[3:6]),
-            row[6],
-            None if row[7] is None else _Address(*row[7:10]),
-        )
-        for row in rows
-    ]
-
-
-def _describe(cursor: Cursor, addresses: set[_Address]) -> dict[_Address, str]:
+def _describe(cursor: Cursor, addresses: set[Address]) -> dict[Address, str]:
     ordered = sorted(addresses)
     rows = cursor.execute(
         "SELECT c, o, s, pg_catalog.pg_describe_object(c, o, s)"
         " FROM unnest(%s::oid[], %s::oid[], %s::int[]) AS a(c, o, s)",
         [[a.catalog for a in ordered], [a.object for a in ordered], [a.column for a in ordered]],
     ).fetchall()
-    return {_Address(*row[0:3]): row[3] for row in rows if row[3] is not None}
+    return {Address(*row[0:3]): row[3] for row in rows if row[3] is not None}
