@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from rollback_tui.cli import keeping
 from rollback_tui.cli.beside import Unfinished, refuse, settle_request
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.resuming import plan_left, said_yes
@@ -57,6 +58,12 @@ _GUARDIAN_SECONDS = 10.0
 @click.option(
     "--redo", type=int, multiple=True, metavar="N", help="With --resume: send statement N again."
 )
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="N|all",
+    help="Copy what statement N removes into an archive first. Repeatable; all: of every one.",
+)
 @how_far
 @common
 def run(
@@ -70,6 +77,7 @@ def run(
     resume: str | None,
     skip: tuple[int, ...],
     redo: tuple[int, ...],
+    keep: tuple[str, ...],
 ) -> None:
     """Roll back now. Ctrl+C asks for an abort, which is obeyed until COMMIT."""
     overrides = _overrides(override)
@@ -89,6 +97,8 @@ def run(
             said_yes(plan, stepwise=stepwise)
         else:
             plan, resumption = plan_left(given, session, resume, skip, redo)
+        kept = keeping.chosen(keep, plan, resumption.skip if resumption else ())
+        keeping.agreed(given, plan, kept)
         if not yes:
             _ask_for_version(plan)
         folder = session.start(
@@ -98,6 +108,7 @@ def run(
             attended=False,
             stepwise_confirmed=not plan.transactional,
             resume=resumption,
+            keep=kept,
         )
     sys.exit(EXIT_CODES[follow(folder, _printer(given.as_json)).outcome])
 

@@ -333,6 +333,7 @@ def _transaction(
             "statements": fresh,
             "losses": (),
             "counted": (),
+            "kept": (),
             "failure": None,
             "judge": None,
             "waiting": None,
@@ -341,4 +342,4 @@ def _transaction(
         msgspec.structs.replace(s, status="rolled back") if s.status == "done" else s
         for s in view.statements
     )
-    return {"statements": undone, "losses": (), "counted": (), "waiting": None}
+    return {"statements": undone, "losses": (), "counted": (), "kept": (), "waiting": None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -12,10 +12,11 @@ import psycopg
 from psycopg.rows import TupleRow, tuple_row
 
 _QUERIES = Path(__file__).parent / "queries"
+_ARCHIVES = "/* schemas of archives */"
 
 # What decides how the server writes a definition down. An empty search_path leaves pg_catalog
 # alone in it, so every other name comes out qualified; the rest is formats of constants.
-_CANONICAL = {
+CANONICAL = {
     "search_path": "",
     "quote_all_identifiers": "off",
     "TimeZone": "UTC",
@@ -28,8 +29,13 @@ _CANONICAL = {
 
 @cache
 def query(name: str) -> str:
-    """Return the SQL of ``queries/<name>.sql``."""
-    return (_QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+    """Return the SQL of ``queries/<name>.sql``.
+
+    ``ARRAY(/* schemas of archives */)`` in it becomes the names of the schemas that hold what our
+    runs kept: they are nobody's schema, and left out of all that is compared or counted.
+    """
+    text = (_QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+    return text.replace(_ARCHIVES, query("archive_schemas")) if _ARCHIVES in text else text
 
 
 @contextmanager
@@ -55,17 +61,35 @@ def aside(
         if seconds is not None:
             settings["statement_timeout"] = str(max(1, int(seconds * 1000)))
         if canonical:
-            settings |= _CANONICAL
+            settings |= CANONICAL
         _settings(cursor, settings)
         yield cursor
 
 
 def canonical_from_here(cursor: psycopg.Cursor[TupleRow]) -> None:
     """Make definitions independent of the session's settings, until the aside ends."""
-    _settings(cursor, _CANONICAL)
+    _settings(cursor, CANONICAL)
 
 
-def _settings(cursor: psycopg.Cursor[TupleRow], settings: dict[str, str]) -> None:
+@contextmanager
+def for_now(conn: psycopg.Connection[Any], settings: Mapping[str, str | None]) -> Iterator[None]:
+    """Set ``settings`` for the block, in the open transaction, and then back as they were.
+
+    None: their default. For what must stay when the block ends, as :func:`aside` does not let it.
+    When the block raises, the transaction is lost, and its settings with it. Raises psycopg.Error.
+    """
+    names = list(settings)
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        before = cursor.execute(
+            "SELECT pg_catalog.current_setting(n) FROM unnest(%s::text[]) AS n", [names]
+        ).fetchall()
+        _settings(cursor, settings)
+    yield
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        _settings(cursor, {n: row[0] for n, row in zip(names, before, strict=True)})
+
+
+def _settings(cursor: psycopg.Cursor[TupleRow], settings: Mapping[str, str | None]) -> None:
     calls = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(settings))
     cursor.execute(
         f"SELECT {calls}".encode(),

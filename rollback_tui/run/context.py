@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import psycopg
+from psycopg import errors
 
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
@@ -32,6 +33,9 @@ from rollback_tui.run.control import Control
 from rollback_tui.run.journal import Journal
 from rollback_tui.run.request import RunRequest
 from rollback_tui.run.state import State as State
+
+AGAIN = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
+"""What the server undoes by itself, and what may go well the next time."""
 
 _CANCEL_SECONDS = 6.0
 """A little more than a cancel may take."""

@@ -18,22 +18,17 @@ from rollback_tui.core.text import printable
 from rollback_tui.postgres import catalog, counts, run_row
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.door import backend_start
+from rollback_tui.postgres.execute import Answer, in_transaction, timeouts, transaction_id
 from rollback_tui.postgres.execute import execute as send
-from rollback_tui.postgres.execute import in_transaction, timeouts, transaction_id
+from rollback_tui.postgres.ourselves import OURSELVES
 from rollback_tui.postgres.watchdog import answer_within
-from rollback_tui.run.context import Run, State
+from rollback_tui.run.context import AGAIN, Run, State
 from rollback_tui.run.expectation import dropped_tables
+from rollback_tui.run.keeping import all_kept, keep, still_there
 from rollback_tui.survey.planning import detected, history
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOSS_SECONDS = 30.0
-OURSELVES = b"RESET SESSION AUTHORIZATION; RESET ROLE; RESET search_path"
-"""After each migration: the framework would have run the next one in a session of its own, where
-its names mean what they say, and the version table is changed by the role that the run has."""
-
-
-AGAIN = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
-"""What the server undoes by itself, and what may go well the next time."""
 
 
 class StatementRefused(RollbackTuiError):
@@ -125,6 +120,7 @@ def _attempt(run: Run, connection: Connection, number: int) -> None:
     run.dropping = dropped_tables(connection, run.plan)
     for migration in run.plan.migrations:
         _take_back(run, connection, migration)
+    still_there(run, connection)
     if transaction_id(connection) != run.xid:
         # ROLLBACK AND CHAIN: what came before it is undone, the version table says it is not.
         run.escaped = True
@@ -274,14 +270,18 @@ def _take_back(run: Run, connection: Connection, migration: Migration) -> None:
         losses = losses_of(connection, statement)
         if losses:
             run.write(ev.LossCounted(statement=statement.index, losses=losses))
-        tag = _send(run, connection, statement)
+        kept = keep(run, connection, statement)
+        for event in kept:
+            run.write(event)
+        answer = _send(run, connection, statement)
         # COMMIT AND CHAIN leaves us in a transaction, but in another one.
-        if not in_transaction(connection) or tag == "COMMIT":
+        if not in_transaction(connection) or answer.command_tag == "COMMIT":
             run.escaped = True
             raise TransactionLost(
                 f"statement {statement.index} ended the transaction",
                 "What came before it may be committed: see the proof below.",
             )
+        all_kept(statement, kept, answer.rows)
         _assert_timeouts(run, connection)
     connection.execute(OURSELVES)
     for text in migration.version_change:
@@ -297,8 +297,8 @@ def losses_of(connection: Connection, statement: Statement) -> tuple[Loss, ...]:
     return counts.losses(connection, statement, _LOSS_SECONDS, in_run=True)
 
 
-def _send(run: Run, connection: Connection, statement: Statement) -> str:
-    """Execute it and return its command tag."""
+def _send(run: Run, connection: Connection, statement: Statement) -> Answer:
+    """Execute it and return what the server said."""
     run.write(ev.StatementStarted(index=statement.index))
     began = time.monotonic()
     try:
@@ -330,7 +330,7 @@ def _send(run: Run, connection: Connection, statement: Statement) -> str:
             notices=answer.notices,
         )
     )
-    return answer.command_tag
+    return answer
 
 
 def failed(run: Run, statement: Statement, error: psycopg.Error) -> None:

@@ -25,6 +25,7 @@ from rollback_tui.postgres.peers import who_holds
 from rollback_tui.run import folder
 from rollback_tui.run.claims import rivals
 from rollback_tui.run.context import Run
+from rollback_tui.run.keeping import refuse_obstacles
 from rollback_tui.survey.facts import gather
 from rollback_tui.survey.planning import detected, history
 
@@ -43,6 +44,7 @@ def preflight(run: Run) -> None:
         one_run_a_target(run)
         _same_scripts(run)
         _same_history(run)
+        refuse_obstacles(run)
         facts = gather(
             run.live_target(),
             run.settings,

@@ -43,6 +43,7 @@ from rollback_tui.run.execution import (
     words_of,
 )
 from rollback_tui.run.expectation import dropped_tables
+from rollback_tui.run.keeping import all_kept, keep, not_together
 from rollback_tui.run.request import Resumption
 from rollback_tui.run.steps import detaching, half_built
 
@@ -147,6 +148,7 @@ def _step(run: Run, connection: Connection, statement: Statement) -> None:
             _in_its_own_transaction(run, connection, statement)
         except errors.ActiveSqlTransaction:
             # Nothing was done: the server says that it must not be in a transaction.
+            not_together(run, statement)
             alone = True
             _alone(run, connection, statement)
 
@@ -175,6 +177,7 @@ def _in_its_own_transaction(run: Run, connection: Connection, statement: Stateme
         limits = run.settings.run
         connection.execute(timeouts(limits.lock_timeout_seconds, limits.statement_timeout_seconds))
         losses = losses_of(connection, statement)
+        kept = keep(run, connection, statement)
         run.write(ev.StatementStarted(index=statement.index))
         with answer_within(connection, run.patience()):
             answer = send(connection, statement.sql, notices_kept=run.settings.run.notices_kept)
@@ -183,14 +186,17 @@ def _in_its_own_transaction(run: Run, connection: Connection, statement: Stateme
                 f"statement {statement.index} ended its transaction",
                 "Whether all of it is done cannot be told: look at the database.",
             )
+        all_kept(statement, kept, answer.rows)
         _count(run, connection, statement.index)
         _commit(run, connection)
     except BaseException:
         _roll_back(connection)
         raise
     if losses:
-        # Not before: an attempt that had to be repeated removed nothing.
+        # Not before: an attempt that had to be repeated removed nothing, and kept nothing.
         run.write(ev.LossCounted(statement=statement.index, losses=losses))
+    for event in kept:
+        run.write(event)
     _finished(run, statement, answer)
     _limits(run, connection)
 

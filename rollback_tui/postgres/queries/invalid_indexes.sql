@@ -6,4 +6,5 @@ SELECT quote_ident(n.nspname) || '.' || quote_ident(i.relname)
  WHERE NOT (x.indisvalid AND x.indisready AND x.indislive)
    AND n.nspname !~ '^pg_(temp|toast_temp)' AND n.nspname <> 'information_schema'
    AND n.nspname <> 'rollback_tui'
+   AND n.nspname <> ALL (ARRAY(/* schemas of archives */))
  ORDER BY 1

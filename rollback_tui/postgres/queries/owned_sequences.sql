@@ -14,4 +14,5 @@ SELECT quote_ident(n.nspname) || '.' || quote_ident(s.relname),
    AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
    AND n.nspname <> 'rollback_tui'
+   AND n.nspname <> ALL (ARRAY(/* schemas of archives */))
  ORDER BY 1

@@ -5,4 +5,5 @@ SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
  WHERE c.relrowsecurity AND row_security_active(c.oid)
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
    AND n.nspname <> 'rollback_tui'
+   AND n.nspname <> ALL (ARRAY(/* schemas of archives */))
  ORDER BY 1

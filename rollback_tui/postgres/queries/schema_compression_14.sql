@@ -8,6 +8,6 @@ SELECT 'compression of ' || quote_ident(n.nspname) || '.' || quote_ident(c.relna
  WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'm')
    AND a.attcompression <> ''
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND n.nspname <> ALL (%(exclude)s)
+   AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
    AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_class'::regclass
                       AND x.objid = c.oid AND x.deptype = 'e')

@@ -13,7 +13,7 @@ SELECT 'constraint ' || quote_ident(n.nspname) || '.' || quote_ident(coalesce(c.
  WHERE coalesce(c.relname, t.typname) IS NOT NULL AND k.contype <> 't'
    AND (k.contype <> 'n' OR NOT k.convalidated OR k.connoinherit OR k.contypid <> 0)
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND n.nspname <> ALL (%(exclude)s)
+   AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
    AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.deptype = 'e' AND
                      ((x.classid = 'pg_class'::regclass AND x.objid = k.conrelid) OR
                       (x.classid = 'pg_type'::regclass AND x.objid = k.contypid)))

@@ -4,7 +4,7 @@ WITH owned (class, oid, name, owner, acl) AS (
          coalesce(n.nspacl, acldefault('n', n.nspowner))
     FROM pg_namespace n
    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-     AND n.nspname <> ALL (%(exclude)s)
+     AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
   UNION ALL
   SELECT 'pg_class'::regclass, c.oid,
          CASE c.relkind WHEN 'S' THEN 'sequence ' ELSE 'table ' END
@@ -14,7 +14,7 @@ WITH owned (class, oid, name, owner, acl) AS (
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')
      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-     AND n.nspname <> ALL (%(exclude)s)
+     AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
   UNION ALL
   SELECT 'pg_class'::regclass, c.oid,
          'column ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '.'
@@ -23,7 +23,7 @@ WITH owned (class, oid, name, owner, acl) AS (
     JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-     AND n.nspname <> ALL (%(exclude)s)
+     AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
   UNION ALL
   SELECT 'pg_proc'::regclass, p.oid,
          'function ' || quote_ident(n.nspname) || '.' || quote_ident(p.proname)
@@ -31,7 +31,7 @@ WITH owned (class, oid, name, owner, acl) AS (
          coalesce(p.proacl, acldefault('f', p.proowner))
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-     AND n.nspname <> ALL (%(exclude)s)
+     AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
   UNION ALL
   SELECT 'pg_type'::regclass, t.oid,
          'type ' || quote_ident(n.nspname) || '.' || quote_ident(t.typname), t.typowner,
@@ -41,7 +41,7 @@ WITH owned (class, oid, name, owner, acl) AS (
    WHERE (t.typtype IN ('e', 'd', 'r', 'b') OR c.relkind = 'c')
      AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-     AND n.nspname <> ALL (%(exclude)s)
+     AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
 )
 SELECT 'grants on ' || o.name,
        concat_ws('; ', 'owner ' || quote_ident(pg_get_userbyid(o.owner)),

@@ -11,7 +11,7 @@ SELECT 'index ' || quote_ident(n.nspname) || '.' || quote_ident(i.relname),
   JOIN pg_class c ON c.oid = x.indrelid
   JOIN pg_namespace n ON n.oid = i.relnamespace
  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND n.nspname <> ALL (%(exclude)s)
+   AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
    AND NOT EXISTS (SELECT FROM pg_constraint k
                     WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')
                       AND x.indisvalid AND NOT x.indisclustered AND NOT x.indisreplident)
@@ -22,4 +22,4 @@ SELECT 'statistics ' || quote_ident(n.nspname) || '.' || quote_ident(s.stxname),
        pg_get_statisticsobjdef(s.oid)
   FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace
  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND n.nspname <> ALL (%(exclude)s)
+   AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])

@@ -3,7 +3,7 @@
 SELECT 'schema ' || quote_ident(n.nspname), ''
   FROM pg_namespace n
  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND n.nspname <> ALL (%(exclude)s)
+   AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass
                       AND d.objid = n.oid AND d.deptype = 'e')
 UNION ALL

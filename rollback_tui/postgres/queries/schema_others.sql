@@ -30,6 +30,6 @@ WITH other (class, oid, definition) AS (
 SELECT i.type || ' ' || i.identity, coalesce(o.definition, '')
   FROM other o
  CROSS JOIN LATERAL pg_identify_object(o.class, o.oid, 0) i
- WHERE o.oid >= 16384 AND coalesce(i.schema, '') <> ALL (%(exclude)s)
+ WHERE o.oid >= 16384 AND coalesce(i.schema, '') <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
    AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = o.class
                       AND x.objid = o.oid AND x.deptype = 'e')

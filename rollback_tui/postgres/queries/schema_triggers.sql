@@ -9,7 +9,7 @@ SELECT 'trigger ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || 
   JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE NOT g.tgisinternal
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND n.nspname <> ALL (%(exclude)s)
+   AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
                       AND d.objid = c.oid AND d.deptype = 'e')
 UNION ALL
@@ -21,7 +21,7 @@ SELECT 'internal triggers of ' || quote_ident(n.nspname) || '.' || quote_ident(c
   JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE g.tgisinternal AND g.tgenabled <> 'O'
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND n.nspname <> ALL (%(exclude)s)
+   AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
  GROUP BY n.nspname, c.relname
 UNION ALL
 SELECT 'rule ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '.'
@@ -32,7 +32,7 @@ SELECT 'rule ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '.'
   JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE r.rulename <> '_RETURN'
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND n.nspname <> ALL (%(exclude)s)
+   AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
                       AND d.objid = c.oid AND d.deptype = 'e')
 UNION ALL
@@ -49,4 +49,4 @@ SELECT 'policy ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '
   JOIN pg_class c ON c.oid = p.polrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND n.nspname <> ALL (%(exclude)s)
+   AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])

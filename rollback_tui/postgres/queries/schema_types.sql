@@ -26,6 +26,6 @@ SELECT 'type ' || quote_ident(n.nspname) || '.' || quote_ident(t.typname),
    -- Array types come and go with their element type.
    AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND n.nspname <> ALL (%(exclude)s)
+   AND n.nspname <> ALL (%(exclude)s::text[] || ARRAY(/* schemas of archives */)::text[])
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass
                       AND d.objid = t.oid AND d.deptype = 'e')

@@ -7,6 +7,7 @@ WITH RECURSIVE top AS (
    WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND c.relpersistence <> 't'
      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
      AND n.nspname <> 'rollback_tui'
+     AND n.nspname <> ALL (ARRAY(/* schemas of archives */))
 ), part (top, oid) AS (
   SELECT oid, oid FROM top
   UNION ALL

@@ -13,6 +13,7 @@ SELECT n.nspname, c.relname,
  WHERE c.relkind IN ('r', 'p')
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
    AND n.nspname <> 'rollback_tui'
+   AND n.nspname <> ALL (ARRAY(/* schemas of archives */))
    AND (c.relname = ANY (%(names)s) OR c.oid = to_regclass(nullif(%(configured)s, ''))
         OR n.nspname || '.' || c.relname = %(configured)s)
  GROUP BY n.nspname, c.relname, c.oid
