@@ -146,7 +146,7 @@ def carry_statements(
     )
     yield sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(properties.comment))
     for setting in properties.settings:
-        yield _set_statement(setting, name)
+        yield set_statement(setting, name)
 
 
 def _privilege(grant: Grant) -> str:
@@ -158,7 +158,8 @@ def _privilege(grant: Grant) -> str:
     return grant.privilege
 
 
-def _set_statement(setting: DatabaseSetting, name: sql.Composable) -> sql.Composed:
+def set_statement(setting: DatabaseSetting, name: sql.Composable) -> sql.Composed:
+    """Return what sets ``setting`` for sessions in the database ``name``."""
     value: sql.Composable = sql.Literal(setting.value)
     if setting.name.lower() in _NAME_LISTS:
         names = split_names(setting.value)

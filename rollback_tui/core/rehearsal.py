@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rollback_tui.core.model import Lock, Value, Verdict
+from rollback_tui.core.model import Lock, Value, Verdict, Verification
 
 Source = Literal["schema", "dump", "clone"]
 """What the scratch database is made from: the schema alone; a checkpoint with its data, which is
@@ -91,6 +91,12 @@ class Rehearsal(Value, frozen=True, kw_only=True):
     """The scratch database is gone."""
     differences: tuple[str, ...] = ()
     """Where what was measured is not what had been forecast: ``statement 3: …``."""
+    schema: Verification | None = None
+    """The schema after the plan against the recorded baseline of that version; None: there is
+    none, or it did not come to that."""
+    notes: tuple[str, ...] = ()
+    """What whoever reads this must know of how it came about: why it was not on the target's
+    server, that the versions differ."""
 
     def of(self, index: int) -> Measured | None:
         """Return what statement ``index`` did; None when it was not reached."""

@@ -35,6 +35,11 @@ def take(maintenance: Connection, database: str, seconds: float = 0.0) -> bool:
         time.sleep(0.05)
 
 
+def release(maintenance: Connection, database: str) -> None:
+    """Give the lock back that this session took."""
+    maintenance.execute("SELECT pg_advisory_unlock(%s, %s)", list(keys(database)))
+
+
 # pg_locks shows the two keys of an advisory lock as oid columns: unsigned.
 _END = """
 SELECT pg_catalog.pg_terminate_backend(a.pid)

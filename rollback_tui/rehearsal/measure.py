@@ -99,6 +99,10 @@ class Gauge:
             self._known[oid].name: mode for oid, mode in self._held.items() if oid in self._known
         }
 
+    def overlook(self) -> None:
+        """What this session has read until now was not the next statement's doing."""
+        self._known = {r.oid: r for r in _relations(self._connection, _ALL)}
+
     def run(self, statement: Statement) -> Measured:
         """Execute ``statement`` and return what it did; what fails is returned, not raised.
 

@@ -1,0 +1,323 @@
+"""What a scratch database is filled with: the schema, a checkpoint, or all of the target."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from rollback_tui.checkpoint import clone as copying
+from rollback_tui.checkpoint import make as checkpoints
+from rollback_tui.checkpoint import proof, restore
+from rollback_tui.checkpoint.facts import checkpoint_directory, missing
+from rollback_tui.checkpoint.listing import list_checkpoints
+from rollback_tui.checkpoint.snapshot import Snapshot, held
+from rollback_tui.checkpoint.storage import now
+from rollback_tui.checkpoint.verify import verify
+from rollback_tui.core.errors import CheckpointError, RollbackTuiError, ToolFailed
+from rollback_tui.core.text import printable
+from rollback_tui.postgres import catalog, counts, run_row
+from rollback_tui.postgres.connect import Connection, connect
+from rollback_tui.postgres.leftovers import size
+from rollback_tui.postgres.server_tools import (
+    Tool,
+    child_environment,
+    find_tool,
+    parameters_of,
+    run_tool,
+    tools,
+)
+from rollback_tui.rehearsal.order import APPLICATION, Order, Stopped, words_of
+from rollback_tui.rehearsal.own_server import OwnServer
+from rollback_tui.rehearsal.scratch import Beside
+
+_DUMPER = "rollback_tui pg_dump"
+_ARCHIVE = "schema.dump"
+
+
+# --- the schema alone -----------------------------------------------------------------------------
+
+
+def with_schema(order: Order, scratch: Beside | OwnServer) -> None:
+    """Dump the schema of the target into the scratch database; of the rows only those of the
+    version table, which the plan changes. Raises RollbackTuiError or psycopg.Error."""
+    major = scratch.original.target.major
+    dumper = _tool("pg_dump", major)
+    loader = _tool("pg_restore", max(dumper.major, scratch.server_version // 10000))
+    settings = order.settings.checkpoint
+    with (
+        tempfile.TemporaryDirectory(prefix="rollback_tui-") as folder,
+        held(order.dsn, settings.lock_wait_seconds, order.seconds) as snapshot,
+    ):
+        archive = Path(folder) / _ARCHIVE
+        order.say("dumping the schema")
+        _dump_schema(order, dumper, archive, snapshot)
+        order.say("restoring")
+        restore.load(
+            archive,
+            scratch.admin_dsn,
+            loader,
+            options=("--no-subscriptions",),
+            seconds=order.seconds,
+            aborted=order.stop.is_set,
+        )
+        _copy_versions(order, scratch, snapshot)
+
+
+def _tool(name: str, major: int) -> Tool:
+    found = find_tool(name, major)
+    if found is None:
+        raise RollbackTuiError(
+            f"No scratch database can be made: {missing(name, major, tools(name))}",
+            f"Install the client programs of PostgreSQL {major} (postgresql-client-{major}).",
+        )
+    return found
+
+
+def _dump_schema(order: Order, tool: Tool, archive: Path, snapshot: Snapshot) -> None:
+    used = parameters_of(snapshot.connection)
+    left_out = run_row.TABLE if snapshot.shared_schema else run_row.SCHEMA
+    arguments = [
+        *(tool.path, "--schema-only", "--format=custom", f"--file={archive}"),
+        *("--no-password", "--no-subscriptions", "--verbose"),
+        f"--lock-wait-timeout={round(order.settings.checkpoint.lock_wait_seconds * 1000)}",
+        f"--snapshot={snapshot.identifier}",
+        f"--exclude-{'table' if snapshot.shared_schema else 'schema'}={left_out}",
+    ]
+    try:
+        with child_environment(used, application=_DUMPER) as environment:
+            run_tool(
+                arguments,
+                environment=environment,
+                seconds=order.seconds,
+                aborted=order.stop.is_set,
+                secret=used.get("password", ""),
+            )
+    except ToolFailed as error:
+        if order.stop.is_set():
+            raise Stopped from None
+        raise RollbackTuiError(
+            f"The schema could not be dumped: {error.summary}", error.remedy
+        ) from None
+
+
+_VIEWS = """
+SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'm' AND NOT c.relispopulated ORDER BY c.oid
+"""
+
+
+def _copy_versions(order: Order, scratch: Beside | OwnServer, snapshot: Snapshot) -> None:
+    """Copy the rows of the version table, and fill materialised views (from empty tables): one
+    that was never filled refuses what the target's does not."""
+    table = sql.SQL(order.plan.version_table)  # quoted by whoever found it
+    opened = connect(scratch.admin_dsn, application=APPLICATION, patience=order.patience)
+    with contextlib.closing(opened) as connection:
+        with (
+            snapshot.connection.cursor() as there,
+            connection.cursor() as here,
+            there.copy(sql.SQL("COPY {} TO STDOUT").format(table)) as rows,
+            here.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as taken,
+        ):
+            for row in rows:
+                taken.write(row)
+        empty = {name.replace('"', "") for name in snapshot.unpopulated_views}
+        for (name,) in connection.execute(_VIEWS).fetchall():
+            if name.replace('"', "") not in empty:
+                with contextlib.suppress(psycopg.Error):
+                    connection.execute(
+                        sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.SQL(name))
+                    )
+
+
+# --- a checkpoint --------------------------------------------------------------------------------
+
+
+def with_checkpoint(order: Order, scratch: Beside | OwnServer) -> None:
+    """Restore the newest checkpoint of this target and version, or a new one, and compare it with
+    its manifest: then it is proven. The database must not be there yet.
+
+    Raises RollbackTuiError.
+    """
+    found = _newest(order, scratch)
+    if found is not None:
+        try:
+            _restore(order, scratch, found)
+            return
+        except CheckpointError as error:
+            if order.stop.is_set():
+                raise Stopped from None
+            _must_be_bad(found, error)
+            order.note(f"checkpoint {found.name} was not used: {error.summary}")
+    _restore(order, scratch, _made(order, scratch))
+
+
+def _must_be_bad(checkpoint: Path, error: CheckpointError) -> None:
+    """Raise ``error`` again unless it is the checkpoint that is damaged: then another helps."""
+    try:
+        verify(checkpoint)
+    except CheckpointError:
+        return
+    raise error
+
+
+def _newest(order: Order, scratch: Beside | OwnServer) -> Path | None:
+    """Return the newest complete checkpoint of this very target at its present version."""
+    directory = checkpoint_directory(order.settings.checkpoint, order.project)
+    for one in list_checkpoints(directory):
+        if (one.state, one.fingerprint, one.migration_version) == (
+            "complete",
+            scratch.original.target.fingerprint,
+            order.plan.current,
+        ):
+            return Path(one.path)
+    return None
+
+
+def _made(order: Order, scratch: Beside | OwnServer) -> Path:
+    """Make a checkpoint now."""
+    order.say("making a checkpoint: there is none of this version")
+    with contextlib.closing(connect(order.dsn, application=APPLICATION)) as connection:
+        tables = counts.tables(connection)
+        fingerprint = catalog.snapshot(connection).fingerprint
+    try:
+        made = checkpoints.make(
+            order.dsn,
+            order.settings.checkpoint,
+            target=scratch.original.target,
+            plan=order.plan,
+            tables=tables,
+            schema_fingerprint=fingerprint,
+            project=order.project,
+            progress=order.progress,
+            aborted=order.stop.is_set,
+        )
+    except CheckpointError:
+        if order.stop.is_set():
+            raise Stopped from None
+        raise
+    return Path(made.path)
+
+
+def _restore(order: Order, scratch: Beside | OwnServer, checkpoint: Path) -> None:
+    order.say(f"restoring checkpoint {checkpoint.name}")
+    mark = ""
+    like = None
+    if isinstance(scratch, Beside):
+        mark = scratch.mark
+        scratch.removed = False
+    else:
+        like = scratch.like
+        with contextlib.closing(connect(scratch.maintenance_dsn)) as maintenance:
+            scratch.clear(maintenance)
+    restore.restore_beside(
+        checkpoint,
+        scratch.admin_dsn,
+        scratch.maintenance_dsn,
+        scratch.database,
+        progress=order.progress,
+        aborted=order.stop.is_set,
+        fingerprint=scratch.original.target.fingerprint,
+        comment=mark,
+        jobs=order.settings.checkpoint.jobs,
+        seconds=order.seconds,
+        like=like,
+        subscriptions=False,
+    )
+    order.say("comparing with its manifest")
+    found = restore.compare(checkpoint, scratch.admin_dsn)
+    wrong = [difference for difference in found if difference.kind != "not counted"]
+    if wrong:
+        raise RollbackTuiError(
+            f"The checkpoint {printable(str(checkpoint))} came back, but not as it was kept:"
+            f" {wrong[0].summary}" + (f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""),
+            "Do not rely on it. Make another: `rollback-tui checkpoint create`.",
+        )
+    if found:
+        order.note(f"checkpoint {checkpoint.name} is not proven: {found[0].summary}")
+        return
+    proof.record(checkpoint, server_version=scratch.server_version, at=now())
+    scratch.proven = str(checkpoint)
+
+
+# --- a copy of the target -------------------------------------------------------------------------
+
+_INSIDE = """
+SELECT a.pid, coalesce(nullif(a.application_name, ''), '-'), coalesce(a.usename, '-'),
+       coalesce(a.state, '?')
+  FROM pg_catalog.pg_stat_activity a
+ WHERE a.datname = %s AND a.usesysid IS NOT NULL ORDER BY a.backend_start
+"""
+_SHOWN = 5
+_LEAVE_SECONDS = 1.0
+"""A session that was closed just now, ours perhaps, is still seen for a moment."""
+
+
+def with_copy(order: Order, scratch: Beside) -> None:
+    """Copy the target, which nobody may be connected to meanwhile. Raises RollbackTuiError."""
+    name = scratch.original.target.database
+    connection = scratch.maintenance
+    order.say("copying the target")
+    _nobody_inside(scratch)
+    scratch.removed = False
+    try:
+        known = size(connection, scratch.original.target.database_oid)
+        copying.make(
+            connection,
+            name,
+            scratch.database,
+            strategy=copying.strategy(scratch.original.target.major, known or 0),
+            comment=scratch.mark,
+            seconds=order.settings.checkpoint.clone_seconds,
+            send=_send,
+            aborted=order.stop.is_set,
+        )
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(
+                sql.Identifier(scratch.database)
+            )
+        )
+    except CheckpointError as error:
+        if order.stop.is_set():
+            raise Stopped from None
+        _nobody_inside(scratch)
+        raise RollbackTuiError(
+            f"No copy of the target can be made: {error.summary}",
+            "Rehearse from a checkpoint: --from dump.",
+        ) from None
+    except psycopg.Error as error:
+        raise RollbackTuiError(
+            f"No copy of the target can be made: {words_of(error)}",
+            "Rehearse from a checkpoint: --from dump.",
+        ) from None
+
+
+def _send(connection: Connection, text: str) -> None:
+    connection.execute(text.encode())
+
+
+def _nobody_inside(scratch: Beside) -> None:
+    """Raise RollbackTuiError, naming them, when somebody is connected to the target and stays."""
+    name = scratch.original.target.database
+    deadline = time.monotonic() + _LEAVE_SECONDS
+    while inside := scratch.maintenance.execute(_INSIDE, [name]).fetchall():
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    if not inside:
+        return
+    named = "; ".join(
+        printable(f"pid {pid} {application} {user} {state}")
+        for pid, application, user, state in inside[:_SHOWN]
+    )
+    more = f", and {len(inside) - _SHOWN} more" if len(inside) > _SHOWN else ""
+    count = f"{len(inside)} session{'s are' if len(inside) > 1 else ' is'}"
+    raise RollbackTuiError(
+        f"A copy can be made only while nobody is connected; {count}: {named}{more}",
+        "Rehearse from a checkpoint: --from dump. It takes no connection away.",
+    )

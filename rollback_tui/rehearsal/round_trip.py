@@ -1,0 +1,184 @@
+"""Down and up again: does the schema come back?
+
+Two in five published down scripts leave something behind, or do not bring something back. Applying
+the up scripts again shows both: what is left makes them fail, or shows in the comparison.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+from psycopg import errors
+
+from rollback_tui.core.errors import FrameworkError
+from rollback_tui.core.model import Migration, Script, Verdict
+from rollback_tui.core.rehearsal import RoundTrip
+from rollback_tui.core.schema import Difference, SchemaSnapshot, condensed, diff, moved_columns
+from rollback_tui.core.script.read import effective, read_script
+from rollback_tui.core.script.source import Source
+from rollback_tui.core.text import printable, shorten
+from rollback_tui.frameworks.detect import FRAMEWORKS
+from rollback_tui.parser import Parser
+from rollback_tui.postgres import catalog
+from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.execute import execute, timeouts
+from rollback_tui.postgres.ourselves import OURSELVES
+from rollback_tui.rehearsal.order import Order, words_of
+from rollback_tui.rehearsal.reach import reaching
+
+_WIDTH = 160
+
+_ONLY_TOGETHER = (errors.UnsafeNewEnumValueUsage, errors.ObjectInUse)
+"""What the server refuses only because down and up are in one transaction here: a value of an
+enum that is not committed yet, a table with trigger events that have not fired."""
+
+
+class _Up(NamedTuple):
+    """The way up of one migration."""
+
+    version: str
+    script: Script
+
+
+class WayBack:
+    """The up scripts of a plan, oldest first."""
+
+    def __init__(self, order: Order) -> None:
+        self.transactional = True
+        """All of them can be in the transaction of the plan."""
+        self._order = order
+        self._ups: list[_Up] = []
+        self._obstacle = ""
+        self._known = False
+
+    def read(self, connection: Connection, *, embedded: bool) -> None:
+        """Read the scripts, and see whether they may be executed here. Raises psycopg.Error."""
+        plan = self._order.plan
+        with Parser() as parser:
+            for migration in reversed(plan.migrations):
+                source = self._source(migration)
+                if source is None:
+                    return
+                script = read_script(source, first_index=1, trees=parser.trees)
+                self._ups.append(_Up(migration.version, script))
+        self._known = True
+        for up in self._ups:
+            self._obstacle = self._obstacle or _why_not(connection, up, embedded=embedded)
+        self.transactional = bool(self._obstacle) or all(
+            up.script.transactional
+            and all(s.effect.transactional is not False for s in up.script.statements)
+            for up in self._ups
+        )
+
+    def _source(self, migration: Migration) -> Source | None:
+        """Return the up script as the framework finds it; None when it is not known."""
+        plan = self._order.plan
+        applied = next((m for m in plan.applied if m.version == migration.version), None)
+        if applied is None:
+            return None
+        try:
+            found = FRAMEWORKS[plan.framework].up(applied, Path(plan.directory))
+        except FrameworkError as error:
+            self._order.note(f"the up script is not known: {error.summary}")
+            return None
+        if isinstance(found, Source):
+            return found
+        self._order.note(f"the up script is not known: {found.why}")
+        return None
+
+    def go(self, connection: Connection, before: SchemaSnapshot) -> RoundTrip | None:
+        """Apply the up scripts and compare; None when they are not known.
+
+        In the open transaction, where there is one; else each statement for itself. Raises
+        psycopg.Error when the connection is lost.
+        """
+        if not self._known:
+            return None
+        if self._obstacle:
+            return RoundTrip(verdict="unknown", summary=self._obstacle)
+        for up in self._ups:
+            self._order.say(f"applying {up.version} again")
+            failed = self._apply(connection, up)
+            if failed is not None:
+                return failed
+        return judged(before, catalog.snapshot(connection))
+
+    def _apply(self, connection: Connection, up: _Up) -> RoundTrip | None:
+        """Apply one migration; return the verdict when it fails."""
+        inside = connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+        limits = self._order.settings.run
+        for statement in up.script.statements:
+            if self._order.stop.is_set():
+                return RoundTrip(verdict="unknown", summary="it was stopped on the way up")
+            try:
+                if inside:
+                    connection.execute(
+                        timeouts(limits.lock_timeout_seconds, limits.statement_timeout_seconds)
+                    )
+                execute(connection, statement.sql)
+            except psycopg.Error as error:
+                if connection.broken or connection.closed:
+                    raise
+                where = f"line {statement.line} of {printable(Path(up.script.path).name)}"
+                verdict: Verdict = "fail"
+                if inside and isinstance(error, _ONLY_TOGETHER):
+                    verdict = "unknown"
+                return RoundTrip(
+                    verdict=verdict,
+                    summary=f"{printable(up.version)} could not be applied again, {where}:"
+                    f" {words_of(error)}",
+                    differences=(shorten(statement.sql, _WIDTH),),
+                )
+        connection.execute(OURSELVES)
+        return None
+
+
+def _why_not(connection: Connection, up: _Up, *, embedded: bool) -> str:
+    """Return why the script is not executed here; empty when it may be."""
+    name = printable(up.version)
+    if up.script.problems:
+        first = up.script.problems[0]
+        return f"the up script of {name}, line {first.line}: {printable(first.summary)}"
+    if not effective(up.script):
+        return f"the up script of {name} has no statement"
+    far = reaching(connection, up.script.statements)
+    if far is not None and not (embedded and far[1] == "server"):
+        return f"the up script of {name} is not applied: {far[0]}"
+    return ""
+
+
+def judged(before: SchemaSnapshot, after: SchemaSnapshot) -> RoundTrip:
+    """Compare the schema before ``down`` with the one after ``down`` and ``up``.
+
+    Identical, or equivalent (order of columns, comments): pass.
+    """
+    found = diff(before, after)
+    real = [d for d in found if not d.cosmetic]
+    moved = [f"order of columns differs: {printable(t)}" for t in moved_columns(before, after)]
+    notes = [*moved, *(d.describe() for d in found if d.cosmetic)]
+    if not real:
+        how = "equivalent" if notes else "identical"
+        return RoundTrip(
+            verdict="pass",
+            summary=f"after down and up the schema is {how}, {len(after.objects):,} objects",
+            differences=tuple(notes),
+        )
+    shown = condensed(real)
+    objects = "object" if len(shown) == 1 else "objects"
+    return RoundTrip(
+        verdict="fail",
+        summary=f"down and up do not give the schema back: {len(shown):,} {objects} differ",
+        differences=(*(_in_words(d) for d in shown), *notes),
+    )
+
+
+def _in_words(difference: Difference) -> str:
+    name = printable(difference.object)
+    if difference.before is None:
+        return f"left behind: {name}"
+    if difference.after is None:
+        definition = shorten(difference.before, _WIDTH)
+        return f"not brought back: {name}" + (f" ({definition})" if definition else "")
+    return difference.describe()
