@@ -27,10 +27,10 @@ from rollback_tui.postgres.execute import (
     transaction_id,
 )
 from rollback_tui.postgres.execute import execute as send
+from rollback_tui.postgres.ourselves import OURSELVES
 from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.execution import (
-    OURSELVES,
     StatementRefused,
     TransactionLost,
     applied_locked,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rollback_tui.core import events as ev
 from rollback_tui.core.model import Outcome
 from rollback_tui.core.text import printable
+from rollback_tui.postgres.ourselves import OURSELVES
 from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.doorway import Keeper
-from rollback_tui.run.execution import OURSELVES
 from rollback_tui.run.judgement import prove_unchanged, reach, wait_until_gone
 from rollback_tui.run.recovery import recover
 from rollback_tui.run.steps import Standing, standing
