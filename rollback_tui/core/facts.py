@@ -6,6 +6,8 @@ from typing import Literal
 
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.model import Activity, Plan, Rung, Target, Value
+from rollback_tui.core.outlook import Dependent as Dependent
+from rollback_tui.core.outlook import InTheWay, Mention
 
 
 class Privileges(Value, frozen=True, kw_only=True):
@@ -32,17 +34,6 @@ class ParserAnswer(Value, frozen=True, kw_only=True):
     message: str
     position: int | None
     """Characters from 1, in the statement."""
-
-
-class Dependent(Value, frozen=True, kw_only=True):
-    """An object outside the plan that depends on something the plan drops."""
-
-    statement: int
-    dropped: str
-    dependent: str
-    """``view public.active_users``."""
-    cascades: bool
-    """True: it goes with CASCADE. False: it makes the statement fail."""
 
 
 class CheckpointFacts(Value, frozen=True, kw_only=True):
@@ -148,5 +139,11 @@ class Facts(Value, frozen=True, kw_only=True):
     """Runs of this target (other than the one that asks) that have no outcome."""
     event_triggers: tuple[EventTrigger, ...] | None = ()
     fleeting: Fleeting | None = Fleeting()
+    in_the_way: tuple[InTheWay, ...] | None = ()
+    """Who holds a lock that the plan will need; nothing of statements whose locks are unknown."""
+    mentions: tuple[Mention, ...] | None = ()
+    """Queries that still name what the plan takes away."""
+    statistics: bool | None = None
+    """Whether ``pg_stat_statements`` could be read whole for ``mentions``."""
     unreadable: tuple[str, ...] = ()
     """Facts that could not be read, with the reason."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 _IDENTIFIER = r'"(?:[^"]|"")+"|[^\W\d][\w$]*'
 _PART = re.compile(rf"\s*({_IDENTIFIER})\s*(\.|\(|\Z)")
@@ -27,6 +28,7 @@ Chain = tuple[str, ...]
 """Identifiers joined by dots, folded: ``("public", "users", "id")``."""
 
 
+@lru_cache(maxsize=4096)
 def parts(name: str) -> Chain:
     """Return a qualified name's parts, folded; empty when it is no name.
 

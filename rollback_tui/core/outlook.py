@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
-from rollback_tui.core.facts import Dependent
-from rollback_tui.core.model import Value
+from rollback_tui.core.model import Statement, Value
+
+AUTOVACUUM = "autovacuum"
+"""What an autovacuum worker is called, which has no application."""
+
+
+class Dependent(Value, frozen=True, kw_only=True):
+    """An object outside the plan that depends on something the plan drops."""
+
+    statement: int
+    dropped: str
+    dependent: str
+    """``view public.active_users``."""
+    cascades: bool
+    """True: it goes with CASCADE. False: it makes the statement fail."""
 
 
 class InTheWay(Value, frozen=True, kw_only=True):
@@ -33,6 +47,12 @@ class InTheWay(Value, frozen=True, kw_only=True):
     """Seconds since its transaction began; None when we may not see it."""
     behind: int
     """How many sessions wait for it already, directly or behind others."""
+
+    @property
+    def yields(self) -> bool:
+        """Whether it gives way by itself: autovacuum is cancelled a second after somebody waits
+        for it (``deadlock_timeout``), unless it prevents a wraparound of transaction ids."""
+        return self.application == AUTOVACUUM and "to prevent wraparound" not in self.query
 
 
 class Mention(Value, frozen=True, kw_only=True):
@@ -88,3 +108,9 @@ class Outlook(Value, frozen=True, kw_only=True):
     keepable: tuple[Keepable, ...] | None = None
     unreadable: tuple[str, ...] = ()
     """What could not be read, with the reason."""
+
+
+def locks_unknown(statements: Iterable[Statement]) -> tuple[int, ...]:
+    """Return the indexes of the statements of which nobody knows all that they lock: for those
+    nobody can say who is in the way."""
+    return tuple(s.index for s in statements if s.effect.basis == "unknown")

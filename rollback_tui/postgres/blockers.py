@@ -16,14 +16,10 @@ import msgspec
 from rollback_tui.core.lock_modes import CONFLICTS, MODES, conflict, strongest
 from rollback_tui.core.model import Statement
 from rollback_tui.core.names import parts
-from rollback_tui.core.outlook import InTheWay
+from rollback_tui.core.outlook import AUTOVACUUM, InTheWay
 from rollback_tui.core.text import shorten
 from rollback_tui.postgres.aside import query
 from rollback_tui.postgres.connect import Connection
-
-AUTOVACUUM = "autovacuum"
-"""What an autovacuum worker is called. It is cancelled a second after somebody waits for it
-(``deadlock_timeout``), unless it prevents a wraparound: its query then says so."""
 
 _QUERY_WIDTH = 200
 
@@ -74,11 +70,6 @@ def in_the_way(connection: Connection, statements: Sequence[Statement]) -> tuple
         for one in _of(holder, needed, behind.length(holder.transaction or holder.pid))
     ]
     return tuple(sorted(found, key=lambda one: (-one.behind, -(one.age or 0), one.pid)))
-
-
-def locks_unknown(statements: Iterable[Statement]) -> tuple[int, ...]:
-    """Return the indexes of the statements of which nobody knows what they lock."""
-    return tuple(s.index for s in statements if s.effect.basis == "unknown" and not s.effect.locks)
 
 
 # --- what is needed -------------------------------------------------------------------------------

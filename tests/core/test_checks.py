@@ -19,7 +19,15 @@ from rollback_tui.core.facts import (
     Leftover,
     ParserAnswer,
 )
-from rollback_tui.core.model import CheckResult, Loss, Operator, PreparedTransaction, Problem
+from rollback_tui.core.model import (
+    CheckResult,
+    Doomed,
+    Loss,
+    Operator,
+    PreparedTransaction,
+    Problem,
+)
+from rollback_tui.core.outlook import InTheWay, Mention
 from tests.core import example
 from tests.core.example import (
     CLONE,
@@ -107,6 +115,36 @@ DEAD = Claim(
     phase="execute",
     door_closed=True,
 )
+
+WAIT = InTheWay(
+    statements=(2, 3),
+    relation="public.users",
+    needed="AccessExclusive",
+    held="RowExclusive",
+    granted=True,
+    pid=77,
+    application="shop",
+    user="app",
+    state="idle in transaction",
+    query="UPDATE users SET id = 1",
+    age=12.3,
+    behind=4,
+)
+QUEUED = replace(WAIT, pid=78, granted=False, held="AccessExclusive", behind=0, age=None)
+PREPARED = replace(WAIT, pid=0, application="gid-1", state="prepared", query="", behind=1)
+CLEANING = replace(WAIT, pid=79, application="autovacuum", user="", query="autovacuum: VACUUM x")
+URGENT = replace(CLEANING, query="autovacuum: VACUUM x (to prevent wraparound)")
+
+NAMED = Mention(
+    statement=2,
+    object="public.users.verified_at",
+    source="pg_stat_activity",
+    application="shop-web",
+    user="app",
+    calls=None,
+    query="SELECT verified_at FROM users",
+)
+CALLED = replace(NAMED, source="pg_stat_statements", application="", calls=1204)
 
 CASES: list[tuple[str, str, Facts, str]] = [
     ("unfinished_run", "pass", facts(), ""),
@@ -228,6 +266,19 @@ CASES: list[tuple[str, str, Facts, str]] = [
         "view public.v depends on",
     ),
     ("dependents", "unknown", facts(dependents=None), ""),
+    ("version_table", "pass", facts(), "public.schema_migrations"),
+    (
+        "version_table",
+        "pass",
+        _statement(doomed=(Doomed(kind="table", relation="goose_db_version"),)),
+        "public.schema_migrations",
+    ),
+    (
+        "version_table",
+        "fail",
+        _statement(doomed=(Doomed(kind="rows", relation="schema_migrations"),)),
+        "statement 1, line 3: SELECT 1",
+    ),
     ("event_triggers", "pass", facts(), ""),
     ("event_triggers", "pass", facts(event_triggers=(triggered("CREATE TABLE"),)), "not for them"),
     ("event_triggers", "warn", facts(event_triggers=(triggered(),)), "guard: public.no_ddl()"),
@@ -326,6 +377,38 @@ CASES: list[tuple[str, str, Facts, str]] = [
     ("sessions_endable", "fail", facts(activity=activity(BOSS), unendable=(13,)), "13 pgadmin"),
     ("sessions_endable", "fail", facts(unendable=(99,)), "99"),
     ("sessions_endable", "unknown", facts(privileges=None), ""),
+    ("in_the_way", "pass", facts(), ""),
+    ("in_the_way", "pass", facts(in_the_way=(CLEANING,)), "4 sessions behind, it yields"),
+    ("in_the_way", "warn", facts(in_the_way=(URGENT,)), "it does not yield"),
+    (
+        "in_the_way",
+        "warn",
+        facts(in_the_way=(WAIT, QUEUED)),
+        "statements 2, 3: 77 shop app holds RowExclusive on public.users, in a transaction for 12",
+    ),
+    ("in_the_way", "warn", facts(in_the_way=(QUEUED,)), "78 shop app waits for AccessExclusive"),
+    ("in_the_way", "warn", facts(in_the_way=(WAIT,)), "the closing door ends them"),
+    ("in_the_way", "warn", facts(in_the_way=(WAIT,), door="none"), "the run would wait"),
+    ("in_the_way", "warn", facts(in_the_way=(PREPARED,)), "prepared transaction gid-1 holds"),
+    (
+        "in_the_way",
+        "warn",
+        facts(in_the_way=(replace(WAIT, statements=tuple(range(1, 10_001))),)),
+        "statements 1 … 10000 (10,000): 77",
+    ),
+    ("in_the_way", "warn", _statement(basis="unknown"), "not all of their locks are known"),
+    ("in_the_way", "unknown", facts(in_the_way=None), "pg_locks"),
+    ("still_used", "pass", facts(statistics=True), "SELECT * and code"),
+    ("still_used", "pass", facts(), "only what sessions run now was seen"),
+    ("still_used", "warn", facts(mentions=(NAMED,)), "shop-web still names public.users.verif"),
+    (
+        "still_used",
+        "warn",
+        facts(mentions=(NAMED, CALLED), statistics=True),
+        "statement 2: role app names public.users.verified_at, 1,204 calls: SELECT verified_at",
+    ),
+    ("still_used", "warn", facts(mentions=(NAMED, CALLED)), "and 1 more"),
+    ("still_used", "unknown", facts(mentions=None), ""),
     ("door", "pass", facts(), "connection limit 0"),
     ("door", "warn", facts(activity=activity(BOSS)), "pgadmin as root"),
     ("door", "warn", facts(door="terminate", door_why=("not the owner",)), "not the owner"),

@@ -12,8 +12,8 @@ import pytest
 
 from rollback_tui.core.lock_modes import CONFLICTS, MODES, conflict, strongest
 from rollback_tui.core.model import Effect, Lock, Statement
-from rollback_tui.core.outlook import InTheWay
-from rollback_tui.postgres.blockers import in_the_way, locks_unknown
+from rollback_tui.core.outlook import InTheWay, locks_unknown
+from rollback_tui.postgres.blockers import in_the_way
 from rollback_tui.postgres.connect import Connection, connect
 from tests.conftest import Database
 from tests.demo.processes import soon

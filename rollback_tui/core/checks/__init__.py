@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from rollback_tui.core.checks import in_doubt, others, plan, scripts, server, sessions, storage
+from rollback_tui.core.checks import (
+    around,
+    in_doubt,
+    others,
+    plan,
+    scripts,
+    server,
+    sessions,
+    storage,
+)
 from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import CheckResult
 
@@ -24,6 +33,7 @@ CHECKS: tuple[Callable[[Facts], CheckResult], ...] = (
     scripts.syntax,
     scripts.boundaries,
     plan.dependents,
+    plan.version_table,
     plan.event_triggers,
     plan.data_loss,
     storage.checkpoint,
@@ -34,6 +44,8 @@ CHECKS: tuple[Callable[[Facts], CheckResult], ...] = (
     sessions.no_active_transactions,
     sessions.no_writers,
     sessions.sessions_endable,
+    around.in_the_way,
+    around.still_used,
     server.door,
     in_doubt.run_row,
     in_doubt.synchronous_standby,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from rollback_tui.core.checks.verdicts import Question, some
 from rollback_tui.core.facts import EventTrigger, Facts
 from rollback_tui.core.model import CheckResult, Migration
+from rollback_tui.core.script.version_table import touches_version_table
+from rollback_tui.core.text import shorten
 
 PLAN_NOT_EMPTY = Question("plan_not_empty", "Something to roll back", fixed=True)
 DOWN_MIGRATION = Question("down_migration", "Down migration exists", fixed=True)
 LATER_MIGRATIONS = Question("later_migrations", "No later migration stays")
 DEPENDENTS = Question("dependents", "Nothing else depends on it")
 DATA_LOSS = Question("data_loss", "Data that goes")
+VERSION_TABLE = Question("version_table", "Version table is left alone")
 EVENT_TRIGGERS = Question("event_triggers", "No event trigger interferes")
 
 _NO_DDL = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "SET", "LOCK"})
@@ -123,6 +126,20 @@ def dependents(facts: Facts) -> CheckResult:
         "nothing outside the plan depends on what it drops",
         ("by pg_depend; function bodies written as text are not in it",),
     )
+
+
+def version_table(facts: Facts) -> CheckResult:
+    """The run itself takes the versions out of the framework's table, after the scripts: one that
+    drops, empties or moves it leaves nothing that says what is applied."""
+    table = facts.plan.version_table
+    touching = [s for s in facts.plan.statements if touches_version_table(s, table)]
+    if touching:
+        return VERSION_TABLE.failed(
+            f"{some(len(touching), 'statement')} of the plan would change {table} itself",
+            [f"statement {s.index}, line {s.line}: {shorten(s.sql, 100)}" for s in touching],
+            "Take that out of the down migration: the run changes the version table itself.",
+        )
+    return VERSION_TABLE.passed(f"no statement touches {table}")
 
 
 def event_triggers(facts: Facts) -> CheckResult:
