@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,6 +82,15 @@ class Line:
                 ) from None
             raise _refused(error) from None
 
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """Close it, and let whoever asks wait until the block ends."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            yield
+
     def close(self) -> None:
         """Close it; the next question opens it again."""
         with self._lock:
@@ -138,6 +148,7 @@ class Session:
         self._work = Line(self._connect)
         self._count = Line(self._connect)
         self._around = Line(self._connect)
+        self._lines = (self._live, self._work, self._count, self._around)
         self._size: tuple[float, int] | None = None
         self._fingerprint: str | None = None
 
@@ -279,16 +290,17 @@ class Session:
     def rehearse(
         self, plan: Plan, source: Source, said: Callable[[str], None], stop: threading.Event
     ) -> Rehearsal:
-        """Execute ``plan`` on a scratch database and measure it."""
-        return rehearse(
-            self._work.ask(resolved),
-            self._common.settings,
-            self._common.project,
-            plan,
-            source,
-            said=said,
-            stop=stop,
-        )
+        """Execute ``plan`` on a scratch database and measure it.
+
+        The target is copied only while nobody is connected to it: then all else waits meanwhile.
+        """
+        dsn = self._work.ask(resolved)
+        with contextlib.ExitStack() as silent:
+            if source == "clone":
+                for line in self._lines:
+                    silent.enter_context(line.silent())
+            settings, project = self._common.settings, self._common.project
+            return rehearse(dsn, settings, project, plan, source, said=said, stop=stop)
 
     def claims(self) -> tuple[Claim, ...]:
         """Return the runs of this target that have no outcome."""
@@ -317,5 +329,5 @@ class Session:
 
     def close(self) -> None:
         """Close the connections."""
-        for line in (self._live, self._work, self._count, self._around):
+        for line in self._lines:
             line.close()
