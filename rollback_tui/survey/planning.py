@@ -13,6 +13,7 @@ from rollback_tui.core.model import AppliedMigration, Migration, Plan, Script
 from rollback_tui.core.script.crosscheck import SecondReading
 from rollback_tui.core.script.read import Trees, effective, read_script
 from rollback_tui.core.script.source import Source
+from rollback_tui.core.script.version_table import marked
 from rollback_tui.frameworks.detect import FRAMEWORKS, Detection, detect
 from rollback_tui.frameworks.protocol import Framework, History, TableShape
 from rollback_tui.parser import Parser
@@ -87,7 +88,7 @@ def make_plan(
         stale_files=framework.stale_files(directory),
         notes=detection.why,
     )
-    plan = _foreseen(connection, plan, trees)
+    plan = marked(_foreseen(connection, plan, trees))
     return counted(connection, plan) if count_losses else plan
 
 
