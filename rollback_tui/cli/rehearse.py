@@ -140,9 +140,10 @@ def _strongest(measured: Measured) -> str:
     if measured.locks is None:
         return "locks not known"
     if not measured.locks:
-        return "no new lock"
+        return "no further lock"
     mode = max((lock.mode for lock in measured.locks), key=strength)
-    names = [lock.relation for lock in measured.locks if lock.mode == mode]
+    # The shortest name is the table's rather than one of its indexes'.
+    names = sorted((lock.relation for lock in measured.locks if lock.mode == mode), key=len)
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return f"{mode} on {', '.join(names[:_MOST_NAMES])}{more}"
 
@@ -184,9 +185,8 @@ def _judgements(found: Rehearsal) -> Iterator[str]:
         for line in found.schema.evidence:
             yield f"  {printable(line)}"
     if found.round_trip is not None:
-        yield printable(
-            f"Down and up again, {found.round_trip.verdict}: {found.round_trip.summary}"
-        )
+        trip = found.round_trip
+        yield printable(f"Down and up again, {trip.verdict}: {trip.summary}")
         for line in trip.differences:
             yield f"  {printable(line)}"
     elif not found.failure:
