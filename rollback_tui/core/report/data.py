@@ -32,6 +32,8 @@ def report_json(view: RunView) -> dict[str, Any]:
         "reason": started.reason if started else None,
         "tool_version": started.tool_version if started else None,
         "migrations": _migrations(view),
+        "acknowledged": _acknowledged(view),
+        "rehearsal": _plain(started.rehearsal) if started else None,
         "framework": started.plan.framework if started else None,
         "version_before": started.plan.current if started else None,
         "version_goal": started.plan.goal if started else None,
@@ -97,6 +99,24 @@ def _migrations(view: RunView) -> list[dict[str, Any]]:
             "version_change": list(m.version_change),
         }
         for m in view.started.plan.migrations
+    ]
+
+
+def _acknowledged(view: RunView) -> list[dict[str, Any]]:
+    """The statements that lose data, or of which nobody knows: confirmed with the plan."""
+    if view.started is None:
+        return []
+    return [
+        {
+            "statement": s.index,
+            "line": s.line,
+            "hazards": list(s.effect.hazards),
+            "loss": _plain(s.loss),
+            "violations": _plain(s.violations),
+            "by": view.started.operator.user,
+        }
+        for s in view.started.plan.statements
+        if s.dangerous
     ]
 
 

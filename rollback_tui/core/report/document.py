@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rollback_tui.core.model import Migration
 from rollback_tui.core.report import words
+from rollback_tui.core.report.foreseen import acknowledged, rehearsed
 from rollback_tui.core.report.losses import certain, lost
+from rollback_tui.core.report.pieces import code, fenced, table
 from rollback_tui.core.run_view import RunView
-from rollback_tui.core.text import markdown, printable, shorten
+from rollback_tui.core.text import markdown, shorten
 
 _VERDICTS = {"pass": "passed", "fail": "**FAILED**", "unknown": "unknown"}
 _EVIDENCE_KEPT = 12
@@ -25,6 +26,8 @@ def report_markdown(view: RunView) -> str:
         _summary(view),
         _failure(view),
         _migrations(view),
+        acknowledged(view),
+        rehearsed(view),
         _checks(view),
         _verifications(view),
         _impact(view),
@@ -36,31 +39,6 @@ def report_markdown(view: RunView) -> str:
         _next(view),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
-
-
-# --- pieces of Markdown ---------------------------------------------------------------------------
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Cells are Markdown already."""
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows]
-
-
-def _fenced(text: str, language: str = "") -> list[str]:
-    """A block of text as it is, with a fence longer than any in it."""
-    inert = printable(text, keep_lines=True)
-    longest = max((len(run) for run in re.findall(r"`+", inert)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return [fence + language, *inert.splitlines(), fence]
-
-
-def _code(text: str) -> str:
-    """A piece of code in a line, or in the cell of a table."""
-    inert = printable(text)
-    if "`" in inert or "|" in inert:
-        return markdown(inert)
-    return f"`{inert}`" if inert else ""
 
 
 # --- sections -------------------------------------------------------------------------------------
@@ -84,13 +62,13 @@ def _summary(view: RunView) -> list[str]:
                 "Database",
                 markdown(f"{target.database} on {target.host}:{target.port} as {target.user}"),
             ),
-            ("Fingerprint", _code(target.fingerprint)),
+            ("Fingerprint", code(target.fingerprint)),
         ]
         if started.environment:
             rows.append(("Environment", markdown(started.environment)))
         rows += [
             ("Operator", markdown(f"{who} at {operator.host}" if operator.host else who)),
-            ("Run", _code(started.run)),
+            ("Run", code(started.run)),
         ]
     rows += [
         ("Started", words.moment(view.started_at)),
@@ -101,7 +79,7 @@ def _summary(view: RunView) -> list[str]:
     ]
     if words.commit(view):
         rows.append(("COMMIT", markdown(words.commit(view))))
-    return ["## Summary", "", *_table(("Fact", "Value"), rows)]
+    return ["## Summary", "", *table(("Fact", "Value"), rows)]
 
 
 def _failure(view: RunView) -> list[str]:
@@ -112,9 +90,9 @@ def _failure(view: RunView) -> list[str]:
         if failure.position is not None:
             where += f", character {failure.position}"
         lines = [
-            f"{where}; SQLSTATE {_code(failure.sqlstate)}. The server's own words:",
+            f"{where}; SQLSTATE {code(failure.sqlstate)}. The server's own words:",
             "",
-            *_fenced(
+            *fenced(
                 "\n".join(
                     text
                     for text in (
@@ -126,7 +104,7 @@ def _failure(view: RunView) -> list[str]:
                 )
             ),
             "",
-            *_fenced(failure.sql, "sql"),
+            *fenced(failure.sql, "sql"),
         ]
     failed = [p for p in view.phases if p.status == "failed"]
     if failed:
@@ -170,7 +148,7 @@ def _migrations(view: RunView) -> list[str]:
     return [
         f"## {title}",
         "",
-        *_table(
+        *table(
             ("Version", "Name", "Originally applied", "Script"),
             [
                 (
@@ -196,7 +174,7 @@ def _checks(view: RunView) -> list[str]:
     notable = [c for c in view.checks if c.status != "pass"]
     lines: list[str] = []
     if notable:
-        lines += _table(
+        lines += table(
             ("Check", "Answer", "Why"),
             [(markdown(c.title), c.status, markdown(c.summary)) for c in notable],
         )
@@ -217,7 +195,7 @@ def _checks(view: RunView) -> list[str]:
 def _verifications(view: RunView) -> list[str]:
     if not view.verifications:
         return ["## Verification", "", "Nothing was verified."] if view.committed else []
-    lines = _table(
+    lines = table(
         ("Verification", "Verdict", "Result"),
         [
             (markdown(v.title), _VERDICTS[v.verdict], markdown(v.summary))
@@ -234,7 +212,7 @@ def _verifications(view: RunView) -> list[str]:
     changed = [r for r in view.rows if r.before != r.after or r.before is None]
     if changed:
         lines += ["", "Rows of the tables that are not as before:", ""]
-        lines += _table(
+        lines += table(
             ("Table", "Before", "After"),
             [(markdown(r.table), _rows(r.before), _rows(r.after)) for r in changed],
         )
@@ -287,7 +265,7 @@ def _statements(view: RunView) -> list[str]:
     if view.started is None or all(s.status == "waiting" for s in view.statements):
         return []
     plan = {s.index: s for s in view.started.plan.statements}
-    lines = _table(
+    lines = table(
         ("#", "Line", "Statement", "State", "Time", "Answer"),
         [
             (
@@ -310,7 +288,7 @@ def _statements(view: RunView) -> list[str]:
     if changes and view.committed:
         same = "in the same transaction" if view.steps is None else "each migration for itself"
         lines += ["", f"Then the version table, {same}:", ""]
-        lines += _fenced("\n".join(changes), "sql")
+        lines += fenced("\n".join(changes), "sql")
     if view.steps is not None:
         title = "Statements, each committed by itself"
     else:
@@ -323,16 +301,16 @@ def _recovery(view: RunView) -> list[str]:
     if view.swapped is not None:
         lines += [""] if lines else []
         lines += [
-            f"The failed database is kept as {_code(view.swapped.kept)}; "
+            f"The failed database is kept as {code(view.swapped.kept)}; "
             "`rollback-tui checkpoint prune` lists it. When nobody needs it any more:",
             "",
-            *_fenced(words.drop_statement(view.swapped.kept), "sql"),
+            *fenced(words.drop_statement(view.swapped.kept), "sql"),
         ]
     return ["## Recovery", "", *lines] if lines else []
 
 
 def _recovery_steps(view: RunView) -> list[str]:
-    return _table(
+    return table(
         ("Step", "Result", "Time", ""),
         [
             (
@@ -363,23 +341,23 @@ def _follow_ups(view: RunView) -> list[str]:
 
 
 def _paths(view: RunView) -> list[str]:
-    rows = [(title, _code(path)) for title, path in words.paths(view)]
+    rows = [(title, code(path)) for title, path in words.paths(view)]
     if not rows:
         return []
-    lines = ["## Files", "", *_table(("Fact", "Value"), rows)]
+    lines = ["## Files", "", *table(("Fact", "Value"), rows)]
     made = view.checkpoint
     if made:
         lines += [
             "",
             f"The checkpoint: {words.size(made.bytes)}, {words.some(made.tables, 'table')}, "
             f"made {words.moment(made.created_at)} in {words.seconds(made.seconds)}, "
-            f"manifest sha256 {_code(made.manifest_sha256[:12])}.",
+            f"manifest sha256 {code(made.manifest_sha256[:12])}.",
         ]
     copy = view.clone
     if copy is not None:
         lines += [
             "",
-            f"The copy on the server: {_code(copy.database)}, {words.size(copy.bytes)}, "
+            f"The copy on the server: {code(copy.database)}, {words.size(copy.bytes)}, "
             f"made in {words.seconds(copy.seconds)} behind the door.",
         ]
     return lines
@@ -387,4 +365,4 @@ def _paths(view: RunView) -> list[str]:
 
 def _next(view: RunView) -> list[str]:
     commands = words.next_commands(view)
-    return ["## Next commands", "", *_fenced("\n".join(commands), "sh")] if commands else []
+    return ["## Next commands", "", *fenced("\n".join(commands), "sh")] if commands else []
