@@ -184,6 +184,8 @@ class Loss(Value, frozen=True, kw_only=True):
     no constant default."""
     bytes: int | None = None
     """On disk, with indexes and TOAST, of a table that goes whole; None: not asked or not known."""
+    after: int | None = None
+    """Index of an earlier statement of the plan that changes it first: the count is that of now."""
     why: str = ""
     """Why it was not counted; empty when it was."""
 
