@@ -17,14 +17,18 @@ from rollback_tui.core.facts import CloneFacts, Facts, ParserAnswer, Privileges
 from rollback_tui.core.model import Activity, Plan, Rung, Target
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import activity, dependents, execute, leftovers, run_row
+from rollback_tui.postgres.blockers import in_the_way
 from rollback_tui.postgres.connect import Connection, target, through_pooler
 from rollback_tui.postgres.event_triggers import event_triggers
 from rollback_tui.postgres.fleeting import fleeting
+from rollback_tui.postgres.mentions import mentions
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.postgres.watchdog import synchronous_standby_missing
 from rollback_tui.survey import door
 
 T = TypeVar("T")
+
+_MENTIONS_SECONDS = 3.0
 
 
 def gather(
@@ -75,6 +79,7 @@ def gather(
         else None
     )
     rung: Rung | Literal["none"] = "none" if opened else (chosen.rung if chosen else "terminate")
+    named = asked("mentions", lambda: mentions(connection, plan, _MENTIONS_SECONDS))
     return Facts(
         target=here,
         confirmed_fingerprint=confirmed,
@@ -106,6 +111,9 @@ def gather(
         unfinished=asked("unfinished", unfinished),
         event_triggers=asked("event_triggers", lambda: event_triggers(connection)),
         fleeting=asked("fleeting", lambda: fleeting(connection)),
+        in_the_way=asked("in_the_way", lambda: in_the_way(connection, plan.statements)),
+        mentions=named[0] if named else None,
+        statistics=named[1] if named else None,
         unreadable=tuple(unreadable),
     )
 
