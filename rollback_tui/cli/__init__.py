@@ -11,6 +11,7 @@ import sys
 import click
 
 from rollback_tui.cli import (
+    archive,
     beside,
     checkpoints,
     doctor,
@@ -57,6 +58,7 @@ for _command in (
     past.report,
     checkpoints.checkpoint,
     checkpoints.baseline,
+    archive.archive,
     doctor.doctor,
     practise.demo,
     worker.worker,

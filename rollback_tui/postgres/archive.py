@@ -364,15 +364,15 @@ def find(connection: psycopg.Connection[Any], run: str) -> Archive:
     return found[0]
 
 
-def drop(connection: psycopg.Connection[Any], archive: Archive, send: Send) -> None:
+def drop(connection: psycopg.Connection[Any], archive: Archive) -> None:
     """Drop an archive, for good. What somebody else put into its schema, or made to depend on it,
     stops that. Raises ArchiveError; nothing was changed then."""
     try:
         with connection.transaction():
             tables = [item.table for item in archive.items if not item.table.endswith(_MANIFEST)]
             for table in (*tables, f"{archive.schema}.{_MANIFEST}"):
-                send(f"DROP TABLE IF EXISTS {table}")
-            send(f"DROP SCHEMA {archive.schema}")
+                connection.execute(f"DROP TABLE IF EXISTS {table}".encode())
+            connection.execute(f"DROP SCHEMA {archive.schema}".encode())
     except psycopg.Error as error:
         why = printable(error.diag.message_primary or " ".join(str(error).split()))
         detail = printable(error.diag.message_detail or "")

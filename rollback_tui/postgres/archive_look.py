@@ -60,8 +60,11 @@ class Look:
     def keys(self, oid: int, without: Iterable[str] = ()) -> tuple[str, ...]:
         """The best key that has none of these columns; nothing where there is none."""
         gone = set(without)
-        keys = [tuple(row["columns"]) for row in self._ask("kept_keys", oid)]
-        return next((key for key in keys if not gone & set(key)), ())
+        return next((key for key in self.all_keys(oid) if not gone & set(key)), ())
+
+    def all_keys(self, oid: int) -> list[tuple[str, ...]]:
+        """All that tell the rows apart, the best first."""
+        return [tuple(row["columns"]) for row in self._ask("kept_keys", oid)]
 
     def numbers(self, oid: int) -> list[Source]:
         """Sequences alone, whose table stays."""
