@@ -12,7 +12,7 @@ import humanize
 import msgspec
 import psycopg
 
-from rollback_tui.checkpoint import listing, prune, restore, verify
+from rollback_tui.checkpoint import listing, proof, prune, restore, verify
 from rollback_tui.checkpoint.facts import checkpoint_directory
 from rollback_tui.checkpoint.make import make
 from rollback_tui.checkpoint.storage import now
@@ -82,10 +82,11 @@ def list_(given: Common) -> None:
         click.echo(f"No checkpoints in {_directory(given)}.")
     for one in found:
         size = humanize.naturalsize(one.bytes, binary=True)
+        proven = f"  proven {one.proven_at:%Y-%m-%d %H:%M}" if one.proven_at else ""
         click.echo(
             printable(
                 f"{one.name}  {one.state:<10} {size:>10}  {one.database or '?'}"
-                f"  {one.migration_version or ''}"
+                f"  {one.migration_version or ''}{proven}"
             )
         )
 
@@ -113,6 +114,9 @@ def restore_(given: Common, name: str, new_database: str) -> None:
     maintenance = with_database(dsn, given.settings.connection.maintenance_database)
     restore.restore_beside(path, dsn, maintenance, new_database)
     differences = restore.compare(path, with_database(dsn, new_database))
+    if not differences:
+        with connect(maintenance) as connection:
+            proof.record(path, server_version=connection.info.server_version, at=now())
     if given.as_json:
         lines = [difference.summary for difference in differences]
         print_json({"database": new_database, "identical": not lines, "differences": lines})

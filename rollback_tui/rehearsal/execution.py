@@ -85,7 +85,8 @@ class Performance:
             yield
         except (PlanFailed, Stopped, psycopg.Error) as error:
             if self._order.stop.is_set():
-                done, all_ = len(self.measured), len(self._plan.statements)
+                done = sum(not measured.failed for measured in self.measured)
+                all_ = len(self._plan.statements)
                 self.failure = f"it was stopped after {done} of {all_} statements"
             elif isinstance(error, psycopg.Error):
                 self.failure = f"the scratch database: {words_of(error)}"
@@ -120,6 +121,7 @@ class Performance:
                 for statement in migration.script.statements if migration.script else ():
                     self._measure(connection, gauge, statement)
                 self._cross_out(connection, migration)
+                gauge.overlook()
             self._constraints(connection)
             if trigger:
                 connection.execute("DROP EVENT TRIGGER IF EXISTS rollback_tui_dropped")
@@ -211,6 +213,8 @@ class Performance:
         self.measured.append(measured)
         where = f"statement {statement.index}"
         if measured.failed:
+            if round_trip.without_rows(self._order.source, measured.sqlstate):
+                self._order.note("this may fail only for want of rows: rehearse --from dump")
             raise PlanFailed(f"{where} (line {statement.line}) failed: {measured.failed}")
         found = [*differences(statement.effect, measured, held)]
         if self._order.source != "schema":

@@ -13,11 +13,11 @@ import psycopg
 from psycopg import errors
 
 from rollback_tui.core.errors import FrameworkError
-from rollback_tui.core.model import Migration, Script, Verdict
-from rollback_tui.core.rehearsal import RoundTrip
+from rollback_tui.core.model import Migration, Script, Statement
+from rollback_tui.core.rehearsal import RoundTrip, Source
 from rollback_tui.core.schema import Difference, SchemaSnapshot, condensed, diff, moved_columns
 from rollback_tui.core.script.read import effective, read_script
-from rollback_tui.core.script.source import Source
+from rollback_tui.core.script.source import Source as UpSource
 from rollback_tui.core.text import printable, shorten
 from rollback_tui.frameworks.detect import FRAMEWORKS
 from rollback_tui.parser import Parser
@@ -29,6 +29,10 @@ from rollback_tui.rehearsal.order import Order, words_of
 from rollback_tui.rehearsal.reach import reaching
 
 _WIDTH = 160
+
+_NEEDS_ROWS = ("22", "23")
+"""Classes of SQLSTATE that speak of values: data exceptions, violated constraints. On the schema
+alone the rows are missing that a script counts on."""
 
 _ONLY_TOGETHER = (errors.UnsafeNewEnumValueUsage, errors.ObjectInUse)
 """What the server refuses only because down and up are in one transaction here: a value of an
@@ -72,7 +76,7 @@ class WayBack:
             for up in self._ups
         )
 
-    def _source(self, migration: Migration) -> Source | None:
+    def _source(self, migration: Migration) -> UpSource | None:
         """Return the up script as the framework finds it; None when it is not known."""
         plan = self._order.plan
         applied = next((m for m in plan.applied if m.version == migration.version), None)
@@ -83,7 +87,7 @@ class WayBack:
         except FrameworkError as error:
             self._order.note(f"the up script is not known: {error.summary}")
             return None
-        if isinstance(found, Source):
+        if isinstance(found, UpSource):
             return found
         self._order.note(f"the up script is not known: {found.why}")
         return None
@@ -121,18 +125,29 @@ class WayBack:
             except psycopg.Error as error:
                 if connection.broken or connection.closed:
                     raise
-                where = f"line {statement.line} of {printable(Path(up.script.path).name)}"
-                verdict: Verdict = "fail"
-                if inside and isinstance(error, _ONLY_TOGETHER):
-                    verdict = "unknown"
-                return RoundTrip(
-                    verdict=verdict,
-                    summary=f"{printable(up.version)} could not be applied again, {where}:"
-                    f" {words_of(error)}",
-                    differences=(shorten(statement.sql, _WIDTH),),
-                )
+                return self._failed(up, statement, error, inside=inside)
         connection.execute(OURSELVES)
         return None
+
+    def _failed(
+        self, up: _Up, statement: Statement, error: psycopg.Error, *, inside: bool
+    ) -> RoundTrip:
+        """Return the verdict when a statement of an up script failed."""
+        together = inside and isinstance(error, _ONLY_TOGETHER)
+        rowless = without_rows(self._order.source, error.sqlstate)
+        why = "; on the schema alone the rows are missing: --from dump" if rowless else ""
+        where = f"line {statement.line} of {printable(Path(up.script.path).name)}"
+        return RoundTrip(
+            verdict="unknown" if together or rowless else "fail",
+            summary=f"{printable(up.version)} could not be applied again, {where}:"
+            f" {words_of(error)}{why}",
+            differences=(shorten(statement.sql, _WIDTH),),
+        )
+
+
+def without_rows(source: Source, sqlstate: str | None) -> bool:
+    """Whether a failure may come only of the rows that a scratch database lacks."""
+    return source == "schema" and (sqlstate or "")[:2] in _NEEDS_ROWS
 
 
 def _why_not(connection: Connection, up: _Up, *, embedded: bool) -> str:
@@ -166,10 +181,10 @@ def judged(before: SchemaSnapshot, after: SchemaSnapshot) -> RoundTrip:
             differences=tuple(notes),
         )
     shown = condensed(real)
-    objects = "object" if len(shown) == 1 else "objects"
+    differ = "object differs" if len(shown) == 1 else "objects differ"
     return RoundTrip(
         verdict="fail",
-        summary=f"down and up do not give the schema back: {len(shown):,} {objects} differ",
+        summary=f"down and up do not give the schema back: {len(shown):,} {differ}",
         differences=(*(_in_words(d) for d in shown), *notes),
     )
 
