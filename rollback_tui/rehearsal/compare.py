@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -11,27 +10,20 @@ from rollback_tui.core.lock_modes import strength, stronger
 from rollback_tui.core.model import Effect, Lock, Statement
 from rollback_tui.core.rehearsal import Dropped, Measured
 from rollback_tui.core.script.forecast import derived
+from rollback_tui.core.script.identity import Object, as_named
 
-_NAME = r'(?:"(?:[^"]|"")*"|[^".\s]+)'
-_ON = re.compile(rf"({_NAME}) on ({_NAME}(?:\.{_NAME})?)\Z")
-_PARTS = frozenset({"trigger", "policy", "rule"})
+_UNTOLD = frozenset({"event trigger", "role", "database", "tablespace", "user mapping"})
+"""Objects whose dropping the server reports to no event trigger."""
 
 
-def as_forecast(dropped: Dropped) -> tuple[str, str]:
-    """Return (object class, name) as an Effect has them, of what the server says it dropped.
+def as_forecast(dropped: Dropped) -> Object:
+    """Return (object class, name) as an Effect has them, of what the server says it dropped."""
+    return as_named(dropped.kind, dropped.name)
 
-    ``table column public.t.a`` → ``column public.t.a``; ``trigger g on public.t`` →
-    ``trigger public.t.g``; ``default value for public.t.a`` → ``default public.t.a``.
-    """
-    kind, name = dropped.kind, dropped.name
-    if kind == "default value":
-        return "default", name.removeprefix("for ")
-    if kind.endswith(" column"):
-        return "column", name
-    on = _ON.match(name)
-    if kind.endswith(" constraint") or kind in _PARTS:
-        return kind.split(" ")[-1], f"{on.group(2)}.{on.group(1)}" if on else name
-    return {"composite type": "type"}.get(kind, kind), name
+
+def told(effect: Effect) -> set[Object]:
+    """Return what ``effect`` says is dropped, as far as a measurement can tell."""
+    return {item for item in (*effect.drops, *effect.collateral) if item[0] not in _UNTOLD}
 
 
 def differences(effect: Effect, measured: Measured, held: Mapping[str, str]) -> tuple[str, ...]:
@@ -153,7 +145,7 @@ def _tables(effect: Effect, measured: Measured) -> Iterator[str]:
 def _drops(effect: Effect, measured: Measured) -> Iterator[str]:
     if measured.dropped is None or not effect.resolved or effect.basis == "unknown":
         return
-    forecast = {*effect.drops, *effect.collateral}
+    forecast = told(effect)
     dropped = {as_forecast(item) for item in measured.dropped}
     for kind, name in sorted(dropped - forecast):
         yield f"dropped {kind} {name}: that was not forecast"

@@ -16,6 +16,7 @@ from psycopg.rows import tuple_row
 
 from rollback_tui.core.model import Statement
 from rollback_tui.core.rehearsal import Dropped
+from rollback_tui.core.script.identity import is_part
 from rollback_tui.postgres.connect import Connection
 
 _SETTING = "rollback_tui.dropped"
@@ -36,6 +37,15 @@ END $$
 """
 
 
+_MEMBERS = b"""
+SELECT i.type, i.identity
+  FROM pg_catalog.pg_depend d,
+       LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) i
+ WHERE d.deptype = 'e'
+"""
+"""What belongs to extensions: it goes with them, and is named by them."""
+
+
 class Trigger:
     """Hears of what is dropped through an event trigger; for superusers, in a transaction."""
 
@@ -48,6 +58,9 @@ class Trigger:
             " EXECUTE FUNCTION pg_temp.rollback_tui_dropped()",
             prepare=False,
         )
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            rows = cursor.execute(_MEMBERS, prepare=False).fetchall()
+        self._members = frozenset((kind, name) for kind, name in rows)
 
     def since(self, statement: Statement) -> tuple[Dropped, ...] | None:  # noqa: ARG002
         """Return what was dropped since the last time, and forget it.
@@ -72,7 +85,8 @@ class Trigger:
             [
                 Dropped(kind=kind, name=name, collateral=not original)
                 for kind, name, original in json.loads(row[0] or "[]")
-            ]
+            ],
+            self._members,
         )
 
     def remove(self) -> None:
@@ -81,32 +95,18 @@ class Trigger:
         self._connection.execute("DROP FUNCTION pg_temp.rollback_tui_dropped()", prepare=False)
 
 
-def _whole(found: list[Dropped]) -> tuple[Dropped, ...]:
-    """Leave out what is a part of something else that went, and a default that was named.
-
-    A CHECK depends on its table both ways, and the rule of a view on what the view reads.
-    """
-    owners = {item.name for item in found if item.kind in _WITH_PARTS}
+def _whole(found: list[Dropped], members: frozenset[tuple[str, str]]) -> tuple[Dropped, ...]:
+    """Leave out what is a part of something else that went, and a default that was named."""
+    gone = [(item.kind, item.name) for item in found]
+    if any(kind == "extension" for kind, _ in gone):
+        found = [item for item in found if (item.kind, item.name) not in members]
     return tuple(
         item
         for item in found
-        if not (item.collateral and item.kind not in _WITH_PARTS and part_of(item.name) in owners)
+        if not (item.collateral and is_part(item.kind, item.name, gone))
+        and item.kind not in ("publication relation", "publication namespace")
         and (item.collateral or item.kind != "default value")
     )
-
-
-_WITH_PARTS = frozenset(
-    {"table", "foreign table", "view", "materialized view", "type", "domain", "composite type"}
-)
-_NAME = r'(?:"(?:[^"]|"")*"|[^".\s]+)'
-_ON = re.compile(rf"{_NAME} on ({_NAME}(?:\.{_NAME})?)\Z")
-_WITHIN = re.compile(rf"(?:for )?({_NAME}\.{_NAME})\.{_NAME}\Z")
-
-
-def part_of(identity: str) -> str:
-    """Return the table of ``ck on public.t``, ``public.t.a`` or ``for public.t.a``; else empty."""
-    found = _ON.match(identity) or _WITHIN.match(identity)
-    return found.group(1) if found else ""
 
 
 def takes_language(statement: Statement) -> bool:

@@ -51,6 +51,9 @@ SELECT l.relation, pg_catalog.replace(l.mode, 'Lock', '')
    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
                       WHERE d.datname = pg_catalog.current_database())
 """
+_TRUNCATED = ("TRUNCATE TABLE",)
+"""Its command tag."""
+_WITH_ROWS = frozenset("rp")
 _TABLES = frozenset("rm")
 """Kinds of relation that have rows of their own in files of their own."""
 
@@ -100,8 +103,9 @@ class Gauge:
         }
 
     def overlook(self) -> None:
-        """What this session has read until now was not the next statement's doing."""
+        """What this session did until now was not the next statement's doing."""
         self._known = {r.oid: r for r in _relations(self._connection, _ALL)}
+        self._held = _held(self._connection)
 
     def run(self, statement: Statement) -> Measured:
         """Execute ``statement`` and return what it did; what fails is returned, not raised.
@@ -130,7 +134,7 @@ class Gauge:
             rewritten=_rewritten(before, found, done.command_tag),
             scanned=_scanned(before, found, done.command_tag) if counting else None,
             dropped=self._drops.since(statement),
-            changed=_changed(before, found, counted) if counting else None,
+            changed=_changed(before, found, counted, done.command_tag) if counting else None,
             rows=done.rows,
             notices=done.notices,
         )
@@ -143,15 +147,14 @@ class Gauge:
         effect = statement.effect
         if not any(d.kind == "table" for d in effect.doomed) and not effect.cascade:
             return {}
-        lost = {
-            loss.relation: loss.count
-            for loss in counts.losses(self._connection, statement, COUNT_SECONDS, in_run=True)
-            if loss.kind == "rows" and loss.column is None
-        }
-        oids = {r.oid: lost[r.name] for r in self._known.values() if r.name in lost}
+        losses = counts.losses(self._connection, statement, COUNT_SECONDS, in_run=True)
+        touched = {loss.relation for loss in losses}
         # Counting is a scan too: what it added to the counters is no deed of the statement's.
-        self._known |= {r.oid: r for r in _relations(self._connection, _SOME, sorted(oids))}
-        return oids
+        oids = [r.oid for r in self._known.values() if r.name in touched]
+        self._known |= {r.oid: r for r in _relations(self._connection, _SOME, oids)}
+        rows = {loss.relation: loss.count for loss in losses if loss.kind == "rows"}
+        counted = (r for r in self._known.values() if r.kind in _WITH_ROWS and r.name in rows)
+        return {r.oid: rows[r.name] for r in counted}
 
 
 def run_alone(connection: Connection, statement: Statement) -> Measured:
@@ -248,7 +251,7 @@ def _rewritten(
     before: Mapping[int, _Relation], after: Mapping[int, _Relation], tag: str
 ) -> tuple[str, ...]:
     """Tables and materialised views with new files. TRUNCATE's are new and empty: no rewrite."""
-    if tag.startswith("TRUNCATE"):
+    if tag in _TRUNCATED:
         return ()
     return tuple(
         sorted(
@@ -263,7 +266,7 @@ def _scanned(
     before: Mapping[int, _Relation], after: Mapping[int, _Relation], tag: str
 ) -> tuple[str, ...]:
     """Tables read from end to end. TRUNCATE builds its indexes anew, from an empty table."""
-    if tag.startswith("TRUNCATE"):
+    if tag in _TRUNCATED:
         return ()
     return tuple(
         sorted(
@@ -278,12 +281,15 @@ def _changed(
     before: Mapping[int, _Relation],
     after: Mapping[int, _Relation],
     counted: Mapping[int, int | None],
+    tag: str,
 ) -> tuple[RowsChanged, ...] | None:
     """Rows written, of tables that were there before; None when they could not be counted."""
     changed = []
     for oid, old in before.items():
         new = after.get(oid)
-        emptied = oid in counted and (new is None or new.file != old.file)
+        # A partitioned table has no file of its own; its number is that of all its partitions.
+        fresh = new is None or new.file != old.file or (old.kind == "p" and tag in _TRUNCATED)
+        emptied = oid in counted and fresh
         if emptied:
             number = counted[oid]
             if number is None:

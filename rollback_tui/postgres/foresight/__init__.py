@@ -16,7 +16,7 @@ from rollback_tui.core.model import Effect, Statement
 from rollback_tui.core.script.tree import opened
 from rollback_tui.postgres.aside import aside, canonical_from_here
 from rollback_tui.postgres.connect import Connection
-from rollback_tui.postgres.foresight import aftermath
+from rollback_tui.postgres.foresight import aftermath, ahead
 from rollback_tui.postgres.foresight.catalog import Catalog, Cursor, Unsure
 from rollback_tui.postgres.foresight.resolvers import RESOLVERS
 
@@ -42,7 +42,7 @@ def foresee(
     found: list[Effect] = []
     try:
         with aside(connection, seconds=MOST_SECONDS) as cursor:
-            catalog = _catalog(cursor)
+            catalog = _catalog(cursor, statements)
             for statement, tree in zip(statements, trees, strict=True):
                 if time.monotonic() > deadline:
                     break
@@ -52,16 +52,20 @@ def foresee(
     return (*found, *(s.effect for s in statements[len(found) :]))
 
 
-def _catalog(cursor: Cursor) -> Catalog:
+def _catalog(cursor: Cursor, statements: Sequence[Statement]) -> Catalog:
     row = cursor.execute(
         "SELECT array_remove(current_schemas(true)::text[], 'pg_catalog'),"
         " current_setting('TimeZone'), current_setting('server_version_num')::int"
     ).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM has always one row
+    objects = ahead.objects(cursor, statements)
     cursor.execute("SET LOCAL transaction_read_only = on; SET LOCAL lock_timeout = 1000")
     canonical_from_here(cursor)
-    assert row is not None  # noqa: S101 - a SELECT without FROM has always one row
     path, timezone, version = row
-    return Catalog(cursor, path, version=version, timezone=timezone)
+    catalog = Catalog(cursor, path, version=version, timezone=timezone)
+    catalog.objects = objects
+    ahead.prefetch(catalog, [statement.effect for statement in statements])
+    return catalog
 
 
 def _resolved(catalog: Catalog, effect: Effect, tree: Tree | None) -> Effect:

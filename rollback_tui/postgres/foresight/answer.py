@@ -22,8 +22,11 @@ class Locks:
         self._modes: dict[int, tuple[Relation, str]] = {}
 
     def take(self, relation: Relation | None, mode: str) -> None:
-        """The statement takes ``mode`` on a relation; None (gone, or a catalog) is left out."""
-        if relation is not None:
+        """The statement takes ``mode`` on a relation; None (gone, or a catalog) is left out.
+
+        So is a composite type: it is locked too, but nobody reads or writes it.
+        """
+        if relation is not None and relation.kind != "c":
             _, held = self._modes.get(relation.oid, (relation, None))
             self._modes[relation.oid] = (relation, stronger(held, mode))
 

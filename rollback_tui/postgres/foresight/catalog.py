@@ -18,6 +18,8 @@ from psycopg.rows import TupleRow
 
 from rollback_tui.core.script.tree import dotted
 from rollback_tui.postgres.aside import query
+from rollback_tui.postgres.deletion import Address
+from rollback_tui.postgres.foresight.deletion import Dependencies
 from rollback_tui.postgres.foresight.names import parts
 
 Cursor = psycopg.Cursor[TupleRow]
@@ -151,6 +153,10 @@ class Catalog:
         """None: a statement changed it in a way that cannot be followed."""
         self.timezone: str | None = timezone
         """None: a statement changed it in a way that cannot be followed."""
+        self.dependencies = Dependencies(self)
+        self.objects: dict[tuple[str, str], Address | None] = {}
+        """(class, name as written) → the object that the session's own search_path led to."""
+        self._path = self.path
         self._columns: dict[int, dict[str, Column]] = {}
         self._constraints: dict[int, dict[str, Constraint]] = {}
         self._gone: set[int] = set()
@@ -198,6 +204,27 @@ class Catalog:
         """Return every relation of every user's schema."""
         return self.each(self._relations)
 
+    def address(self, kind: str, name: str) -> Address | None:
+        """Return an object that is no relation, by its class and name; None: there is none.
+
+        Raises Unsure when it was not asked for, or when an earlier statement made or renamed one
+        of that name or changed where names are looked for.
+        """
+        words = parts(name)
+        if (kind, name) not in self.objects or not words or words[-1] in self._changed:
+            raise Unsure(name)
+        if len(words) == 1 and self.path != self._path:
+            raise Unsure(name)
+        found = self.objects[kind, name]
+        return None if found is None or self.dependencies.is_gone(found) else found
+
+    def part(self, kind: str, relation: Relation, name: str) -> Address | None:
+        """Return a trigger, policy or rule of a relation; ``name`` is not quoted."""
+        if name in self._changed:
+            raise Unsure(name)
+        found = self._parts.get((kind, relation.oid, name))
+        return None if found is None or self.dependencies.is_gone(found) else found
+
     def _alive(self, relation: Relation | None) -> Relation | None:
         return None if relation is None or relation.oid in self._gone else relation
 
@@ -236,6 +263,10 @@ class Catalog:
             found |= {c.oid: c for c in below}
             frontier = [c.oid for c in below]
         return tuple(found.values())
+
+    def default_partition(self, oid: int) -> Relation | None:
+        """Return the default partition of a partitioned table."""
+        return self.by_oid(self._defaults[oid]) if oid in self._defaults else None
 
     def sequences_of(self, oid: int, column: int | None = None) -> tuple[Relation, ...]:
         """Return the sequences that belong to a table, or to one of its columns, and go with it."""
@@ -369,3 +400,14 @@ class Catalog:
         for sequence, table, column in self._rows("foresight_sequences"):
             found[table].append((sequence, column))
         return found
+
+    @cached_property
+    def _defaults(self) -> dict[int, int]:
+        return {row[0]: row[1] for row in self._rows("foresight_default_partitions")}
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, int, str], Address]:
+        return {
+            (kind, table, name): Address(catalog, oid, 0)
+            for kind, catalog, oid, table, name in self._rows("foresight_parts")
+        }

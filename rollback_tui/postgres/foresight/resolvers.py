@@ -6,8 +6,14 @@ from collections.abc import Callable
 
 from rollback_tui.core.model import Effect
 from rollback_tui.core.script.tree import Node
+from rollback_tui.postgres.foresight import drops
 from rollback_tui.postgres.foresight.catalog import Catalog
 
 Resolver = Callable[[Catalog, Effect, Node], Effect]
 
-RESOLVERS: dict[str, Resolver] = {}
+RESOLVERS: dict[str, Resolver] = {
+    "drop_stmt": drops.drop,
+    "truncate_stmt": drops.truncate,
+    "drop_owned_stmt": drops.drop_owned,
+    "reassign_owned_stmt": drops.reassign_owned,
+}
