@@ -65,6 +65,7 @@ _SIMPLE: dict[str, _Row] = {
     "AT_EnableAlwaysRule": ("ENABLE ALWAYS RULE", _AX, False, False, ()),
     "AT_EnableReplicaRule": ("ENABLE REPLICA RULE", _AX, False, False, _PROTECTION),
     "AT_DisableRule": ("DISABLE RULE", _AX, False, False, _PROTECTION),
+    "AT_DropOids": ("SET WITHOUT OIDS", _AX, False, False, ()),
     "AT_AddOf": ("OF", _AX, False, False, ()),
     "AT_DropOf": ("NOT OF", _AX, False, False, ()),
     "AT_ReplicaIdentity": ("REPLICA IDENTITY", _AX, False, False, ()),

@@ -6,12 +6,16 @@ from collections.abc import Callable
 
 from rollback_tui.core.model import Effect
 from rollback_tui.core.script.tree import Node
-from rollback_tui.postgres.foresight import drops
+from rollback_tui.postgres.foresight import alter_names, alter_table, drops
 from rollback_tui.postgres.foresight.catalog import Catalog
 
 Resolver = Callable[[Catalog, Effect, Node], Effect]
 
 RESOLVERS: dict[str, Resolver] = {
+    "alter_table_stmt": alter_table.resolve,
+    "rename_stmt": alter_names.rename,
+    "alter_object_schema_stmt": alter_names.set_schema,
+    "alter_owner_stmt": alter_names.owner,
     "drop_stmt": drops.drop,
     "truncate_stmt": drops.truncate,
     "drop_owned_stmt": drops.drop_owned,

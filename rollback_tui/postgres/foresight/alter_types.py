@@ -1,0 +1,153 @@
+"""ALTER COLUMN TYPE: whether the table is rewritten, and what is made anew around the column.
+
+Indexes and constraints that use the column are dropped and made again
+(``RememberAllDependentForRebuilding``): their relations are locked, a foreign key's other table
+too. An index keeps its files when nothing in it changes (``CheckIndexCompatible``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rollback_tui.core.script.tree import Node, child, quote, text
+from rollback_tui.postgres.aside import query
+from rollback_tui.postgres.foresight.alter_work import AX, SRX, STORED, Work, leaves
+from rollback_tui.postgres.foresight.catalog import (
+    Column,
+    Constraint,
+    ForeignKey,
+    Index,
+    Relation,
+    Unsure,
+)
+from rollback_tui.postgres.foresight.column_types import Typed, casts
+
+_ALIKE = frozenset({25, 1043})
+"""text and varchar share their operator classes."""
+
+
+def alter_type(work: Work, command: Node) -> None:
+    """ALTER COLUMN … TYPE, of the table and of all below it."""
+    name = text(command, "name")
+    definition = child(child(command, "def"), "column_def")
+    column = work.known_column(name)
+    new = work.types.of(child(definition, "type_name"))
+    old = Typed(column.type, column.modifier)
+    rewrites = _rewrites(work, name, old, new, child(definition, "raw_default"))
+    collation = _collation(work, definition, column, new)
+    work.done()
+    tables = work.reach()
+    work.trail.change((t.oid for t in tables), [name])
+    changes = old != new or bool(child(definition, "raw_default"))
+    if changes:
+        work.retyped.append((work.table.name, quote(name)))
+    if column.identity:
+        # The identity column's sequence becomes one of the same type.
+        work.locks.take_each(work.catalog.sequences_of(work.table.oid, column.number), SRX)
+    if work.table.kind == "f" or column.generated == "v":
+        rewrites = False
+    if rewrites:
+        work.rewrite(tables)
+        plain = casts(child(definition, "raw_default"), name) == [] or not child(
+            definition, "raw_default"
+        )
+        if not (plain and work.types.widens(old, new)):
+            work.lose(None)
+            work.hazards |= {"narrows_values", "may_fail_on_data"}
+    same = collation == column.collation and _same_operators(work, old, new)
+    _make_anew(work, tables, name, rewritten=rewrites, same=same)
+
+
+def _rewrites(work: Work, name: str, old: Typed, new: Typed, using: Node) -> bool:
+    steps: list[Node] | None = casts(using, name) if using else []
+    if steps is None:
+        return True
+    return work.types.rewritten(old, [*(work.types.of(step) for step in steps), new])
+
+
+def _collation(work: Work, definition: Node, column: Column, new: Typed) -> int:
+    """Return the column's new collation; 0 for one that is named, and so counts as another."""
+    if child(definition, "coll_clause"):
+        return 0
+    default = work.types.get(new.oid).collation
+    return column.collation if column.collation == default else default
+
+
+def _same_operators(work: Work, old: Typed, new: Typed) -> bool:
+    before, after = work.types.base(old.oid), work.types.base(new.oid)
+    return before == after or {before, after} <= _ALIKE
+
+
+def _make_anew(
+    work: Work, tables: tuple[Relation, ...], name: str, *, rewritten: bool, same: bool
+) -> None:
+    """Lock what uses the column, and say whether rows are read for it again."""
+    users = _users(work, [t.oid for t in tables])
+    for table in tables:
+        column = work.catalog.columns(table.oid).get(name)
+        if column is None:
+            continue
+        work.trail.ask_whole(table.oid)
+        for what, oid in users.get((table.oid, column.number), ()):
+            if what == "index":
+                index = work.catalog.index(oid)
+                if index is not None:
+                    _index(work, table, index, rewritten=rewritten, same=same)
+            else:
+                _constraint(work, table, oid, rewritten=rewritten, same=same)
+
+
+def _users(work: Work, oids: list[int]) -> dict[tuple[int, int], list[tuple[str, int]]]:
+    found: dict[tuple[int, int], list[tuple[str, int]]] = {}
+    rows = work.catalog.cursor.execute(
+        query("foresight_column_users").encode(), {"oids": oids}
+    ).fetchall()
+    for table, column, what, oid in rows:
+        found.setdefault((table, column), []).append((what, oid))
+    return found
+
+
+def _index(work: Work, table: Relation, index: Index, *, rewritten: bool, same: bool) -> None:
+    """An index is dropped and made again; from the rows, unless its files can stay."""
+    relation = work.catalog.by_oid(index.oid)
+    work.locks.take(relation, AX)
+    alone = relation is not None and relation.kind == "i" and not relation.is_partition
+    reusable = alone and same and index.valid and not index.partial and 0 not in index.columns
+    if not rewritten and not reusable:
+        work.scan([table])
+
+
+def _constraint(work: Work, table: Relation, oid: int, *, rewritten: bool, same: bool) -> None:
+    found = _named(work.catalog.constraints(table.oid).values(), oid)
+    if found is not None and found.type in ("p", "u", "x"):
+        index = work.catalog.index(found.index_oid)
+        if index is not None:
+            _index(work, table, index, rewritten=rewritten, same=same)
+    elif found is not None and found.type == "c" and found.validated:
+        work.check([table])
+    for key in (
+        *work.catalog.foreign_keys_from(table.oid),
+        *work.catalog.foreign_keys_to(table.oid),
+    ):
+        if key.oid == oid:
+            _foreign_key(work, key, rewritten=rewritten, same=same)
+
+
+def _named(constraints: Iterable[Constraint], oid: int) -> Constraint | None:
+    return next((c for c in constraints if c.oid == oid), None)
+
+
+def _foreign_key(work: Work, key: ForeignKey, *, rewritten: bool, same: bool) -> None:
+    """Both tables are locked; the rows are compared again when the stored values changed."""
+    child_table, parent = work.refers(key)
+    if child_table is None or parent is None:
+        raise Unsure(key.name)
+    work.locks.take(child_table, AX)
+    work.locks.take(parent, AX)
+    if not key.validated:
+        return
+    if rewritten:
+        if child_table.kind in STORED:
+            work.compare(leaves([child_table]), [parent])
+    elif not same:
+        work.unknown_scan = True
