@@ -17,6 +17,7 @@ from rollback_tui.core import events as ev
 from rollback_tui.core import model
 from rollback_tui.core.checks import judge
 from rollback_tui.core.model import EXIT_CODES
+from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.report import report_json
 from rollback_tui.core.run_view import RunSummary, RunView
 from rollback_tui.run.journal import flat
@@ -142,6 +143,13 @@ def test_the_checks_have_the_keys_and_the_names_of_the_page() -> None:
     printed = json.loads(msgspec.json.encode(check_shape([result], safe=True)))
     assert keys(printed) == keys(example("## check --json"))
     assert between("checks") == [result.name for result in judge(facts())]
+
+
+def test_a_rehearsal_has_the_keys_of_the_example() -> None:
+    shown = example("## rehearse --json")
+    found = msgspec.convert(shown, Rehearsal)
+    assert list(shown) == [field.encode_name for field in msgspec.structs.fields(Rehearsal)]
+    assert keys(msgspec.to_builtins(found)) == keys(shown)
 
 
 def test_a_line_of_the_history_has_the_keys_of_the_example() -> None:

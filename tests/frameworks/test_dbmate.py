@@ -112,6 +112,19 @@ def test_options_of_up_do_not_count_for_down(tmp_path: Path) -> None:
     assert source.transactional is True
 
 
+def test_the_way_up_ends_where_the_way_down_begins(tmp_path: Path) -> None:
+    text = "-- migrate:up transaction:false\nCREATE TABLE a ();\n-- migrate:down\nDROP TABLE a;\n"
+    path = tmp_path / "1_a.sql"
+    path.write_text(text)
+    applied = AppliedMigration(version="1", name="a", path=str(path))
+    source = FRAMEWORK.up(applied, tmp_path)
+    assert isinstance(source, Source)
+    assert source.data[source.start : source.end] == b"CREATE TABLE a ();\n"
+    assert source.transactional is False
+    path.unlink()
+    assert isinstance(FRAMEWORK.up(applied, tmp_path), Missing)
+
+
 def test_an_empty_down_section_is_returned_empty(tmp_path: Path) -> None:
     for end in ("", "\n", "\r\n"):
         source = down(tmp_path, f"-- migrate:up\n;\n-- migrate:down{end}")

@@ -161,6 +161,18 @@ def test_a_missing_down_file_is_missing_though_the_tool_would_go_on(directory: P
     assert f"no file in {directory} has version 7" in missing.why
 
 
+def test_the_up_migration_is_the_whole_up_file(tmp_path: Path) -> None:
+    (tmp_path / "10_a.up.sql").write_text("CREATE TABLE a ();")
+    (tmp_path / "10_a.down.sql").write_text("DROP TABLE a;")
+    source = FRAMEWORK.up(applied("10"), tmp_path)
+    assert isinstance(source, Source)
+    assert source.data[source.start : source.end] == b"CREATE TABLE a ();"
+    (tmp_path / "10_a.up.sql").unlink()
+    missing = FRAMEWORK.up(applied("10"), tmp_path)
+    assert isinstance(missing, Missing)
+    assert "version 10 has no .up.sql file beside 10_a.down.sql" in missing.why
+
+
 def test_a_down_file_that_leads_elsewhere_is_an_error(directory: Path) -> None:
     (directory / "000010_email.down.sql").unlink()
     (directory / "000010_email.down.sql").symlink_to("/etc/passwd")
