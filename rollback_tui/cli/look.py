@@ -12,11 +12,11 @@ import msgspec
 
 from rollback_tui.cli.beside import warn
 from rollback_tui.cli.options import Common, common, how_far
+from rollback_tui.cli.plan_text import Way, plan_lines
 from rollback_tui.cli.session import Session
 from rollback_tui.cli.shapes import check_shape, plan_shape, print_json
 from rollback_tui.core.checks import may_roll_back, obstacles
-from rollback_tui.core.errors import FrameworkError
-from rollback_tui.core.model import Plan
+from rollback_tui.core.errors import FrameworkError, RollbackTuiError
 from rollback_tui.core.text import printable, shorten
 from rollback_tui.ui.operations import Choice
 
@@ -98,43 +98,17 @@ def plan(given: Common, choice: Choice, script: Path | None, offline: bool) -> N
         session.target()
         warn(given)
         made = session.plan(choice)
+        way: Way = ()
+        if not given.as_json:
+            try:
+                way = session.in_the_way(made)
+            except RollbackTuiError as error:
+                way = error.summary
     if given.as_json:
         print_json(plan_shape(made))
-    else:
-        _print_plan(made)
-
-
-def _print_plan(made: Plan) -> None:
-    click.echo(
-        printable(
-            f"{made.framework}: {made.current or 'nothing'} → {made.goal or 'no migration at all'}"
-        )
-    )
-    if not made.transactional:
-        click.echo(
-            "NOT ONE TRANSACTION: it goes statement by statement, what is done stays done, and"
-            " only the checkpoint brings it back."
-        )
-    for migration in made.migrations:
-        click.echo()
-        click.echo(printable(f"{migration.version} {migration.name}"))
-        if migration.script is None:
-            click.echo(f"  NO DOWN MIGRATION: {printable(migration.why_no_script)}")
-            continue
-        if migration.script.wrapper_removed:
-            click.echo("  (BEGIN … COMMIT around the script is taken off)")
-        for problem in migration.script.problems:
-            click.echo(f"  line {problem.line}: {printable(problem.summary)}")
-        for statement in migration.script.statements:
-            danger = {True: "LOSES DATA", False: "", None: "UNKNOWN"}[statement.effect.loses_data]
-            click.echo(
-                f"  {statement.index:>3}  line {statement.line:<4} {danger:<11}"
-                f" {shorten(statement.sql, 90)}"
-            )
-            for loss in statement.loss:
-                click.echo(f"       loses {printable(loss.describe())}")
-        for text in migration.version_change:
-            click.echo(f"       version table: {printable(text)}")
+        return
+    for line in plan_lines(made, way):
+        click.echo(line)
 
 
 @click.command()

@@ -89,11 +89,11 @@ def test_each_dangerous_statement_is_there_with_its_hazards_and_who_confirmed_it
         ),
         (
             {"violations": (Violation(rule="not null", relation="t", name="a", count=2),)},
-            "2 rows break not null a",
+            "2 rows of t break not null: a",
         ),
         (
             {"violations": (Violation(rule="unique", relation="t", name="k", count=None),)},
-            "an unknown number of rows may break unique k",
+            "nobody knows how many rows of t break unique: k",
         ),
         ({"effect": replace(DROP.effect, no_op=True)}, "does nothing"),
     ],

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from rollback_tui.core.checks.verdicts import Question, some
 from rollback_tui.core.facts import Facts
+from rollback_tui.core.foreseen import waits
 from rollback_tui.core.model import CheckResult
-from rollback_tui.core.outlook import AUTOVACUUM, InTheWay, Mention, locks_unknown
+from rollback_tui.core.outlook import InTheWay, Mention, locks_unknown
 from rollback_tui.core.text import shorten
 
 WAY = Question("in_the_way", "Nobody in the way")
@@ -64,17 +65,7 @@ def _remedy(facts: Facts, stay: Iterable[InTheWay]) -> str:
 
 
 def _held(one: InTheWay) -> str:
-    who = f"prepared transaction {one.application}" if one.pid == 0 else f"{one.pid}"
-    if one.pid:
-        who += f" {one.application or '-'} {one.user or '-'}"
-    verb = "holds" if one.granted else "waits for"
-    text = f"{_statements(one.statements)}: {who} {verb} {one.held} on {one.relation}"
-    if one.age is not None:
-        text += f", in a transaction for {one.age:.0f} s"
-    if one.behind:
-        text += f", {some(one.behind, 'session')} behind"
-    if one.application == AUTOVACUUM:
-        text += ", it yields" if one.yields else ", it does not yield: it prevents a wraparound"
+    text = f"{_statements(one.statements)}: {waits(one)}"
     return text + (f" ({shorten(one.query, 60)})" if one.query and one.pid else "")
 
 

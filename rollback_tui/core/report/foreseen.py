@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollback_tui.core import foreseen
 from rollback_tui.core.model import Statement
 from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.report import words
@@ -54,25 +55,11 @@ def before(statement: Statement) -> str:
     effect = statement.effect
     if effect.no_op:
         return "does nothing: what it names is not there"
-    known = [
-        loss.describe() + (f" ({loss.why})" if loss.count is None and loss.why else "")
-        for loss in statement.loss
-    ]
-    known += [
-        broken for v in statement.violations if (broken := violation(v.count, v.rule, v.name))
-    ]
+    known = [foreseen.loss(one) for one in statement.loss]
+    known += [foreseen.violation(one) for one in statement.violations if one.count != 0]
     if not known and effect.loses_data is None:
         return "nobody knows what it does"
     return "; ".join(known) or "not counted"
-
-
-def violation(count: int | None, rule: str, name: str) -> str:
-    """Return how many rows break a rule that a statement restores; empty when none does."""
-    if count == 0:
-        return ""
-    number = "an unknown number of rows" if count is None else words.some(count, "row")
-    verb = "breaks" if count == 1 else "break" if count is not None else "may break"
-    return f"{number} {verb} {rule} {name}"
 
 
 def source(rehearsal: Rehearsal) -> str:
