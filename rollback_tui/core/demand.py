@@ -60,6 +60,8 @@ class Demand(Value, frozen=True, kw_only=True):
     """Its name; empty when the server would make one up."""
     unchecked: bool = False
     """NOT VALID: demanded by a later VALIDATE CONSTRAINT only."""
+    inline: bool = False
+    """Written in an ADD COLUMN."""
     retyped: bool = False
     """The same statement gives one of the columns another type first."""
     added: tuple[Added, ...] = ()
@@ -85,6 +87,7 @@ class Demand(Value, frozen=True, kw_only=True):
     """MATCH FULL."""
     type: str = ""
     """The new type, as SQL."""
+    type_name: Name = ()
     using: str = ""
     casts: tuple[str, ...] | None = ()
     """USING ``column::a::b``: the types, the innermost first; None: another expression."""

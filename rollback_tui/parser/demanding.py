@@ -133,7 +133,11 @@ def _constraint(table: _Table, constraint: Message, column: str) -> list[Answer]
     """Return what a constraint demands, of the table or (``column``) of an added column."""
     tools = table.tools
     kind = tools.enum(constraint, "contype")
-    common: Answer = {"constraint": constraint.conname, "unchecked": constraint.skip_validation}
+    common: Answer = {
+        "constraint": constraint.conname,
+        "unchecked": constraint.skip_validation,
+        "inline": bool(column),
+    }
     keys = [column] if column else tools.strings(constraint.keys)
     if kind == "CONSTR_NOTNULL":
         return [table.demand("not null", keys, **common)]
@@ -205,6 +209,7 @@ def _retyped(table: _Table, command: Message) -> Answer:
         "type",
         [command.name],
         type=_type(column.type_name),
+        type_name=table.tools.strings(column.type_name.names),
         using=_expression(using) if given else "",
         casts=_casts(using, command.name, table.tools) if given else [],
         uses=table.tools.uses(using) if given else _nothing(),

@@ -1,0 +1,70 @@
+"""The columns of a relation as far as counting needs them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import psycopg
+
+from rollback_tui.postgres.aside import aside, query
+
+
+class Type(NamedTuple):
+    """A type with its modifier; of a domain, what it is made of."""
+
+    oid: int
+    typmod: int
+    name: str
+    """``pg_type.typname``: ``int4``."""
+    kind: str
+    """``pg_type.typtype``: ``b``, ``e`` for an enumeration, ``d`` for a domain …"""
+    category: str
+    """``pg_type.typcategory``."""
+    spelled: str
+    """``numeric(5,2)``."""
+
+
+class Column(NamedTuple):
+    """One column."""
+
+    name: str
+    quoted: str
+    """Quoted where needed."""
+    not_null: bool
+    type: Type
+    default: str | None
+    """SQL; None: none, or it is generated."""
+    declared: str
+    """Its type as declared: the domain, where it has one."""
+
+
+def columns(conn: psycopg.Connection[Any], relation: int) -> dict[str, Column]:
+    """Return the columns of the relation with this OID, by name. Raises psycopg.Error."""
+    with aside(conn) as cursor:
+        rows = cursor.execute(query("columns_of").encode(), {"relation": relation}).fetchall()
+    return {
+        row[0]: Column(row[0], row[1], row[2], Type(*row[3:9]), row[9], row[10]) for row in rows
+    }
+
+
+def type_of(conn: psycopg.Connection[Any], spelled: str) -> Type:
+    """Return the type that this SQL names now. Raises psycopg.Error when there is none."""
+    with aside(conn) as cursor:
+        cursor.execute(f"SELECT NULL::{spelled} LIMIT 0".encode(), binary=True)
+        result = cursor.pgresult
+        if result is None:
+            raise psycopg.errors.UndefinedObject(f"there is no type {spelled}")
+        typmod = result.fmod(0)
+        # The description of a result names what a domain is made of, and not the domain.
+        cursor.execute(
+            f"SELECT pg_catalog.pg_typeof(NULL::{spelled})::pg_catalog.oid".encode(), binary=True
+        )
+        (oid,) = cursor.fetchone() or (0,)
+        row = cursor.execute(
+            "SELECT typname, typtype::text, typcategory::text, pg_catalog.format_type(oid, %s)"
+            " FROM pg_catalog.pg_type WHERE oid = %s",
+            [typmod, oid],
+        ).fetchone()
+    if row is None:
+        raise psycopg.errors.UndefinedObject(f"there is no type {spelled}")
+    return Type(oid, typmod, *row)

@@ -1,0 +1,91 @@
+"""What all counting of one plan shares: the time that is left, and what the catalog said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from rollback_tui.core.demand import Name, Uses
+from rollback_tui.core.script.tree import dotted
+from rollback_tui.postgres import columns as catalog
+from rollback_tui.postgres.asking import LOCKED, Answer, ask
+from rollback_tui.postgres.columns import Column
+from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.guard import Guard, Read
+from rollback_tui.postgres.relations import Relation, relations
+from rollback_tui.survey.earlier import Earlier
+
+_LEAST_SECONDS = 1.0
+
+
+class Inquiry:
+    """The counting of one plan, on one connection, inside one read-only transaction."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        read: Read,
+        known: dict[str, Relation],
+        earlier: Earlier,
+        deadline: float,
+    ) -> None:
+        self.connection = connection
+        self.read = read
+        self.earlier = earlier
+        self.guard = Guard(connection, read)
+        self.deadline = deadline
+        """On the monotonic clock."""
+        self.major = connection.info.server_version // 10000
+        self._known = known
+        self._columns: dict[int, dict[str, Column]] = {}
+        self._locked: set[str] = set()
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left of the time for counting."""
+        return self.deadline - time.monotonic()
+
+    def relation(self, name: str) -> Relation | None:
+        """Return a relation by its name as written; None when it is not there now."""
+        if name not in self._known:
+            found = relations(self.connection, [name])
+            if name not in found:
+                return None
+            self._known |= found
+        return self._known[name]
+
+    def columns(self, relation: Relation) -> dict[str, Column]:
+        """Return the columns of a relation, by name."""
+        if relation.oid not in self._columns:
+            self._columns[relation.oid] = catalog.columns(self.connection, relation.oid)
+        return self._columns[relation.oid]
+
+    def answer(self, text: str, uses: Uses, reads: Iterable[str]) -> Answer:
+        """Return the numbers of a query that reads the relations ``reads``, if it may be sent.
+
+        One query never takes more than half of the time that is left (and may always take a
+        second); a relation that was locked once is not waited for again.
+        """
+        names = set(reads)
+        if names & self._locked:
+            return Answer(None, LOCKED)
+        why = self.guard.obstacle(uses) if self.left > 0 else ""
+        if why:
+            return Answer(None, why)
+        left = self.left
+        found = ask(self.connection, text, min(left, max(left / 2, _LEAST_SECONDS)))
+        if found.why == LOCKED:
+            self._locked |= names
+        return found
+
+    def misled(self, index: int, names: Iterable[Name]) -> str:
+        """Return why names cannot be looked up now as statement ``index`` will; empty: they can."""
+        at = self.earlier.path_changed(index)
+        if at is None or all(len(name) > 1 for name in names):
+            return ""
+        return f"statement {at} changes where names are looked up"
+
+
+def written(name: Name) -> str:
+    """Return a name as SQL, quoted where needed."""
+    return dotted(list(name))
