@@ -11,14 +11,19 @@ from pathlib import Path
 import psycopg
 
 from rollback_tui.config import Settings
-from rollback_tui.core.errors import CheckpointError, ConfigurationError, RollbackTuiError
+from rollback_tui.core.errors import (
+    CheckpointError,
+    ConfigurationError,
+    ConnectionFailed,
+    RollbackTuiError,
+)
 from rollback_tui.core.model import Plan
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.rehearsal.execution import Performance
-from rollback_tui.rehearsal.filling import with_checkpoint, with_copy, with_schema
+from rollback_tui.rehearsal.filling import room, with_checkpoint, with_copy, with_schema
 from rollback_tui.rehearsal.order import Order, Original, Stopped, look, words_of
 from rollback_tui.rehearsal.own_server import OwnServer
-from rollback_tui.rehearsal.scratch import Beside, clear_leftovers
+from rollback_tui.rehearsal.scratch import Beside, clear_leftovers, maintenance
 
 
 def rehearse(
@@ -70,6 +75,11 @@ def rehearse(
 def _made(order: Order, original: Original) -> Beside | OwnServer:
     """Make and fill the scratch database: beside the target where that may be, else on a server of
     our own. Raises RollbackTuiError; then nothing of it is left."""
+    with (
+        contextlib.suppress(psycopg.Error, ConnectionFailed),
+        contextlib.closing(maintenance(order)) as connection,
+    ):
+        clear_leftovers(order, connection, original.target.database)
     if not original.own_server:
         try:
             return _beside(order, original)
@@ -90,15 +100,12 @@ def _made(order: Order, original: Original) -> Beside | OwnServer:
 def _beside(order: Order, original: Original) -> Beside:
     scratch = Beside(order, original)
     with _undone_unless_made(order, scratch):
-        clear_leftovers(order, scratch.maintenance, original.target.database)
-        if order.source == "schema":
-            scratch.create()
-            with_schema(order, scratch)
-        elif order.source == "dump":
-            with_checkpoint(order, scratch)
-        else:
+        if order.source == "clone":
+            room(order, scratch)
             with_copy(order, scratch)
-        scratch.settle_in()
+            scratch.settle_in()
+        else:
+            _filled(order, scratch)
     return scratch
 
 
@@ -110,13 +117,18 @@ def _on_own_server(order: Order, original: Original) -> OwnServer:
             f"No scratch database can be made: {order.notes[-1]}. {error.summary}", error.remedy
         ) from None
     with _undone_unless_made(order, scratch):
-        if order.source == "schema":
-            scratch.create()
-            with_schema(order, scratch)
-        else:
-            with_checkpoint(order, scratch)
-        scratch.settle_in()
+        _filled(order, scratch)
     return scratch
+
+
+def _filled(order: Order, scratch: Beside | OwnServer) -> None:
+    if order.source == "schema":
+        scratch.create()
+        with_schema(order, scratch)
+    else:
+        room(order, scratch)
+        with_checkpoint(order, scratch)
+    scratch.settle_in()
 
 
 @contextlib.contextmanager

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
 import time
+from collections.abc import Set
 from pathlib import Path
 
+import humanize
 import psycopg
 from psycopg import sql
 
@@ -56,6 +59,10 @@ def with_schema(order: Order, scratch: Beside | OwnServer) -> None:
         archive = Path(folder) / _ARCHIVE
         order.say("dumping the schema")
         _dump_schema(order, dumper, archive, snapshot)
+        versions = _versions(order, snapshot)
+        empty = {name.replace('"', "") for name in snapshot.unpopulated_views}
+        # Nothing is held on the target any longer than it takes to read it.
+        snapshot.connection.close()
         order.say("restoring")
         restore.load(
             archive,
@@ -65,7 +72,7 @@ def with_schema(order: Order, scratch: Beside | OwnServer) -> None:
             seconds=order.seconds,
             aborted=order.stop.is_set,
         )
-        _copy_versions(order, scratch, snapshot)
+        _fill(order, scratch, versions, empty)
 
 
 def _tool(name: str, major: int) -> Tool:
@@ -112,27 +119,65 @@ WHERE c.relkind = 'm' AND NOT c.relispopulated ORDER BY c.oid
 """
 
 
-def _copy_versions(order: Order, scratch: Beside | OwnServer, snapshot: Snapshot) -> None:
-    """Copy the rows of the version table, and fill materialised views (from empty tables): one
-    that was never filled refuses what the target's does not."""
+def _versions(order: Order, snapshot: Snapshot) -> list[bytes]:
+    """Return the rows of the version table, as COPY writes them."""
     table = sql.SQL(order.plan.version_table)  # quoted by whoever found it
+    with (
+        snapshot.connection.cursor() as cursor,
+        cursor.copy(sql.SQL("COPY {} TO STDOUT").format(table)) as rows,
+    ):
+        return [bytes(row) for row in rows]
+
+
+def _fill(
+    order: Order, scratch: Beside | OwnServer, versions: list[bytes], empty: Set[str]
+) -> None:
+    """Give the version table its rows, and fill materialised views (from empty tables): one that
+    was never filled refuses what the target's does not. ``empty`` names those that are to stay."""
     opened = connect(scratch.admin_dsn, application=APPLICATION, patience=order.patience)
     with contextlib.closing(opened) as connection:
+        table = sql.SQL(order.plan.version_table)
         with (
-            snapshot.connection.cursor() as there,
-            connection.cursor() as here,
-            there.copy(sql.SQL("COPY {} TO STDOUT").format(table)) as rows,
-            here.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as taken,
+            connection.cursor() as cursor,
+            cursor.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as taken,
         ):
-            for row in rows:
+            for row in versions:
                 taken.write(row)
-        empty = {name.replace('"', "") for name in snapshot.unpopulated_views}
         for (name,) in connection.execute(_VIEWS).fetchall():
             if name.replace('"', "") not in empty:
                 with contextlib.suppress(psycopg.Error):
                     connection.execute(
                         sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.SQL(name))
                     )
+
+
+# --- room -----------------------------------------------------------------------------------------
+
+
+def room(order: Order, scratch: Beside | OwnServer) -> None:
+    """Raise RollbackTuiError where the target's data would fill a disk, as far as that is seen, or
+    keep connections waiting for longer than a clone may."""
+    known = scratch.original.bytes
+    if isinstance(scratch, OwnServer):
+        free: int | None = shutil.disk_usage(tempfile.gettempdir()).free
+        whose = "this machine's"
+    else:
+        oid = scratch.original.target.database_oid
+        facts = copying.estimate(scratch.maintenance, oid, order.settings.checkpoint, door="rename")
+        free, whose = facts.free_bytes, "the server's"
+        takes, limit = facts.estimated_seconds, facts.limit_seconds
+        if order.source == "clone" and takes is not None and takes > limit:
+            raise RollbackTuiError(
+                f"A copy would take about {takes:,.0f} s (estimate), allowed are {limit:,.0f} s:"
+                " whoever connects meanwhile waits",
+                "Rehearse from a checkpoint: --from dump. Or raise [checkpoint] clone_seconds.",
+            )
+    if known is not None and free is not None and free < known * copying.HEADROOM:
+        raise RollbackTuiError(
+            f"{whose} disk has {humanize.naturalsize(free, binary=True)} free, a scratch database"
+            f" with the data needs {humanize.naturalsize(known, binary=True)} and a tenth",
+            "Make room, or rehearse on the schema alone: --from schema.",
+        )
 
 
 # --- a checkpoint --------------------------------------------------------------------------------

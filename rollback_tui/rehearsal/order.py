@@ -18,6 +18,7 @@ from rollback_tui.core.model import Plan, Statement, Target, Value
 from rollback_tui.core.rehearsal import Source
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection, connect, target, through_pooler
+from rollback_tui.postgres.leftovers import size
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.rehearsal.reach import reaching, refuse_beyond
 
@@ -101,6 +102,8 @@ class Original(Value, frozen=True, kw_only=True):
     properties: DatabaseProperties
     superuser: bool
     createdb: bool
+    bytes: int | None
+    """Its size; None when we may not know."""
     own_server: str
     """Why it must be rehearsed on a server of our own; empty: it need not."""
     settings: tuple[DatabaseSetting, ...]
@@ -154,6 +157,7 @@ def _looked(connection: Connection, statements: tuple[Statement, ...]) -> Origin
         properties=read_properties(connection, here.database),
         superuser=rights.superuser,
         createdb=rights.createdb,
+        bytes=size(connection, here.database_oid),
         own_server=_own_server(here, createdb=rights.createdb, far=far[0] if far else ""),
         settings=tuple(
             DatabaseSetting(role=here.user if of_role else None, name=name, value=value)

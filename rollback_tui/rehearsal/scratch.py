@@ -79,7 +79,7 @@ class Beside:
         self.removed = True
         self.proven = ""
         self._order = order
-        self._lock = self._connected()
+        self._lock = maintenance(order)
         if not target_lock.take(self._lock, self.database):
             self._lock.close()
             raise RollbackTuiError("somebody has taken the scratch database's name", "Try again.")
@@ -97,7 +97,7 @@ class Beside:
     @property
     def maintenance_dsn(self) -> str:
         """The configured maintenance database."""
-        return with_database(self._order.dsn, self._order.settings.connection.maintenance_database)
+        return maintenance_dsn(self._order)
 
     @property
     def dsn(self) -> str:
@@ -133,7 +133,7 @@ class Beside:
         for attempt in range(_DROP_ATTEMPTS):
             try:
                 if self._lock.closed or self._lock.broken:
-                    self._lock = self._connected()
+                    self._lock = maintenance(self._order)
                 self._lock.execute("SET statement_timeout = 0")
                 self._lock.execute(
                     sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(
@@ -152,24 +152,30 @@ class Beside:
             )
         self._lock.close()
 
-    def _connected(self) -> Connection:
-        """Connect to the maintenance database. Raises ConnectionFailed."""
-        made = connect(
-            self.maintenance_dsn,
-            timeout=self._order.settings.connection.connect_timeout,
-            application=APPLICATION,
-            patience=self._order.seconds + 60,
-        )
-        try:
-            watchful(made)
-            made.execute(CATALOG_ONLY)
-            made.execute("SET default_transaction_read_only = off")
-        except psycopg.Error as error:
-            made.close()
-            raise ConnectionFailed(
-                f"the maintenance database does not answer: {words_of(error)}", "Try again."
-            ) from None
-        return made
+
+def maintenance(order: Order) -> Connection:
+    """Connect to the maintenance database of the target's server. Raises ConnectionFailed."""
+    made = connect(
+        maintenance_dsn(order),
+        timeout=order.settings.connection.connect_timeout,
+        application=APPLICATION,
+        patience=order.seconds + 60,
+    )
+    try:
+        watchful(made)
+        made.execute(CATALOG_ONLY)
+        made.execute("SET default_transaction_read_only = off")
+    except psycopg.Error as error:
+        made.close()
+        raise ConnectionFailed(
+            f"the maintenance database does not answer: {words_of(error)}", "Try again."
+        ) from None
+    return made
+
+
+def maintenance_dsn(order: Order) -> str:
+    """Return the connection string of the configured maintenance database."""
+    return with_database(order.dsn, order.settings.connection.maintenance_database)
 
 
 def give(order: Order, connection: Connection, setting: DatabaseSetting, database: str) -> None:

@@ -278,6 +278,22 @@ def test_stopped_it_goes_at_once(sleeper: Project) -> None:
     assert scratch_databases(sleeper) == []
 
 
+def test_cut_off_from_the_server_it_still_removes_it(sleeper: Project) -> None:
+    running = sleeper.start("rehearse")
+    assert soon(lambda: asleep(sleeper), 30)
+    with psycopg.connect(sleeper.database.server.dsn(), autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'rollback_tui rehearsal' AND usename = %s",
+            [sleeper.database.owner],
+        )
+    text, _ = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert "FAILED: the scratch database: terminating connection" in text
+    assert "The scratch database was removed." in text
+    assert scratch_databases(sleeper) == []
+
+
 def test_killed_the_next_one_removes_it(sleeper: Project) -> None:
     running = sleeper.start("rehearse")
     assert soon(lambda: asleep(sleeper), 30)
