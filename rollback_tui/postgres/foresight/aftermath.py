@@ -13,6 +13,7 @@ from rollback_tui.core.script.tree import (
     relation,
     text,
 )
+from rollback_tui.postgres.foresight import alter_trail
 from rollback_tui.postgres.foresight.catalog import Catalog, Unsure
 
 _NAMED_BY = {
@@ -40,6 +41,7 @@ def remember(catalog: Catalog, effect: Effect, kind: str, node: Node) -> None:
         _setting(catalog, node)
     elif kind == "alter_table_stmt":
         catalog.altered(relation(child(node, "relation")))
+    alter_trail.remember(catalog, kind, node)
     gone = [name for what, name in (*effect.drops, *effect.collateral) if what in _RELATIONS]
     for name in gone:
         _forget(catalog, name)

@@ -9,6 +9,7 @@ import psycopg
 from rollback_tui.core.model import Effect, Statement
 from rollback_tui.postgres.aside import query
 from rollback_tui.postgres.deletion import Address
+from rollback_tui.postgres.foresight import alter_ahead
 from rollback_tui.postgres.foresight.catalog import Catalog, Cursor, Unsure
 from rollback_tui.postgres.foresight.deletion import PG_CLASS
 from rollback_tui.postgres.foresight.drops import RELATIONS
@@ -92,18 +93,14 @@ def _other(cursor: Cursor, item: Named) -> dict[Named, Address | None]:
 def prefetch(catalog: Catalog, effects: Sequence[Effect]) -> None:
     """Read what goes along with everything that is dropped, and the columns of what is altered."""
     roots = [a for a in catalog.objects.values() if a is not None]
-    tables = []
     for effect in effects:
         for kind, name in effect.drops:
             oid = _oid(catalog, name) if kind in RELATIONS else None
             if oid is not None:
                 roots.append(Address(PG_CLASS, oid, 0))
-        if effect.kind.startswith("ALTER TABLE"):
-            tables += [oid for name in effect.objects if (oid := _oid(catalog, name)) is not None]
     if roots:
         catalog.dependencies.prefetch(roots)
-    if tables:
-        catalog.prefetch(tables)
+    alter_ahead.prefetch(catalog, effects)
 
 
 def _oid(catalog: Catalog, name: str) -> int | None:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from weakref import WeakKeyDictionary
 
+from rollback_tui.core.script.tree import Node, child, children, each, relation
 from rollback_tui.postgres.foresight.catalog import Catalog, Unsure
 
 
@@ -62,6 +63,33 @@ class Trail:
         """Raise Unsure when the table has more indexes or constraints than the catalog knows."""
         if oid in self._unknown or oid in self._whole:
             raise Unsure(str(oid))
+
+
+def remember(catalog: Catalog, kind: str, node: Node) -> None:
+    """Note what a statement that is no ALTER TABLE adds to tables that are there already.
+
+    An index; a partition or an heir; a foreign key of a new table.
+    """
+    trail = trail_of(catalog)
+    if kind == "index_stmt":
+        trail.grow(_family(catalog, child(node, "relation")))
+    elif kind == "create_stmt":
+        above = [child(item, "range_var") for item in children(node, "inh_relations")]
+        trail.lose_track(oid for parent in above for oid in _family(catalog, parent))
+        keys = [child(f, "pktable") for k, f in each(node) if k == "constraint"]
+        trail.grow(oid for table in keys if table for oid in _family(catalog, table))
+    trail.settle()
+
+
+def _family(catalog: Catalog, range_var: Node) -> list[int]:
+    """Return the table that a statement names, and all below it; none when nobody knows it."""
+    try:
+        table = catalog.relation(relation(range_var))
+    except Unsure:
+        return []
+    if table is None:
+        return []
+    return [table.oid, *(t.oid for t in catalog.descendants_of(table.oid))]
 
 
 _TRAILS: WeakKeyDictionary[Catalog, Trail] = WeakKeyDictionary()

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rollback_tui.core.script.tree import Node, child, quote, text
-from rollback_tui.postgres.aside import query
 from rollback_tui.postgres.foresight.alter_work import AX, SRX, STORED, Work, leaves
 from rollback_tui.postgres.foresight.catalog import (
     Column,
@@ -82,29 +81,19 @@ def _make_anew(
     work: Work, tables: tuple[Relation, ...], name: str, *, rewritten: bool, same: bool
 ) -> None:
     """Lock what uses the column, and say whether rows are read for it again."""
-    users = _users(work, [t.oid for t in tables])
+    work.types.read_users([t.oid for t in tables])
     for table in tables:
         column = work.catalog.columns(table.oid).get(name)
         if column is None:
             continue
         work.trail.ask_whole(table.oid)
-        for what, oid in users.get((table.oid, column.number), ()):
+        for what, oid in work.types.users(table.oid, column.number):
             if what == "index":
                 index = work.catalog.index(oid)
                 if index is not None:
                     _index(work, table, index, rewritten=rewritten, same=same)
             else:
                 _constraint(work, table, oid, rewritten=rewritten, same=same)
-
-
-def _users(work: Work, oids: list[int]) -> dict[tuple[int, int], list[tuple[str, int]]]:
-    found: dict[tuple[int, int], list[tuple[str, int]]] = {}
-    rows = work.catalog.cursor.execute(
-        query("foresight_column_users").encode(), {"oids": oids}
-    ).fetchall()
-    for table, column, what, oid in rows:
-        found.setdefault((table, column), []).append((what, oid))
-    return found
 
 
 def _index(work: Work, table: Relation, index: Index, *, rewritten: bool, same: bool) -> None:

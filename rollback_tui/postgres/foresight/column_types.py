@@ -41,6 +41,9 @@ class Type(NamedTuple):
     """A domain with rules of its own; of those below it :meth:`Types.constrained` knows."""
 
 
+User = tuple[str, int]
+
+
 class Typed(NamedTuple):
     """A type with its modifier, as a column has it; -1: none."""
 
@@ -74,6 +77,7 @@ class Types:
         self._by_oid: dict[int, Type | None] = {}
         self._modifiers: dict[tuple[int, tuple[str, ...]], int] = {}
         self._functions: dict[str, list[_Function]] = {}
+        self._users: dict[int, dict[int, list[User]]] = {}
 
     # --- looking up -----------------------------------------------------------------------------
 
@@ -165,6 +169,25 @@ class Types:
     def _casts(self) -> Mapping[tuple[int, int], tuple[int, str]]:
         rows = self._catalog.cursor.execute(query("foresight_casts").encode()).fetchall()
         return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+    def users(self, table: int, column: int) -> Sequence[User]:
+        """Return the indexes and constraints that use a column: (``index`` or ``constraint``,
+        oid). An index that keeps a constraint comes through it."""
+        if table not in self._users:
+            self.read_users([table])
+        return self._users[table].get(column, ())
+
+    def read_users(self, tables: Sequence[int]) -> None:
+        """Read what uses the columns of many tables at once. Raises psycopg.Error."""
+        wanted = [oid for oid in tables if oid not in self._users]
+        if not wanted:
+            return
+        self._users |= {oid: {} for oid in wanted}
+        rows = self._catalog.cursor.execute(
+            query("foresight_column_users").encode(), {"oids": wanted}
+        ).fetchall()
+        for table, column, what, oid in rows:
+            self._users[table].setdefault(column, []).append((what, oid))
 
     # --- converting -----------------------------------------------------------------------------
 
