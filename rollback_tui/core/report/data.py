@@ -8,6 +8,7 @@ import msgspec
 
 from rollback_tui.core.model import Verification
 from rollback_tui.core.report import words
+from rollback_tui.core.report.kept import kept
 from rollback_tui.core.report.losses import certain, lost
 from rollback_tui.core.run_view import RunView
 
@@ -44,6 +45,7 @@ def report_json(view: RunView) -> dict[str, Any]:
         "verifications": [_verification(v) for v in view.verifications],
         "rows": _plain(view.rows),
         "impact": _impact(view),
+        "kept": [_event(event) for event in kept(view)],
         "statements": _statements(view),
         "failure": _event(view.failure),
         "unchanged": _event(view.unchanged),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollback_tui.core.model import Migration
-from rollback_tui.core.report import words
+from rollback_tui.core.report import kept, words
 from rollback_tui.core.report.foreseen import acknowledged, rehearsed
-from rollback_tui.core.report.losses import certain, lost
+from rollback_tui.core.report.losses import Lost, certain, lost
 from rollback_tui.core.report.pieces import code, fenced, table
 from rollback_tui.core.run_view import RunView
 from rollback_tui.core.text import markdown, shorten
@@ -31,6 +31,7 @@ def report_markdown(view: RunView) -> str:
         _checks(view),
         _verifications(view),
         _impact(view),
+        kept.section(view),
         _statements(view),
         _recovery(view),
         _hooks(view),
@@ -228,14 +229,14 @@ def _impact(view: RunView) -> list[str]:
     lines = ["## Impact", "", f"- Downtime: {words.downtime(view)}"]
     if view.sessions_ended:
         lines.append(f"- Sessions ended: {view.sessions_ended:,}")
-    gone = lost(view)
+    removed = lost(view)
+    gone = [item for item in removed if not item.kept]
+    if len(gone) < len(removed):
+        lines.append("- Data removed and kept (see Kept below):")
+        lines += [_lost_line(item) for item in removed if item.kept]
     if gone:
         lines.append("- Data lost:")
-        lines += [
-            f"  - statement {item.statement}, line {item.line}: {markdown(item.describe())}"
-            f" ({item.basis})"
-            for item in gone
-        ]
+        lines += [_lost_line(item) for item in gone]
         if view.steps is not None and not view.committed:
             lines.append("  - more is not known: the run went statement by statement and stopped")
     elif view.outcome == "recovered" and view.from_clone:
@@ -259,6 +260,11 @@ def _impact(view: RunView) -> list[str]:
     if impact and impact.source:
         lines.append(f"- Measured by: {markdown(impact.source)}")
     return lines
+
+
+def _lost_line(item: Lost) -> str:
+    what = markdown(item.describe())
+    return f"  - statement {item.statement}, line {item.line}: {what} ({item.basis})"
 
 
 def _statements(view: RunView) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollback_tui.core import events as ev
+from rollback_tui.core.report.kept import in_words
 from rollback_tui.core.report.words import BY_RUNG, KEPT_OUT, judge, seconds, some
 from rollback_tui.core.text import printable, shorten
 
@@ -81,6 +82,11 @@ def _judgement(event: ev.AnyEvent) -> str:
         case ev.LossCounted():
             found = "; ".join(loss.describe() for loss in event.losses) or "nothing"
             return f"statement {event.statement} will remove {found}"
+        case ev.RowsKept():
+            return (
+                f"statement {event.statement}: kept {in_words(event)} in {event.table}, "
+                f"{seconds(event.seconds)}"
+            )
         case ev.VersionChanged():
             return f"version {event.version} taken out: {'; '.join(event.sql)}"
         case ev.Question():

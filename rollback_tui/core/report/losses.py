@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
+from rollback_tui.core.events import RowsKept
 from rollback_tui.core.model import Loss, Statement, Value
 from rollback_tui.core.run_view import RunView
 
@@ -29,6 +32,8 @@ class Lost(Value, frozen=True, kw_only=True):
     basis: Literal[
         "counted in the run", "counted before the run", "reported by the server", "not counted"
     ]
+    kept: bool = False
+    """It was copied into the run's archive first: removed, and not lost."""
 
     def describe(self) -> str:
         """Return it as words: ``1,204 values of public.users.verified_at``."""
@@ -52,11 +57,22 @@ def lost(view: RunView) -> tuple[Lost, ...]:
     rows = {s.index: s.rows for s in view.statements if s.status == "done"}
     counted = {event.statement: event.losses for event in view.counted}
     return tuple(
-        item
+        _marked(item, view.kept)
         for statement in view.started.plan.statements
         if statement.index in rows
         for item in _by(statement, rows[statement.index], counted.get(statement.index))
     )
+
+
+def _marked(item: Lost, kept: tuple[RowsKept, ...]) -> Lost:
+    """Rows that a statement chose are named as it names them, all others by the catalog."""
+    named = item.kind in ("rows", "values") and item.basis != "reported by the server"
+    found = any(
+        event.statement == item.statement
+        and (not named or (event.relation, event.column) == (item.relation, item.column))
+        for event in kept
+    )
+    return msgspec.structs.replace(item, kept=found)
 
 
 def certain(view: RunView) -> bool:

@@ -180,6 +180,8 @@ def follow_ups(view: RunView) -> tuple[str, ...]:
         items.append("Open the door: it is still closed")
     if view.swapped is not None:
         items.append(f"Look into the failed database, then drop it: {view.swapped.kept}")
+    if view.kept and view.outcome == "rolled_back":
+        items.append(f"Give back or drop what was kept in {view.kept[0].schema}, in its time")
     if view.clone is not None:
         items.append(f"Drop the copy when it is no longer needed: {view.clone.database}")
     if view.checkpoint:
