@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
 from rollback_tui.core.facts import Dependent
+from rollback_tui.core.lock_modes import strength
+from rollback_tui.core.model import Lock
 from rollback_tui.core.outlook import InTheWay, Keepable, Mention, Outlook
 from rollback_tui.core.rehearsal import Measured, Rehearsal
 from rollback_tui.ui.once import once
@@ -62,6 +64,20 @@ class Rehearsed(NamedTuple):
     measured: dict[int, Measured]
     differences: dict[int, list[str]]
     """Where the measurement is not the forecast, without ``statement 3:``."""
+    first: dict[str, list[tuple[int, str]]]
+    """Relation → (statement, mode) of what was locked in the one transaction, in its order."""
+
+    def held(self, lock: Lock, index: int) -> int | None:
+        """Return the statement before ``index`` that had taken ``lock``, or a stronger one, and
+        held it: then it cannot be seen again. None when there is none."""
+        return next(
+            (
+                earlier
+                for earlier, mode in self.first.get(lock.relation, ())
+                if earlier < index and strength(mode) >= strength(lock.mode)
+            ),
+            None,
+        )
 
 
 @once
@@ -73,8 +89,18 @@ def rehearsed(rehearsal: Rehearsal) -> Rehearsed:
         if (match := _DIFFERENCE.match(text))
     ]
     return Rehearsed(
-        measured={m.index: m for m in rehearsal.statements}, differences=_by(differences)
+        measured={m.index: m for m in rehearsal.statements},
+        differences=_by(differences),
+        first=_taken(rehearsal.statements),
     )
+
+
+def _taken(measured: tuple[Measured, ...]) -> dict[str, list[tuple[int, str]]]:
+    found: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+    for one in measured:
+        for lock in one.locks or ():
+            found[lock.relation].append((one.index, lock.mode))
+    return dict(found)
 
 
 def _by(pairs: Iterable[tuple[int, _Item]]) -> dict[int, list[_Item]]:

@@ -153,6 +153,13 @@ _SQL = (
 )
 
 
+HAZARDS: dict[str, tuple[str, ...]] = {
+    "DROP TABLE": ("deletes_data", "access_exclusive_lock"),
+    "ALTER TABLE … DROP COLUMN": ("deletes_data", "access_exclusive_lock"),
+    "unknown": ("cannot_forecast",),
+}
+
+
 def statements() -> tuple[Statement, ...]:
     made = []
     for index, (kind, sql, objects, loses, loss) in enumerate(_SQL, 1):
@@ -163,6 +170,7 @@ def statements() -> tuple[Statement, ...]:
             locks=tuple(Lock(relation=o, mode="AccessExclusive") for o in objects),
             rewrites=False if known else None,
             loses_data=loses,
+            hazards=HAZARDS.get(kind, ()),
             transactional=True if known else None,
             basis="forecast" if known else "unknown",
         )
@@ -300,6 +308,14 @@ class World:
         self.the_claims: tuple[Claim, ...] = ()
         self.the_outlook = Outlook(dependents=(), mentions=())
         self.the_way: tuple[InTheWay, ...] = ()
+        self.way_asked = 0
+        self.the_rehearsal: Rehearsal | None = None
+        self.rehearsed: list[Source] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.stopped = False
+        self.keep: frozenset[int] = frozenset()
+        self.rehearsal_given: Rehearsal | None = None
         self.settled: list[Path] = []
         self.records: list[ev.Record] = []
         self.approved: list[str] = []
@@ -369,21 +385,33 @@ class World:
     ) -> Path:
         self._asked()
         self.stepwise_confirmed = stepwise_confirmed
+        self.keep, self.rehearsal_given = keep, rehearsal
         self.started.append((plan, dict(overrides), reason))
         self.begin(plan, reason)
         return Path("/srv/rollback_runs/run-1")
 
-    def outlook(self, plan: Plan) -> Outlook:
+    def outlook(self, plan: Plan) -> Outlook:  # noqa: ARG002
+        self._asked()
         return self.the_outlook
 
-    def in_the_way(self, plan: Plan) -> tuple[InTheWay, ...]:
+    def in_the_way(self, plan: Plan) -> tuple[InTheWay, ...]:  # noqa: ARG002
+        self._asked()
+        self.way_asked += 1
         return self.the_way
 
     def rehearse(
         self, plan: Plan, source: Source, said: Callable[[str], None], stop: threading.Event
     ) -> Rehearsal:
         self._asked()
-        raise RollbackTuiError("no scratch database here", "Rehearse on a real server.")
+        self.rehearsed.append(source)
+        said("statement 1 of 5")
+        while not self.go_on.wait(0.02):
+            if stop.is_set():
+                self.stopped = True
+                raise RollbackTuiError("the rehearsal was stopped", "Nothing is left of it.")
+        if self.the_rehearsal is None:
+            raise RollbackTuiError("no scratch database here", "Rehearse on a real server.")
+        return msgspec.structs.replace(self.the_rehearsal, plan_sha256=plan.sha256, source=source)
 
     def claims(self) -> tuple[Claim, ...]:
         return self.the_claims

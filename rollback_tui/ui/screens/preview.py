@@ -20,8 +20,9 @@ from rollback_tui.ui.listing import Listing, listing, place_of
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.surroundings import around
 from rollback_tui.ui.theme import line
-from rollback_tui.ui.walk import Walk, may_not_rehearse, unreviewed
+from rollback_tui.ui.walk import Walk, may_not_rehearse, unreviewed, valid_rehearsal
 from rollback_tui.ui.widgets import plan_lines
+from rollback_tui.ui.widgets.dialogs import Read
 from rollback_tui.ui.widgets.entry_view import describe
 from rollback_tui.ui.widgets.rehearse_dialog import RehearseDialog
 from rollback_tui.ui.widgets.statement_cells import LEGEND, columns, row, wanting
@@ -52,6 +53,7 @@ class PreviewScreen(StepScreen):
         Binding("D", "find(-1)", "", show=False, tooltip="The one before that wants your eyes"),
         Binding("enter", "read", "read", tooltip="Give the text the room of the list, or back"),
         Binding("r", "rehearse", "rehearse", tooltip="Execute it on a scratch database, measured"),
+        Binding("R", "show_rehearsal", "results", show=False, tooltip="The rehearsal in full"),
         Binding("x", "stop_rehearsal", "stop", tooltip="Stop the rehearsal"),
         Binding("escape", "escape", "", show=False),
         Binding("k", "keep", "keep", tooltip="Keep what this statement removes, or not"),
@@ -150,6 +152,8 @@ class PreviewScreen(StepScreen):
             return may_not_rehearse(walk)
         if action == "stop_rehearsal":
             return "" if walk.rehearsing is not None else "no rehearsal goes on"
+        if action == "show_rehearsal" and valid_rehearsal(walk) is None:
+            return "nothing was rehearsed"
         if action in ("keep", "keep_all"):
             return _cannot_keep(walk)
         return super().unavailable(action)
@@ -226,6 +230,12 @@ class PreviewScreen(StepScreen):
         if source is not None:
             self.guide.rehearsing.begin(source)
 
+    def action_show_rehearsal(self) -> None:
+        """Show everything that the rehearsal found out."""
+        found = valid_rehearsal(self.walk_value)
+        if self.allowed("show_rehearsal") and found is not None:
+            self.app.push_screen(Read("The rehearsal", plan_lines.rehearsal_in_full(found)))
+
     def action_stop_rehearsal(self) -> None:
         """Stop the rehearsal."""
         if self.allowed("stop_rehearsal"):
@@ -257,7 +267,7 @@ class PreviewScreen(StepScreen):
     def action_keep_all(self) -> None:
         """Keep all that can be kept; when all of it is kept, nothing."""
         walk = self.walk_value
-        if walk.outlook is None or not self.allowed("keep_all"):
+        if not self.allowed("keep_all") or walk.outlook is None:
             return
         known = around(walk.outlook).keepable.values()
         possible = frozenset(k.statement for k in known if not k.obstacle)

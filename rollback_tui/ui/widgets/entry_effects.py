@@ -8,7 +8,7 @@ from textual.content import Content
 from rollback_tui.core.model import Effect, Lock, Statement
 from rollback_tui.core.rehearsal import Measured, Rehearsal
 from rollback_tui.core.script.hazards import EXPLANATIONS
-from rollback_tui.ui.surroundings import rehearsed
+from rollback_tui.ui.surroundings import Rehearsed, rehearsed
 from rollback_tui.ui.theme import Tone, line
 from rollback_tui.ui.wording import COPIES, count, took
 
@@ -55,8 +55,9 @@ def hazards(effect: Effect) -> list[Content]:
 def effects(statement: Statement, rehearsal: Rehearsal | None) -> list[Content]:
     """Return locks, rewrites, scans and the rest, each labelled."""
     effect = statement.effect
-    measured = rehearsed(rehearsal).measured.get(statement.index) if rehearsal else None
-    rows = [*_locks(effect, measured), *_forecast(effect, measured)]
+    found = rehearsed(rehearsal) if rehearsal else None
+    measured = found.measured.get(statement.index) if found else None
+    rows = [*_locks(effect, found, measured), *_forecast(effect, measured)]
     if measured is not None and rehearsal is not None:
         rows += _measured(measured, rehearsal)
     if effect.session:
@@ -120,11 +121,11 @@ def _names(names: tuple[str, ...] | list[str]) -> str:
 
 
 def _label(basis: str) -> tuple[str, Tone]:
-    return f"  ({basis})", "accent" if basis == "measured" else "dim"
+    return f"  ({basis})", "accent" if basis == "measured" or basis.startswith("held") else "dim"
 
 
-def _locks(effect: Effect, measured: Measured | None) -> list[Content]:
-    if measured is None or measured.locks is None or measured.failed:
+def _locks(effect: Effect, found: Rehearsed | None, measured: Measured | None) -> list[Content]:
+    if found is None or measured is None or measured.locks is None or measured.failed:
         alone = measured is not None and not measured.failed
         basis = "forecast; measured they cannot be, it ran alone" if alone else _BASIS[effect.basis]
         return _forecast_locks(effect, basis)
@@ -134,9 +135,11 @@ def _locks(effect: Effect, measured: Measured | None) -> list[Content]:
         _lock(lock, "measured, not forecast" if comparable and lock not in expected else "measured")
         for lock in measured.locks
     ]
-    taken = set(measured.locks)
-    if comparable:
-        rows += [_lock(lock, "forecast, not taken") for lock in effect.locks if lock not in taken]
+    for lock in effect.locks if comparable else ():
+        if lock not in measured.locks:
+            earlier = found.held(lock, measured.index)
+            held = f"held since statement {earlier}"
+            rows.append(_lock(lock, "forecast, not taken" if earlier is None else held))
     return rows or [line(("locks     ", "dim"), "none on a relation", _label("measured"))]
 
 
@@ -153,7 +156,7 @@ def _forecast_locks(effect: Effect, basis: str) -> list[Content]:
 
 def _lock(lock: Lock, basis: str) -> Content:
     stops = _STOPS.get(lock.mode, "")
-    differs = basis not in ("forecast", "measured") and "not" in basis.split()
+    differs = basis in ("measured, not forecast", "forecast, not taken")
     tone: Tone = "warn" if differs else "plain"
     return line(
         ("locks     ", "dim"),

@@ -14,7 +14,7 @@ from rollback_tui.ui.entries import Entry
 from rollback_tui.ui.surroundings import around, way
 from rollback_tui.ui.theme import Tone, line
 from rollback_tui.ui.walk import Walk
-from rollback_tui.ui.wording import age, count, keep_cost, time_of
+from rollback_tui.ui.wording import age, count, keep_cost, size, time_of
 
 MOST = 4
 """At most so many sessions, dependents or queries are named; the others are counted."""
@@ -47,7 +47,14 @@ def _loss(loss: Loss) -> Content:
     if loss.count is None:
         why = f"  not counted: {loss.why}" if loss.why else "  not counted"
         return line(("✗ loses ", "bad"), (loss.describe(), "bad"), (why, "warn"))
-    return line(("✗ loses ", "bad"), (loss.describe(), "bad"), (f"  {loss.basis}", "dim"))
+    more = [f"{loss.not_default:,} not the default"] if loss.not_default is not None else []
+    more += [size(loss.bytes)] if loss.bytes is not None else []
+    return line(
+        ("✗ loses ", "bad"),
+        (loss.describe(), "bad"),
+        (f", {', '.join(more)}" if more else "", "plain"),
+        (f"  {loss.basis}", "dim"),
+    )
 
 
 def keeping(statement: Statement, walk: Walk) -> list[Content]:
@@ -100,7 +107,7 @@ def in_the_way(statement: Statement, walk: Walk) -> list[Content]:
         since = time_of(walk.way_at) if walk.way_at else "the beginning"
         rows = [line((f"? who is in the way is stale since {since}: {walk.way_stale}", "warn"))]
         return rows + [line(("  then: ", "dim"), (blocker(one), "dim")) for one in waits[:MOST]]
-    rows = [line(("✗ waits now for ", "alarm"), f" {blocker(one)}") for one in waits[:MOST]]
+    rows = [line(("✗ waits now for ", "alarm"), blocker(one)) for one in waits[:MOST]]
     if len(waits) > MOST:
         rows.append(line((f"  and {len(waits) - MOST} more", "bad")))
     return rows

@@ -7,21 +7,25 @@ import time
 
 from textual.content import Content
 
-from rollback_tui.core.model import Plan
+from rollback_tui.core.model import Plan, Verdict
+from rollback_tui.core.outlook import InTheWay
+from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.text import cells
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.surroundings import around, way
-from rollback_tui.ui.theme import Tone, line, lines
+from rollback_tui.ui.theme import STATUS, Tone, line, lines
 from rollback_tui.ui.walk import Walk, unreviewed, valid_rehearsal
-from rollback_tui.ui.widgets.entry_facts import blocker
 from rollback_tui.ui.wording import (
     COPIES,
+    age,
     clock,
     count,
     goal_of,
     keep_cost,
     rehearsed_words,
     time_of,
+    took,
+    version,
 )
 
 
@@ -36,7 +40,7 @@ def summary(walk: Walk) -> Content:
     if missing:
         reviewed = (f", {missing:,} to review", "warn")
     said = line(
-        f" {count(len(plan.migrations), 'migration')} back to ",
+        f" {count(len(plan.migrations), 'migration')} → ",
         (goal_of(plan), "strong"),
         f" · {count(len(listed.statements), 'statement')}, ",
         (f"{dangerous:,} destructive", "bad" if dangerous else "good"),
@@ -92,10 +96,20 @@ def in_the_way(walk: Walk) -> Content | None:
     others = len(found.sessions) - 1
     words = [
         line((f" ✗ {count(len(found.by_statement), 'statement')} blocked now ", "alarm")),
-        line(" by ", blocker(found.sessions[0])),
-        line((f" and {count(others, 'other')}" if others else "", "bad")),
+        line("by ", _who(found.sessions[0])),
+        line((f", and {count(others, 'other')}" if others else "", "bad")),
     ]
-    return lines([line((stale, "warn")), *words[1:2]]) if stale else Content("").join(words)
+    if stale:
+        return lines([line((stale, "warn")), line("   then: ", *words[1:])])
+    return Content("").join(words)
+
+
+def _who(one: InTheWay) -> str:
+    """Return who blocks, as short as a line above the list: the statement has the rest."""
+    who = f"{one.application or 'no name'} (pid {one.pid})"
+    if one.pid == 0:
+        who = f"prepared transaction {one.application}"
+    return f"{who} {age(one.age)}" + (f", {one.behind} behind" if one.behind else "")
 
 
 def rehearsal(walk: Walk, now: float | None = None) -> Content | None:
@@ -120,7 +134,40 @@ def rehearsal(walk: Walk, now: float | None = None) -> Content | None:
     glyph = {"good": "✓", "bad": "✗"}.get(tone, "!")
     left = "" if found.removed else f"; its database {found.database} is STILL THERE"
     proven = "; the checkpoint is proven" if found.proven else ""
-    return line((f" {glyph} {words}{proven}", tone), (left, "alarm"))
+    more = "  R shows all of it" if found.notes or found.differences or found.failure else ""
+    return line((f" {glyph} {words}{proven}", tone), (left, "alarm"), (more, "dim"))
+
+
+def rehearsal_in_full(found: Rehearsal) -> Content:
+    """Return everything that a rehearsal found out, beside what stands at each statement."""
+    where = "a server of our own" if found.embedded else "the target's server"
+    rows = [
+        line(f"On {COPIES[found.source]}, {where} (PostgreSQL {version(found.server_version)})."),
+        line(f"Made in {took(found.made_seconds)}, all of it took {took(found.seconds)}."),
+        line(
+            f"Scratch database {found.database}: {'removed' if found.removed else 'STILL THERE'}."
+        ),
+    ]
+    if found.proven:
+        rows.append(line(("✓ proven: ", "good"), f"the checkpoint {found.proven}"))
+    if found.failure:
+        rows.append(line(("✗ it did not come to its end: ", "bad"), found.failure))
+    rows += [line(("≠ ", "warn"), text) for text in found.differences]
+    schema, trip = found.schema, found.round_trip
+    if schema is not None:
+        rows += _verdict("the schema after it", schema.verdict, schema.summary, schema.evidence)
+    if trip is not None:
+        rows += _verdict("down, then up", trip.verdict, trip.summary, trip.differences)
+    else:
+        rows.append(line(("? ", "warn"), "down, then up: no up script, or it did not come to that"))
+    rows += [line(("note ", "accent"), text) for text in found.notes]
+    return lines(rows)
+
+
+def _verdict(title: str, verdict: Verdict, said: str, items: tuple[str, ...]) -> list[Content]:
+    glyph, word, tone = STATUS[verdict]
+    head = line((f"{glyph} {word} ", tone), f"{title}: {said}")
+    return [head, *(line(("    · ", "dim"), item) for item in items)]
 
 
 def _statements(plan: Plan) -> int:

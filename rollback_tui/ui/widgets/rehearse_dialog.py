@@ -19,7 +19,11 @@ from rollback_tui.ui.wording import count, size
 
 WAYS: tuple[tuple[Source, str, str], ...] = (
     ("schema", "schema only", "a database with the same schema and no rows"),
-    ("dump", "with the data", "a checkpoint is restored beside, and so proven"),
+    (
+        "dump",
+        "with the data",
+        "the newest checkpoint (or a new one) is restored beside, and so proven",
+    ),
     ("clone", "clone", "a copy of the files on the same server"),
 )
 """What it is made from, the button, and what that means."""

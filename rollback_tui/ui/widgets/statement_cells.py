@@ -87,8 +87,11 @@ def _lock(statement: Statement, measured: Measured | None, walk: Walk) -> Text:
     if waits:
         who = waits[0].pid or "prepared"
         return cell(f"✗ blocked {who}", "alarm")
-    if measured is not None and measured.locks is not None:
-        lock = strongest(measured.locks)
+    rehearsal = valid_rehearsal(walk)
+    if measured is not None and measured.locks is not None and rehearsal is not None:
+        found = rehearsed(rehearsal)
+        held = [k for k in statement.effect.locks if found.held(k, measured.index) is not None]
+        lock = strongest((*measured.locks, *held))
     else:
         lock = strongest(statement.effect.locks)
         if not statement.effect.locks and statement.effect.basis == "unknown":
