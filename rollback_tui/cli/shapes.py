@@ -59,12 +59,37 @@ def _statement(statement: Statement, migration: Migration) -> dict[str, object]:
         "objects": effect.objects,
         "lock": [{"relation": lock.relation, "mode": lock.mode} for lock in effect.locks],
         "rewrites": effect.rewrites,
+        "scans": effect.scans,
         "loses_data": effect.loses_data,
         "loss": [msgspec.to_builtins(loss) for loss in statement.loss],
         "transactional": effect.transactional,
         "hazards": effect.hazards,
         "basis": effect.basis,
+        "resolved": effect.resolved,
+        "no_op": effect.no_op,
+        "drops": _objects(effect.drops),
+        "collateral": _objects(effect.collateral),
+        "session": effect.session,
+        "violations": [
+            msgspec.to_builtins(violation) | {"certain": violation.certain}
+            for violation in statement.violations
+        ],
+        "touched": _touched(statement),
     }
+
+
+def _objects(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"class": kind, "name": name} for kind, name in pairs]
+
+
+def _touched(statement: Statement) -> list[dict[str, object]]:
+    """The rows of a DELETE, UPDATE or MERGE; empty where they cannot be asked for beforehand."""
+    touched = statement.touched
+    if touched is None:
+        return []
+    counted = next((loss for loss in statement.loss if loss.kind == "rows"), None)
+    count = counted.count if counted else None
+    return [{"relation": touched.relation, "count": count, "sql": touched.count}]
 
 
 def check_shape(results: Iterable[CheckResult], *, safe: bool) -> dict[str, object]:

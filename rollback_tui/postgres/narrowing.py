@@ -38,8 +38,8 @@ class Change(NamedTuple):
 
     fits: str
     """Empty: every value converts."""
-    changed: str
-    """Asked only where it fits; empty: no value changes."""
+    changed: str | None
+    """Asked only where it fits; empty: no value changes; None: some may be spelled differently."""
 
 
 class Unclear(NamedTuple):
@@ -176,10 +176,10 @@ def _fits_float4(value: str) -> str:
     )
 
 
-def _rounded(value: str, new: Type, written: str) -> str:
+def _rounded(value: str, new: Type, written: str) -> str | None:
     """Text that is read as a number or a time is rounded only when the type has a precision."""
     if new.typmod == -1 or new.name not in ("numeric", *_PRECISE):
-        return ""
+        return None
     return f"CAST({value} AS {written}) <> CAST({value} AS {new.name})"
 
 

@@ -132,16 +132,16 @@ class _Counting:
 
     def _numbers(self, change: Change) -> Iterator[Violation | Loss]:
         fits = change.fits or "true"
-        changed = f"CASE WHEN {fits} THEN {change.changed} ELSE false END"
+        changed = f"CASE WHEN {fits} THEN {change.changed or 'false'} ELSE false END"
         text = (
             f"SELECT pg_catalog.count(*) FILTER (WHERE NOT ({fits})),"
-            f" pg_catalog.count(*) FILTER (WHERE {changed if change.changed else 'false'})"
+            f" pg_catalog.count(*) FILTER (WHERE {changed})"
             f" FROM {self._rows} WHERE {self.column.quoted} IS NOT NULL"
         )
         answer = self._ask(text, Uses())
         wrong, other = answer.numbers or (None, None)
         yield self._violation(wrong, answer.why)
-        if change.changed:
+        if change.changed is not None:
             yield self._loss(other, answer.why)
 
     def _tried(self, unclear: Unclear) -> Iterator[Violation | Loss]:

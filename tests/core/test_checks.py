@@ -26,6 +26,7 @@ from rollback_tui.core.model import (
     Operator,
     PreparedTransaction,
     Problem,
+    Violation,
 )
 from rollback_tui.core.outlook import InTheWay, Mention
 from tests.core import example
@@ -69,6 +70,22 @@ def _problem(rule: str) -> Facts:
 def _statement(**effect: Any) -> Facts:
     one = example.statement(1, "SELECT 1", effect.pop("kind", "DROP TABLE"), **effect)
     return facts(plan=plan(migration(script=script(statements=(one,)))))
+
+
+def _broken(count: int | None, **more: Any) -> Facts:
+    violation = Violation(rule="not null", relation="public.t", name="a", count=count, **more)
+    one = replace(example.statement(2, "", "ALTER TABLE … SET NOT NULL"), violations=(violation,))
+    return facts(plan=plan(migration(script=script(statements=(one,)))))
+
+
+def _retyped(count: int | None) -> Facts:
+    why = "why not" if count is None else ""
+    return _statement(
+        kind="ALTER TABLE … ALTER COLUMN TYPE",
+        loses_data=None,
+        retyped=(("t", "a"),),
+        loss=(Loss(kind="values", relation="t", column="a", count=count, why=why),),
+    )
 
 
 STEPWISE = facts(plan=plan(migration(script=script(transactional=False))))
@@ -284,7 +301,16 @@ CASES: list[tuple[str, str, Facts, str]] = [
     ("event_triggers", "warn", facts(event_triggers=(triggered(),)), "guard: public.no_ddl()"),
     ("event_triggers", "warn", facts(event_triggers=(triggered("ALTER TABLE"),)), "guard"),
     ("event_triggers", "unknown", facts(event_triggers=None), ""),
+    ("stored_rows", "pass", facts(), "it restores no rule"),
+    ("stored_rows", "pass", _broken(0), "0 rows of public.t break not null: a"),
+    ("stored_rows", "fail", _broken(1), "1 row of public.t breaks not null: a"),
+    ("stored_rows", "warn", _broken(1, after=1), "now; statement 1 changes it first"),
+    ("stored_rows", "warn", _broken(None, why="locked"), "locked"),
     ("data_loss", "pass", _statement(), ""),
+    ("data_loss", "pass", _statement(loses_data=None, no_op=True), "no statement"),
+    ("data_loss", "pass", _retyped(0), "0 values of t.a"),
+    ("data_loss", "warn", _retyped(2), "2 values of t.a"),
+    ("data_loss", "warn", _retyped(None), "why not"),
     ("data_loss", "warn", facts(), "1,200 values of public.users.verified_at"),
     ("data_loss", "warn", _statement(loses_data=None), "nobody knows"),
     ("data_loss", "warn", _statement(loses_data=True), "not counted"),

@@ -97,10 +97,20 @@ def test_the_exit_codes_are_those_of_the_outcomes() -> None:
 def _plan() -> model.Plan:
     loss = model.Loss(kind="rows", relation="public.t", count=1)
     effect = model.Effect(
-        kind="DROP TABLE", locks=(model.Lock(relation="t", mode="AccessExclusive"),)
+        kind="DROP TABLE",
+        locks=(model.Lock(relation="t", mode="AccessExclusive"),),
+        drops=(("table", "t"),),
     )
     statement = model.Statement(
-        index=1, start=0, end=12, line=1, sql="DROP TABLE t", effect=effect, loss=(loss,)
+        index=1,
+        start=0,
+        end=12,
+        line=1,
+        sql="DROP TABLE t",
+        effect=effect,
+        loss=(loss,),
+        violations=(model.Violation(rule="not null", relation="t", name="a", count=1),),
+        touched=model.Touched(relation="t", count="SELECT 1", rows="SELECT 2"),
     )
     script = model.Script(
         path="1.sql", sha256="0", size=12, statements=(statement,), transactional=True

@@ -12,7 +12,6 @@ PLAN_NOT_EMPTY = Question("plan_not_empty", "Something to roll back", fixed=True
 DOWN_MIGRATION = Question("down_migration", "Down migration exists", fixed=True)
 LATER_MIGRATIONS = Question("later_migrations", "No later migration stays")
 DEPENDENTS = Question("dependents", "Nothing else depends on it")
-DATA_LOSS = Question("data_loss", "Data that goes")
 VERSION_TABLE = Question("version_table", "Version table is left alone")
 EVENT_TRIGGERS = Question("event_triggers", "No event trigger interferes")
 
@@ -175,38 +174,3 @@ def _fires(trigger: EventTrigger, kinds: set[str]) -> bool:
         for kind in kinds
         for tag in trigger.tags
     )
-
-
-def data_loss(facts: Facts) -> CheckResult:
-    """Say what goes; what nobody counted, and statements nobody could read, count as loss."""
-    plan = facts.plan
-    lines = [
-        f"statement {s.index}, line {s.line}: {loss.describe()}"
-        for s in plan.statements
-        for loss in s.loss
-    ]
-    unread = [s for s in plan.statements if s.effect.loses_data is None]
-    silent = [s for s in plan.statements if s.effect.loses_data and not s.loss]
-    lines += [f"statement {s.index}, line {s.line}: nobody knows what it does" for s in unread]
-    lines += [
-        f"statement {s.index}, line {s.line}: {s.effect.kind} removes data, not counted"
-        for s in silent
-    ]
-    if not lines:
-        return DATA_LOSS.passed("no statement is known to remove data")
-    counted = [loss.count for loss in plan.losses if loss.count is not None]
-    unknown = len(unread) + len(silent) + sum(loss.count is None for loss in plan.losses)
-    if not unknown and not sum(counted):
-        return DATA_LOSS.passed("what it drops is empty now", lines)
-    parts = [some(n, noun) for noun in ("row", "value") if (n := _sum(facts, f"{noun}s"))]
-    if unknown:
-        parts.append(f"{unknown} not known")
-    return DATA_LOSS.warned(
-        "goes for good: " + ", ".join(parts),
-        lines,
-        "Review these statements in the preview (screen 3); keep a checkpoint.",
-    )
-
-
-def _sum(facts: Facts, kind: str) -> int:
-    return sum(loss.count or 0 for loss in facts.plan.losses if loss.kind == kind)
