@@ -29,7 +29,7 @@ INSERT INTO boss SELECT n, n FROM generate_series(1, 20) n;
 INSERT INTO worker (boss_id) SELECT n FROM generate_series(1, 20) n;
 INSERT INTO task (worker_id) SELECT n FROM generate_series(1, 20) n;
 INSERT INTO note SELECT n, n FROM generate_series(1, 20) n;
-INSERT INTO badge SELECT n, n FROM generate_series(1, 20) n;
+INSERT INTO badge SELECT n, n FROM generate_series(1, 10) n;
 CREATE TABLE self (id int PRIMARY KEY, up int REFERENCES self);
 CREATE TABLE a_side (id int PRIMARY KEY, other int);
 CREATE TABLE b_side (id int PRIMARY KEY, other int REFERENCES a_side);

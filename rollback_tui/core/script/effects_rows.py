@@ -106,6 +106,8 @@ def _write(kind: str, node: Node) -> Effect:
         _WRITES[kind],
         [name],
         locks=[(name, "RowExclusive")],
+        # Which way the planner takes to the rows it is to find is not in the text.
+        scans=False if kind == "insert_stmt" else True if "every_row" in hazards else None,
         loses_data=loses,
         doomed=[Doomed(kind="rows", relation=name)] if loses else [],
         hazards=hazards,
@@ -143,6 +145,7 @@ def _read(kind: str, node: Node, written: set[str]) -> Effect:
         "SELECT",
         only if kind == "select_stmt" and not written else [],
         locks=[(name, mode) for name in only],
+        scans=None if only else False,
     )
 
 
@@ -153,7 +156,7 @@ def copy(node: Node) -> Effect:
         return opaque("COPY", [name])
     if flag(node, "is_from"):
         return forecast("COPY FROM", [name], locks=[(name, "RowExclusive")])
-    parts = [forecast("COPY TO", [name], locks=[(name, "AccessShare")])]
+    parts = [forecast("COPY TO", [name], locks=[(name, "AccessShare")], scans=bool(name))]
     return merged("COPY TO", [*parts, *_query(child(node, "query"))])
 
 

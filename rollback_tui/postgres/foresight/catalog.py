@@ -273,6 +273,30 @@ class Catalog:
         owned = self._owned.get(oid, ())
         return self.each(s for s, number in owned if column in (None, number))
 
+    def reads_of(self, view: int) -> tuple[Relation, ...]:
+        """Return what a view reads. Raises Unsure where it calls a function of a user's."""
+        found = self._views.get(view, ())
+        if None in found:
+            raise Unsure("function")
+        return self.each(oid for oid in found if oid is not None)
+
+    def triggers_of(self, oid: int) -> tuple[int, ...]:
+        """Return the ``tgtype`` of each enabled trigger of a user on a relation."""
+        return tuple(self._triggers.get(oid, ()))
+
+    def rules_of(self, oid: int) -> frozenset[str]:
+        """Return the events a relation has rules for: 2 UPDATE, 3 INSERT, 4 DELETE."""
+        return frozenset(self._rules.get(oid, ()))
+
+    def partitioned_by(self, oid: int) -> frozenset[str | None]:
+        """Return the columns a table is partitioned by; None stands for an expression."""
+        return frozenset(self._partition_keys.get(oid, ()))
+
+    def default_sequences_of(self, oid: int) -> Mapping[int, Relation]:
+        """Return the sequences that give columns (by number) their defaults."""
+        found = self._default_sequences.get(oid, {})
+        return {n: s for n, at in found.items() if (s := self.by_oid(at)) is not None}
+
     def columns(self, oid: int) -> Mapping[str, Column]:
         """Return a relation's columns by their plain names; dropped ones are left out."""
         if oid not in self._columns:
@@ -411,3 +435,38 @@ class Catalog:
             (kind, table, name): Address(catalog, oid, 0)
             for kind, catalog, oid, table, name in self._rows("foresight_parts")
         }
+
+    @cached_property
+    def _views(self) -> dict[int, list[int | None]]:
+        found: dict[int, list[int | None]] = defaultdict(list)
+        for view, relation in self._rows("foresight_views"):
+            found[view].append(relation)
+        return found
+
+    @cached_property
+    def _triggers(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = defaultdict(list)
+        for table, bits in self._rows("foresight_triggers"):
+            found[table].append(bits)
+        return found
+
+    @cached_property
+    def _default_sequences(self) -> dict[int, dict[int, int]]:
+        found: dict[int, dict[int, int]] = defaultdict(dict)
+        for table, column, sequence in self._rows("foresight_default_sequences"):
+            found[table][column] = sequence
+        return found
+
+    @cached_property
+    def _rules(self) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = defaultdict(list)
+        for relation, event in self._rows("foresight_rules"):
+            found[relation].append(event)
+        return found
+
+    @cached_property
+    def _partition_keys(self) -> dict[int, list[str | None]]:
+        found: dict[int, list[str | None]] = defaultdict(list)
+        for table, column in self._rows("foresight_partition_keys"):
+            found[table].append(column)
+        return found
