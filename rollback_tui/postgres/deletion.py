@@ -8,7 +8,7 @@ written as strings are not in ``pg_depend``; nobody can see into them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import psycopg
@@ -57,6 +57,42 @@ def edges(cursor: psycopg.Cursor[TupleRow], addresses: Sequence[Address]) -> lis
         )
         for row in rows
     ]
+
+
+class Known:
+    """``pg_depend`` as far as it was asked for, each object once."""
+
+    def __init__(self, cursor: psycopg.Cursor[TupleRow]) -> None:
+        """Nothing is asked yet."""
+        self._cursor = cursor
+        self._edges: dict[Address, dict[Edge, None]] = {}
+
+    def prefetch(self, roots: Iterable[Address], *, cascade: bool) -> None:
+        """Read what may go with ``roots``, in as many questions as it is deep. Without ``cascade``
+        only what goes silently is followed. Raises psycopg.Error."""
+        frontier = list(dict.fromkeys(roots))
+        while frontier:
+            found = self.edges(frontier)
+            following = dict.fromkeys(
+                address
+                for edge in found
+                if cascade or edge.automatic
+                for address in (edge.dependent, edge.owner)
+                if address is not None
+            )
+            frontier = [address for address in following if address not in self._edges]
+
+    def edges(self, addresses: Sequence[Address]) -> list[Edge]:
+        """Return what depends on some objects, asking only what is new. Raises psycopg.Error."""
+        missing = {a: dict[Edge, None]() for a in addresses if a not in self._edges}
+        if missing:
+            for edge in edges(self._cursor, list(missing)):
+                # What depends on a column depends on its table.
+                for address in (edge.on, edge.on._replace(column=0)):
+                    if address in missing:
+                        missing[address][edge] = None
+            self._edges |= missing
+        return [edge for address in addresses for edge in self._edges[address]]
 
 
 def walk(

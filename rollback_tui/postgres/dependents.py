@@ -5,8 +5,7 @@ How the walk goes is told in :mod:`rollback_tui.postgres.deletion`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -14,8 +13,9 @@ from psycopg.rows import TupleRow
 
 from rollback_tui.core.model import Doomed, Statement
 from rollback_tui.core.outlook import Dependent
+from rollback_tui.postgres.addresses import addresses
 from rollback_tui.postgres.aside import aside, canonical_from_here, query
-from rollback_tui.postgres.deletion import Address, edges, walk
+from rollback_tui.postgres.deletion import Address, Known, walk
 
 Cursor = psycopg.Cursor[TupleRow]
 
@@ -30,12 +30,19 @@ def dependents(
     dependents. Raises psycopg.Error.
     """
     with aside(conn, seconds=seconds) as cursor:
-        dropped = [(s, _resolve(cursor, s.effect.drops)) for s in statements]
+        dropped = _resolved(cursor, statements)
         canonical_from_here(cursor)
+        known = Known(cursor)
+        known.prefetch(
+            (address for roots in dropped for address in roots),
+            cascade=any(s.effect.cascade for s in statements),
+        )
         gone: set[Address] = set()
         found: list[tuple[Statement, str, Address]] = []
-        for statement, roots in dropped:
-            for name, stopped_by in _drop(cursor, roots, gone, statement.effect.cascade):
+        for statement, roots in zip(statements, dropped, strict=True):
+            for name, stopped_by in walk(
+                known.edges, roots, gone, cascade=statement.effect.cascade
+            ):
                 found.append((statement, name, stopped_by))
         names = _describe(cursor, {address for _, _, address in found})
     return tuple(
@@ -63,12 +70,13 @@ def collateral(
         return ()
     with aside(conn, seconds=seconds) as cursor:
         if statement.effect.kind.upper().startswith("TRUNCATE"):
-            named = [("table", d.relation) for d in statement.effect.doomed]
-            roots = [address for _, address in _resolve(cursor, named)]
+            named = addresses(cursor, [("table", d.relation) for d in statement.effect.doomed])
+            roots = [address for found in named.values() for address in found]
             name = "truncated_too"
         else:
             gone: set[Address] = set()
-            _drop(cursor, _resolve(cursor, statement.effect.drops), gone, cascade=True)
+            dropped = _resolved(cursor, [statement])[0]
+            walk(Known(cursor).edges, dropped, gone, cascade=True)
             catalog = cursor.execute("SELECT 'pg_catalog.pg_class'::regclass::oid").fetchone()
             roots = [a for a in gone if catalog is not None and a.catalog == catalog[0]]
             name = "tables_and_columns"
@@ -89,25 +97,23 @@ def not_owned(conn: psycopg.Connection[Any], statements: Sequence[Statement]) ->
     Changing a table needs its owner's role (or a superuser); to drop it, the owner of its schema
     will do. DELETE, UPDATE, INSERT and TRUNCATE need only the privilege. Raises psycopg.Error.
     """
-    names, privileges, classes = [], [], []
+    asked: dict[tuple[str, str, str], None] = {}
     for statement in statements:
         first = statement.effect.kind.split(" ", 1)[0].upper()
         privilege = first if first in ("DELETE", "UPDATE", "INSERT", "TRUNCATE") else ""
         if first in ("SELECT", "GRANT", "REVOKE", "CREATE", "DO", "CALL", "COMMENT", "SET"):
             continue
-        mentioned = dict.fromkeys(statement.effect.objects, "")
+        mentioned = dict.fromkeys(statement.effect.objects, "table")
         mentioned |= {name: kind for kind, name in statement.effect.drops}
-        for name, kind in mentioned.items():
-            names.append(name)
-            privileges.append(privilege)
-            classes.append(kind)
-    if not names:
+        asked |= dict.fromkeys((kind, name, privilege) for name, kind in mentioned.items())
+    if not asked:
         return ()
     with aside(conn) as cursor:
+        found = addresses(cursor, [(kind, name) for kind, name, _ in asked])
         known = [
             (name, privilege, address)
-            for name, privilege, kind in zip(names, privileges, classes, strict=True)
-            for _, address in _resolve(cursor, ((kind or "table", name),))
+            for kind, name, privilege in asked
+            for address in found[kind, name]
         ]
         rows = cursor.execute(
             query("not_owned").encode(),
@@ -127,70 +133,17 @@ def row_security_tables(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
         return tuple(row[0] for row in cursor.execute(query("row_security").encode()))
 
 
-# --- names to objects ---------------------------------------------------------------------------
-
-
-def _resolve(cursor: Cursor, drops: Iterable[tuple[str, str]]) -> tuple[tuple[str, Address], ...]:
-    """Look (object class, name as written) up; what does not exist is left out."""
-    found = []
-    for written, name in drops:
-        kind = _KINDS.get(written.lower(), written.lower())
-        text = query("resolve_object" if kind in _LOOKED_UP else "resolve_other").encode()
-        try:
-            with cursor.connection.transaction():
-                rows = cursor.execute(text, {"kind": kind, "name": name}).fetchall()
-        except _NO_SUCH:
-            continue
-        found += [(f"{written} {name}", Address(*row)) for row in rows]
-    return tuple(found)
-
-
-_NO_SUCH = (
-    psycopg.DataError,
-    psycopg.errors.UndefinedObject,
-    psycopg.errors.UndefinedTable,
-    psycopg.errors.UndefinedFunction,
-    psycopg.errors.UndefinedColumn,
-    psycopg.errors.InvalidSchemaName,
-    psycopg.errors.InvalidName,
-    psycopg.errors.SyntaxError,
-    psycopg.errors.WrongObjectType,
-    psycopg.errors.AmbiguousFunction,
-    psycopg.NotSupportedError,
-)
-"""It does not exist, or is a name or class that PostgreSQL cannot read: it names nothing."""
-
-_RELATION = "relation"
-_LOOKED_UP = frozenset(
-    {_RELATION, "column", "default", "constraint", "trigger", "policy", "rule"}
-    | {"function", "type", "schema", "extension"}
-)
-_KINDS = {
-    "materialized view": _RELATION,
-    "materialised view": _RELATION,
-    "matview": _RELATION,
-    "table": _RELATION,
-    "foreign table": _RELATION,
-    "view": _RELATION,
-    "index": _RELATION,
-    "sequence": _RELATION,
-    "domain": "type",
-    "procedure": "function",
-    "routine": "function",
-    "aggregate": "function",
-    "statistics": "statistics object",
-}
-
-
-def _drop(
-    cursor: Cursor,
-    roots: Sequence[tuple[str, Address]],
-    gone: set[Address],
-    cascade: bool,
-) -> list[tuple[str, Address]]:
-    """Drop ``roots`` in thought: add to ``gone``, and return what stops it or goes with it."""
-    named = {address: name for name, address in roots}
-    return walk(partial(edges, cursor), named, gone, cascade=cascade)
+def _resolved(cursor: Cursor, statements: Sequence[Statement]) -> list[dict[Address, str]]:
+    """For each statement what it drops: where it is, and what to call it."""
+    known = addresses(cursor, (drop for s in statements for drop in s.effect.drops))
+    return [
+        {
+            address: f"{kind} {name}"
+            for kind, name in statement.effect.drops
+            for address in known[kind, name]
+        }
+        for statement in statements
+    ]
 
 
 def _describe(cursor: Cursor, addresses: set[Address]) -> dict[Address, str]:

@@ -13,6 +13,7 @@ from rollback_tui.core.model import Effect, Statement
 from rollback_tui.core.schema import SchemaSnapshot, condensed, diff, moved_columns
 from rollback_tui.demo.server import EmbeddedServer
 from rollback_tui.postgres import catalog
+from rollback_tui.postgres.connect import connect
 from tests.conftest import Database, create_database, drop_database
 
 Connection = psycopg.Connection[Any]
@@ -587,6 +588,25 @@ def test_each_class_of_object_is_looked_up(
 )
 def test_what_goes_silently_is_no_obstacle(reader: Connection, dropped: tuple[str, str]) -> None:
     assert _found(reader, _drop(1, dropped)) == set()
+
+
+def test_many_statements_are_looked_up_in_a_few_questions(
+    shop: Database,
+) -> None:
+    """Names that nobody can read among them do not hide the others."""
+    many = [_drop(i, ("column", f"users.no_{i}")) for i in range(2, 2000)]
+    odd = _drop(2000, ("table", "not a name ("), ("collation", "nowhere"), ("column", "users.age"))
+    sent: list[str] = []
+    with connect(shop.dsn, sent=sent.append) as connection:
+        found = catalog.dependents(connection, [_drop(1, ("column", "users.seen")), *many, odd])
+        assert {(d.statement, d.dependent) for d in found} == {
+            (1, "view public.active"),
+            (2000, "policy own on table public.users"),
+        }
+        assert len(sent) < 40
+        sent.clear()
+        assert catalog.not_owned(connection, many) == ()
+        assert len(sent) < 10
 
 
 def test_objects_of_others_are_named(database: Database) -> None:
