@@ -171,7 +171,7 @@ def _own_server(here: Target, *, createdb: bool, far: str) -> str:
         return far
     if here.role == "standby":
         return "the target is a standby, where no database can be made"
-    return "" if createdb else "this role has no CREATEDB on the target's server"
+    return "" if createdb else "this role has no CREATEDB there"
 
 
 def _can_be_rehearsed(plan: Plan) -> None:

@@ -20,7 +20,7 @@ from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.rehearsal.order import APPLICATION, Order, Original, words_of
-from rollback_tui.rehearsal.scratch import give
+from rollback_tui.rehearsal.scratch import furnish
 
 _LARGEST_OLD = 16
 """The wheel has PostgreSQL 16 and 18: what a pg_dump up to 16 wrote is restored into 16, what a
@@ -108,10 +108,11 @@ class OwnServer:
         )
 
     def settle_in(self) -> None:
-        """Give it the settings that the target gives to our sessions."""
+        """Make it like the target: owner, privileges and settings."""
         with contextlib.closing(connect(self.maintenance_dsn)) as maintenance:
-            for setting in self.original.settings:
-                give(self._order, maintenance, setting, self.database)
+            # Also those of our role there: here it has none of its own.
+            settings = self.original.settings
+            furnish(self._order, maintenance, self.database, self.like, settings)
 
     def remove(self) -> None:
         """Stop the server; what it held is deleted."""

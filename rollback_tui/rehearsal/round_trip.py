@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, sql
 
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import Migration, Script, Statement
@@ -39,6 +39,16 @@ _ONLY_TOGETHER = (errors.UnsafeNewEnumValueUsage, errors.ObjectInUse)
 enum that is not committed yet, a table with trigger events that have not fired."""
 
 
+# Whoever made the version table applies the migrations, and owns what they make. Ours may be
+# another role: of a superuser on call, say. From 16 on, to be a member is not yet enough.
+_MIGRATOR = """
+SELECT r.rolname
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+ WHERE c.oid = pg_catalog.to_regclass(%s) AND r.rolname <> current_user
+   AND pg_catalog.pg_has_role(current_user, r.oid, %s)
+"""
+
+
 class _Up(NamedTuple):
     """The way up of one migration."""
 
@@ -54,6 +64,7 @@ class WayBack:
         """All of them can be in the transaction of the plan."""
         self._order = order
         self._ups: list[_Up] = []
+        self._role = ""
         self._obstacle = ""
         self._known = False
 
@@ -68,6 +79,9 @@ class WayBack:
                 script = read_script(source, first_index=1, trees=parser.trees)
                 self._ups.append(_Up(migration.version, script))
         self._known = True
+        needed = "SET" if connection.info.server_version >= 160000 else "MEMBER"
+        row = connection.execute(_MIGRATOR, [plan.version_table, needed]).fetchone()
+        self._role = row[0] if row else ""
         for up in self._ups:
             self._obstacle = self._obstacle or _why_not(connection, up, embedded=embedded)
         self.transactional = bool(self._obstacle) or all(
@@ -112,6 +126,8 @@ class WayBack:
     def _apply(self, connection: Connection, up: _Up) -> RoundTrip | None:
         """Apply one migration; return the verdict when it fails."""
         inside = connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+        if self._role:
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._role)))
         limits = self._order.settings.run
         for statement in up.script.statements:
             if self._order.stop.is_set():

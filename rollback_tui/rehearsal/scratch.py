@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterable
 from typing import Protocol
 
+import msgspec
 import psycopg
 from psycopg import sql
 
-from rollback_tui.checkpoint.manifest import DatabaseSetting
-from rollback_tui.checkpoint.properties import set_statement
+from rollback_tui.checkpoint.manifest import DatabaseProperties, DatabaseSetting
+from rollback_tui.checkpoint.properties import carry_statements, set_statement
 from rollback_tui.checkpoint.restore import create
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.text import printable
@@ -118,10 +120,10 @@ class Beside:
         self._lock.execute(mark.format(named, sql.Literal(self.mark)))
 
     def settle_in(self) -> None:
-        """Give it the settings that the target gives to our sessions, as far as we may."""
-        for setting in self.original.settings:
-            if setting.role is None:
-                give(self._order, self._lock, setting, self.database)
+        """Make it like the target: owner, privileges and settings, as far as we may."""
+        settings = [s for s in self.original.settings if s.role is None]  # those of roles come too
+        like = msgspec.structs.replace(self.original.properties, comment=self.mark)
+        furnish(self._order, self._lock, self.database, like, settings)
 
     def remove(self) -> None:
         """Drop it, whoever is inside; again over a new connection where one was lost."""
@@ -178,15 +180,28 @@ def maintenance_dsn(order: Order) -> str:
     return with_database(order.dsn, order.settings.connection.maintenance_database)
 
 
-def give(order: Order, connection: Connection, setting: DatabaseSetting, database: str) -> None:
-    """Let sessions in ``database`` begin with a setting; what we may not set is noted."""
-    try:
+def furnish(
+    order: Order,
+    connection: Connection,
+    database: str,
+    like: DatabaseProperties,
+    settings: Iterable[DatabaseSetting],
+) -> None:
+    """Give ``database`` the owner, privileges and comment of ``like``, and ``settings`` to all its
+    sessions; what we may not give is noted. Raises psycopg.Error when the connection is lost."""
+    named = sql.Identifier(database)
+    plain = msgspec.structs.replace(like, connection_limit=-1, settings=())
+    statements = [("owner and privileges", s) for s in carry_statements(plain, named)]
+    for setting in settings:
         everybody = DatabaseSetting(role=None, name=setting.name, value=setting.value)
-        connection.execute(set_statement(everybody, sql.Identifier(database)))
-    except psycopg.Error as error:
-        if connection.broken:
-            raise
-        order.note(f"{setting.name} is not set as on the target: {words_of(error)}")
+        statements.append((setting.name, set_statement(everybody, named)))
+    for what, statement in statements:
+        try:
+            connection.execute(statement)
+        except psycopg.Error as error:
+            if connection.broken:
+                raise
+            order.note(f"not as on the target: {what} of the database: {words_of(error)}")
 
 
 def clear_leftovers(order: Order, maintenance: Connection, database: str) -> None:

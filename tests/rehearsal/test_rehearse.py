@@ -131,6 +131,25 @@ def test_from_a_copy_only_while_nobody_is_connected(shop: Project) -> None:
     assert found["statements"][0]["changed"][0]["deleted"] == 17
 
 
+def test_as_a_superuser_what_comes_back_has_its_owner_again(shop: Project) -> None:
+    """The up scripts are applied as whoever owns the version table."""
+    settings = settings_of(shop)
+    with connect(shop.database.superuser_dsn) as connection:
+        plan = make_plan(connection, settings, shop.directory)
+    found = rehearse(
+        shop.database.superuser_dsn,
+        settings,
+        shop.directory,
+        plan,
+        "clone",
+        said=lambda _: None,
+        stop=threading.Event(),
+    )
+    assert (found.failure, found.notes) == ("", ())
+    assert found.round_trip is not None
+    assert (found.round_trip.verdict, found.round_trip.differences) == ("pass", ())
+
+
 def test_the_first_failure_ends_it(project: Project) -> None:
     project.migration("20240101000000", "users", UP_1, DOWN_1)
     down = "DROP TABLE tokens;\nALTER TABLE users DROP COLUMN nothing;\nDROP TABLE users;"
