@@ -124,6 +124,7 @@ def make(
     to be rolled back.
     """
     made = []
+    path = _path(connection)
     with _as_ourselves(connection):
         _ensure(connection, origin, send)
         for source in found:
@@ -132,9 +133,18 @@ def make(
                 # Writers are kept out until the statement itself has run.
                 alone = "ONLY " if source.alone else ""
                 send(f"LOCK TABLE {alone}{source.relation} IN SHARE ROW EXCLUSIVE MODE")
-            item = _copy(connection, statement, source, origin, send)
+            item = _copy(connection, statement, source, origin, send, path)
             made.append((item, time.monotonic() - began))
     return tuple(made)
+
+
+def _path(connection: psycopg.Connection[Any]) -> str:
+    """The session's ``search_path``, in which "$user" is the role that the script has taken."""
+    row = connection.execute(
+        "SELECT pg_catalog.string_agg(pg_catalog.quote_ident(name), ', ')"
+        " FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) AS name"
+    ).fetchone()
+    return str(row[0] or "") if row else ""
 
 
 def _as_ourselves(connection: psycopg.Connection[Any]) -> Any:
@@ -187,6 +197,7 @@ def _copy(
     source: Source,
     origin: Origin,
     send: Send,
+    path: str,
 ) -> Item:
     schema = schema_of(origin.run)
     highest = put("SELECT coalesce(pg_catalog.max(item), 0) FROM {schema}.manifest", schema=schema)
@@ -196,7 +207,7 @@ def _copy(
     rows = 1
     if source.kind != "sequence":
         table = f"{schema}.statement_{statement.index}_item_{number}"
-        rows = _fill(connection, source, table, send)
+        rows = _fill(connection, source, table, send, path)
         send(f"REVOKE ALL ON TABLE {table} FROM PUBLIC")
     item = Item(
         item=number,
@@ -217,7 +228,9 @@ def _copy(
     return item
 
 
-def _fill(connection: psycopg.Connection[Any], source: Source, table: str, send: Send) -> int:
+def _fill(
+    connection: psycopg.Connection[Any], source: Source, table: str, send: Send, path: str
+) -> int:
     """Copy the rows; return how many there are."""
     wanted = ", ".join(column.kept_as for column in source.columns)
     made = "CREATE TABLE {table} AS SELECT {wanted} FROM {rows}"
@@ -230,11 +243,13 @@ def _fill(connection: psycopg.Connection[Any], source: Source, table: str, send:
             return send(put(made, table=table, wanted=wanted, rows=whole))
     chosen = f"(\n{source.query}\n) AS kept"
     if not any(column.as_text for column in source.columns):
-        return send(put(made, table=table, wanted=wanted, rows=chosen))
+        with for_now(connection, {"search_path": path}):
+            return send(put(made, table=table, wanted=wanted, rows=chosen))
     # How a value is written as text depends on settings that must be ours, and which rows are
     # chosen on those of the script: one after the other.
     names, first = ", ".join(column.name for column in source.columns), f"{table}_as_it_is"
-    send(put(made, table=first, wanted=names, rows=chosen))
+    with for_now(connection, {"search_path": path}):
+        send(put(made, table=first, wanted=names, rows=chosen))
     with for_now(connection, CANONICAL):
         rows = send(put(made, table=table, wanted=wanted, rows=first))
         send(f"DROP TABLE {first}")

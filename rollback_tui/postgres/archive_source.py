@@ -23,6 +23,9 @@ from rollback_tui.postgres.aside import aside, canonical_from_here
 from rollback_tui.postgres.dependents import collateral
 
 _SECONDS = 30.0
+_AS_OURSELVES = b"SET LOCAL session_authorization TO DEFAULT; SET LOCAL role TO DEFAULT"
+"""A script may have taken another role, in which its names mean what they mean; the copy is made as
+the role that the run has."""
 
 
 def sources(connection: psycopg.Connection[Any], statement: Statement) -> tuple[Source, ...]:
@@ -52,6 +55,7 @@ def sources(connection: psycopg.Connection[Any], statement: Statement) -> tuple[
         tables, columns = _found(cursor, named)
         counters = [oid for oid in (_oid(cursor, name) for name in whole) if oid is not None]
         canonical_from_here(cursor)
+        cursor.execute(_AS_OURSELVES)
         look = Look(cursor, emptied=tables)
         found = [s for oid in tables for s in look.whole(oid)]
         # What goes in one statement cannot tell the rows of its own table apart any more.
@@ -102,7 +106,8 @@ def _touched(connection: psycopg.Connection[Any], statement: Statement) -> tuple
     effect, touched = statement.effect, statement.touched
     chosen = {doomed.relation for doomed in effect.doomed}
     if touched is None or len(chosen) != 1 or effect.retyped:
-        raise CannotKeep("which rows it changes cannot be asked for beforehand")
+        why = next((f": {loss.why}" for loss in statement.loss if loss.why), "")
+        raise CannotKeep(f"which rows it changes cannot be asked for beforehand{why}")
     verb = effect.kind.split(" ", 1)[0].upper()
     kind: Kind = "changed rows"
     if verb == "DELETE":
@@ -115,6 +120,7 @@ def _touched(connection: psycopg.Connection[Any], statement: Statement) -> tuple
             return ()
         _steady(cursor, touched)
         canonical_from_here(cursor)
+        cursor.execute(_AS_OURSELVES)
         return tuple(Look(cursor).chosen(oid, kind, touched.rows, ()))
 
 

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from rollback_tui.core.model import Effect, Statement, Touched
+from rollback_tui.core.script.effects import effect
+from rollback_tui.parser import Parser
 from rollback_tui.postgres import archive
 from rollback_tui.postgres.archive_source import sources
 
 Connection = psycopg.Connection[tuple[object, ...]]
 Judge = Callable[[str], Effect]
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Judge]:
+    """Statement → its effect, by its text alone."""
+    with Parser() as parser:
+
+        def judged(text: str) -> Effect:
+            (tree,) = parser.trees([text], seconds=30)
+            assert tree is not None, text
+            return effect(tree)
+
+        yield judged
 
 
 def statements(

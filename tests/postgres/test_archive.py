@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-import psycopg
 import pytest
 
-from rollback_tui.core.model import Effect, Touched
-from rollback_tui.core.script.effects import effect
-from rollback_tui.parser import Parser
-from rollback_tui.postgres import archive, catalog, counts
+from rollback_tui.postgres import archive, catalog
 from rollback_tui.postgres.archive_restore import restore
-from tests.conftest import Database, create_database, drop_database
-from tests.postgres.archiving import Connection, roll_back, rows, statements
-
-Judge = Callable[[str], Effect]
+from tests.conftest import Database
+from tests.postgres.archiving import Connection, Judge, roll_back, rows, statements
+from tests.postgres.archiving import judge as judge
 
 BASE = """
 CREATE SCHEMA s;
@@ -79,18 +72,6 @@ DOWN = (
     "DROP TYPE pair, mood",
     "DROP DOMAIN code",
 )
-
-
-@pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    with Parser() as parser:
-
-        def judged(text: str) -> Effect:
-            (tree,) = parser.trees([text], seconds=30)
-            assert tree is not None, text
-            return effect(tree)
-
-        yield judged
 
 
 @pytest.fixture
