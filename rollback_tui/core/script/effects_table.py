@@ -45,7 +45,6 @@ _SIMPLE: dict[str, _Row] = {
     "AT_ResetOptions": ("RESET COLUMN OPTIONS", _SUX, False, False, ()),
     "AT_SetStorage": ("SET STORAGE", _AX, False, False, ()),
     "AT_SetCompression": ("SET COMPRESSION", _AX, False, False, ()),
-    "AT_AlterConstraint": ("ALTER CONSTRAINT", _AX, False, False, ()),
     "AT_ChangeOwner": ("OWNER TO", _AX, False, False, ("changes_privileges",)),
     "AT_ClusterOn": ("CLUSTER ON", _SUX, False, False, ()),
     "AT_DropCluster": ("SET WITHOUT CLUSTER", _SUX, False, False, ()),
@@ -130,10 +129,13 @@ def _command(table: str, what: str, command: Node) -> Effect:
     if row is None:
         return opaque(subtype.removeprefix("AT_"))
     words, mode, rewrites, loses, hazards = row
+    # What is rewritten is read for it, and SET NOT NULL reads unless a CHECK proves it.
+    scans = None if "full_scan_under_lock" in hazards else rewrites
     return forecast(
         words,
         locks=[(table, mode)],
         rewrites=rewrites,
+        scans=scans,
         loses_data=loses,
         if_exists=flag(command, "missing_ok"),
         hazards=hazards,
@@ -200,10 +202,12 @@ def _add_column(table: str, command: Node) -> Effect:
         "CONSTR_GENERATED",
     }:
         hazards.append("may_fail_on_data")
+    fills = _fills(column, constraints)
     return forecast(
         "ADD COLUMN",
         locks=locks,
-        rewrites=_fills(column, constraints),
+        rewrites=fills,
+        scans=fills,
         hazards=hazards,
     )
 
@@ -245,6 +249,7 @@ def _alter_type(table: str, command: Node) -> Effect:
         "ALTER COLUMN TYPE",
         locks=[(table, _AX)],
         rewrites=None,
+        scans=None,
         loses_data=None,
         retyped=[(table, quote(text(command, "name")))],
         hazards=["narrows_values", "may_fail_on_data"],
@@ -271,7 +276,30 @@ def _add_constraint(table: str, command: Node) -> Effect:
 
 
 def _validate(table: str, _: Node) -> Effect:
-    return forecast("VALIDATE CONSTRAINT", locks=[(table, _SUX)], hazards=["may_fail_on_data"])
+    # One that is valid already is not looked at again.
+    return forecast(
+        "VALIDATE CONSTRAINT",
+        locks=[(table, _SUX)],
+        scans=None,
+        hazards=["may_fail_on_data", "full_scan_under_lock"],
+    )
+
+
+def _alter_constraint(table: str, command: Node) -> Effect:
+    definition = child(command, "def")
+    change = child(definition, "atalter_constraint") or child(definition, "constraint")
+    enforces = flag(change, "alter_enforceability")
+    off = enforces and not flag(change, "is_enforced")
+    # ENFORCED (PostgreSQL 18) reads the rows again; NOT ENFORCED lets any row in.
+    return forecast(
+        "ALTER CONSTRAINT",
+        locks=[(table, _AX)],
+        hazards=_PROTECTION
+        if off
+        else ("full_scan_under_lock", "may_fail_on_data")
+        if enforces
+        else (),
+    )
 
 
 def _options(table: str, command: Node) -> Effect:
@@ -288,6 +316,7 @@ def _attach(table: str, command: Node) -> Effect:
         "ATTACH PARTITION",
         [part],
         locks=[(table, _SUX), (part, _AX)],
+        scans=None,
         hazards=["full_scan_under_lock", "may_fail_on_data"],
     )
 
@@ -333,6 +362,7 @@ _SPECIAL: dict[str, Callable[[str, Node], Effect]] = {
     "AT_AddColumn": _add_column,
     "AT_AlterColumnType": _alter_type,
     "AT_AddConstraint": _add_constraint,
+    "AT_AlterConstraint": _alter_constraint,
     "AT_ValidateConstraint": _validate,
     "AT_SetRelOptions": _options,
     "AT_ResetRelOptions": _options,

@@ -71,7 +71,7 @@ def forecast(
         objects=unique(name for name in objects if name),
         locks=tuple(Lock(relation=name, mode=mode) for name, mode in taken),
         rewrites=rewrites,
-        scans=True if "full_scan_under_lock" in found else scans,
+        scans=True if scans is False and "full_scan_under_lock" in found else scans,
         loses_data=loses_data,
         transactional=transactional,
         doomed=tuple(doomed),

@@ -107,6 +107,7 @@ def _restrict(
             work.locks.take_each(referred, SRX)
             if given and not flag(constraint, "skip_validation"):
                 work.compare(leaves(tables), referred)
+                work.check(tables)
         elif kind == "CONSTR_CHECK":
             work.check(tables)
         elif kind in ("CONSTR_UNIQUE", "CONSTR_PRIMARY"):

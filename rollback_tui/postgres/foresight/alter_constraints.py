@@ -73,6 +73,7 @@ def _add_foreign_key(work: Work, constraint: Node) -> None:
     work.locks.take_each(referred, SRX)
     if not flag(constraint, "skip_validation"):
         work.compare(leaves(referring), referred)
+        work.check(referring)
 
 
 def _add_key(work: Work, constraint: Node, kind: str) -> None:
@@ -178,6 +179,7 @@ def alter_constraint(work: Work, command: Node) -> None:
             work.locks.take(referred, AX)
             if flag(change, "is_enforced"):
                 work.compare(leaves([referring]), [referred])
+                work.check([referring])
     if constraint.type == "n":
         work.reach()
 
@@ -216,6 +218,7 @@ def validate(work: Work, command: Node) -> None:
         work.locks.take(referred, RS)
         if not key.validated and referring.kind != "p":
             work.compare([referring], work.partitions(referred))
+            work.check([referring])
 
 
 # --- triggers, rules, row security, replica identity --------------------------------------------

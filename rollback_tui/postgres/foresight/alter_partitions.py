@@ -62,6 +62,7 @@ def _attach_keys(work: Work, part: Relation, whole: tuple[Relation, ...]) -> Non
         work.locks.take_each(tables, SRX)
         if not any(k.parent == key.parent and k.validated for k in own):
             work.compare(leaves(whole), tables)
+            work.check(whole)
     for key in work.catalog.foreign_keys_to(work.table.oid):
         work.locks.take(work.catalog.by_oid(key.table), SRX)
 

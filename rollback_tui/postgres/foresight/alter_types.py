@@ -32,13 +32,13 @@ def alter_type(work: Work, command: Node) -> None:
     column = work.known_column(name)
     new = work.types.of(child(definition, "type_name"))
     old = Typed(column.type, column.modifier)
-    rewrites = _rewrites(work, name, old, new, child(definition, "raw_default"))
+    using = child(definition, "raw_default")
+    rewrites = _rewrites(work, name, old, new, using)
     collation = _collation(work, definition, column, new)
     work.done()
     tables = work.reach()
     work.trail.change((t.oid for t in tables), [name])
-    changes = old != new or bool(child(definition, "raw_default"))
-    if changes:
+    if old != new or using:
         work.retyped.append((work.table.name, quote(name)))
     if column.identity:
         # The identity column's sequence becomes one of the same type.
@@ -47,10 +47,7 @@ def alter_type(work: Work, command: Node) -> None:
         rewrites = False
     if rewrites:
         work.rewrite(tables)
-        plain = casts(child(definition, "raw_default"), name) == [] or not child(
-            definition, "raw_default"
-        )
-        if not (plain and work.types.widens(old, new)):
+        if not (_plain(work, name, using, new) and work.types.widens(old, new)):
             work.lose(None)
             work.hazards |= {"narrows_values", "may_fail_on_data"}
     same = collation == column.collation and _same_operators(work, old, new)
@@ -62,6 +59,12 @@ def _rewrites(work: Work, name: str, old: Typed, new: Typed, using: Node) -> boo
     if steps is None:
         return True
     return work.types.rewritten(old, [*(work.types.of(step) for step in steps), new])
+
+
+def _plain(work: Work, name: str, using: Node, new: Typed) -> bool:
+    """Whether USING says nothing more than the cast that would be taken without it."""
+    steps = casts(using, name) if using else []
+    return steps is not None and all(work.types.of(step) == new for step in steps)
 
 
 def _collation(work: Work, definition: Node, column: Column, new: Typed) -> int:
@@ -113,7 +116,7 @@ def _constraint(work: Work, table: Relation, oid: int, *, rewritten: bool, same:
         if index is not None:
             _index(work, table, index, rewritten=rewritten, same=same)
     elif found is not None and found.type == "c" and found.validated:
-        work.check([table])
+        work.scan([table])
     for key in (
         *work.catalog.foreign_keys_from(table.oid),
         *work.catalog.foreign_keys_to(table.oid),

@@ -121,9 +121,11 @@ class Work:
             self.scanned = True
 
     def check(self, tables: Iterable[Relation]) -> None:
-        """Every row is read and one of them may break the rule."""
-        self.hazards.add("may_fail_on_data")
-        self.scan(tables)
+        """Every row is read, and one of them may break the rule."""
+        read = leaves(tables)
+        if read:
+            self.hazards.add("may_fail_on_data")
+            self.scan(read)
 
     def rewrite(self, tables: Iterable[Relation]) -> None:
         """``tables`` get new files, and all their indexes with them."""
@@ -144,7 +146,6 @@ class Work:
         Planning it opens every index of both (``RI_Initial_Check`` in ``ri_triggers.c``);
         partitioned indexes only since PostgreSQL 16.
         """
-        self.hazards.add("may_fail_on_data")
         for table in (*referring, *referred):
             self.trail.ask_whole(table.oid)
             if table.kind == "p" and self.version < 16:

@@ -52,7 +52,7 @@ class Typed(NamedTuple):
 
 
 # pg_type's and pg_proc's own numbers; they are part of the server's interface.
-_VARCHAR, _TEXT, _NUMERIC, _VARBIT, _INTERVAL = 1043, 25, 1700, 1562, 1186
+_VARCHAR, _BPCHAR, _TEXT, _NUMERIC, _VARBIT, _INTERVAL = 1043, 1042, 25, 1700, 1562, 1186
 _TIMES = frozenset({1083, 1266, 1114, 1184})
 """time, timetz, timestamp, timestamptz."""
 _SHIFTS = frozenset({2027, 2028})
@@ -238,7 +238,7 @@ class Types:
     def widens(self, old: Typed, new: Typed) -> bool:
         """Whether every value of ``old`` is still itself in ``new`` though it is stored anew."""
         if new.modifier >= 0:
-            return False
+            return old.oid == new.oid and _holds(new.oid, old.modifier, new.modifier)
         target = self.get(new.oid)
         if target.base:
             return False
@@ -358,6 +358,19 @@ def _keeps(oid: int, old: int, new: int) -> bool:
             smallest > 0 or precision >= 6 or precision >= former
         )
     return False
+
+
+def _holds(oid: int, old: int, new: int) -> bool:
+    """Whether a length coercion may store a value anew, and yet as the same value."""
+    if oid == _BPCHAR:
+        return 0 <= old <= new
+    if oid != _NUMERIC or old < 4:
+        return False
+    before, after = old - 4, new - 4
+    scales = (before & 0x7FF, after & 0x7FF)
+    # A scale above 1,023 is a negative one, in 11 bits (PostgreSQL 15).
+    digits = (before >> 16) - scales[0], (after >> 16) - scales[1]
+    return max(scales) < 1024 and scales[0] <= scales[1] and digits[0] <= digits[1]
 
 
 def _least_field(modifier: int) -> int:
