@@ -503,6 +503,9 @@ def test_no_event_is_without_words() -> None:
         ev.Answered(name="gate", choice="b", by="deadline"),
         ev.RecoveryStep(name="swap", ok=True, seconds=1.0, summary=""),
         ev.Alarm(summary="a", remedy="b"),
+        ev.RowsKept(
+            statement=1, schema="s", table="s.t", relation="r", column=None, rows=1, seconds=0.1
+        ),
     )
     assert seen | {type(e) for e in rest} == set(_every_event())
     for record in records(*rest):
