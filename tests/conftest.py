@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from tests.faults.table import pytest_terminal_summary as pytest_terminal_summary
 
 SETTINGS = {"max_prepared_transactions": "10"}

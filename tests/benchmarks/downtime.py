@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psycopg
 
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 
 STATEMENTS = 50
 NAME = "bench"

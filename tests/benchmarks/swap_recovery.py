@@ -35,7 +35,7 @@ import psycopg
 from rollback_tui.checkpoint import clone, restore, swap
 from rollback_tui.checkpoint.make import make
 from rollback_tui.config import CheckpointSettings
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres.connect import Connection, connect, target
 
 JOBS = 2

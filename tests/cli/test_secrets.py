@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from tests.cli.conftest import Project, events, only
 from tests.conftest import Database, create_database, drop_database
 from tests.demo.processes import end_all_in, soon, working_in

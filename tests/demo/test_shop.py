@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from rollback_tui.demo import shop
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from tests.conftest import Database
 
 

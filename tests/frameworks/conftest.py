@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from tests.conftest import Database, create_database, drop_database
 
 DBMATE = "dbmate@2"

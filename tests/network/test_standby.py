@@ -16,7 +16,7 @@ import pytest
 
 from rollback_tui.core.errors import ConnectionFailed
 from rollback_tui.core.model import Target
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres.connect import connect, target
 from rollback_tui.postgres.peers import FailedOver, same_server
 from tests.cli.conftest import Project, events, only
@@ -80,7 +80,7 @@ def pair() -> Iterator[Pair]:
 def _given_away(data: Path) -> Path:
     """The server runs as another user where the tests run as root; it starts in a directory that
     is its own."""
-    from rollback_tui.demo.server import _give, _server_user
+    from rollback_tui.embedded.server import _give, _server_user
 
     for path in (data, *data.rglob("*")):
         _give(path, _server_user())

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from tests.cli.conftest import Project, events, only
 from tests.conftest import SETTINGS, create_database
 

@@ -11,7 +11,7 @@ import pytest
 
 from rollback_tui.core.model import Effect, Statement
 from rollback_tui.core.schema import SchemaSnapshot, condensed, diff, moved_columns
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import connect
 from tests.conftest import Database, create_database, drop_database

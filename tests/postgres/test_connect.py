@@ -20,7 +20,7 @@ import pytest
 from psycopg import conninfo
 
 from rollback_tui.core.errors import ConnectionFailed
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres import connect as connect_module
 from rollback_tui.postgres.connect import (
     connect,

@@ -10,7 +10,7 @@ import pytest
 
 from rollback_tui.config import Door
 from rollback_tui.core.errors import ConnectionFailed
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres import door
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.privileges import privileges

@@ -10,7 +10,7 @@ import pytest
 
 from rollback_tui.core.script.read import read_script
 from rollback_tui.core.script.source import Source
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.parser import Parser
 from rollback_tui.postgres import catalog, counts
 from tests.conftest import Database, create_database, drop_database

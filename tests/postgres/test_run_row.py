@@ -11,7 +11,7 @@ import pytest
 from psycopg import pq, sql
 
 from rollback_tui.checkpoint import snapshot
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres import catalog, counts, run_row
 from rollback_tui.postgres.connect import connect
 from tests.conftest import Database, create_database, drop_database

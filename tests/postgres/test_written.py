@@ -9,7 +9,7 @@ import pytest
 
 from rollback_tui.core.model import Effect, Migration, Plan, Script, Statement
 from rollback_tui.core.outlook import Written
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres.written import written_since
 from tests.conftest import Database
 

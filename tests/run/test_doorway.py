@@ -17,7 +17,7 @@ from psycopg import sql
 from rollback_tui.config import Caches, Door, Hook, Settings
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RunRefused
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres import rename
 from rollback_tui.postgres.connect import Connection, with_database
 from rollback_tui.run import journal

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from rollback_tui.core.model import Effect
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from tests.conftest import Database, create_database, drop_database
 
 SCHEMA = """
