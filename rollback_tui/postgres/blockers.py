@@ -58,7 +58,9 @@ def in_the_way(connection: Connection, statements: Sequence[Statement]) -> tuple
     needed, parameters = _question(statements)
     if not needed:
         return ()
-    row = connection.execute(query("in_the_way").encode(), parameters).fetchone()
+    # Prepared it would stay in a session that a pooler gives to others.
+    text = query("in_the_way").encode()
+    row = connection.execute(text, parameters, prepare=False).fetchone()
     if row is None:  # pragma: no cover - a SELECT without FROM has always one row
         return ()
     answer = [json.loads(part) if isinstance(part, str | bytes) else part for part in row]

@@ -300,6 +300,14 @@ def test_who_may_not_see_a_session_still_sees_that_it_is_in_the_way(
     assert "LOCK" not in one.query
 
 
+def test_asked_each_second_it_leaves_nothing_in_the_session(ours: Connection) -> None:
+    """It may be a pooler's, and somebody else's next."""
+    for _ in range(8):
+        in_the_way(ours, DROP)
+    assert ours.execute("SELECT name FROM pg_prepared_statements").fetchall() == []
+    assert ours.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+
 def test_ten_thousand_statements_are_one_small_question(
     database: Database, ours: Connection
 ) -> None:
