@@ -97,6 +97,10 @@ def harmless(kind: str, node: Node) -> Effect | None:
     return forecast(words, [*lists, *ranges])
 
 
+PLAIN = frozenset(_HARMLESS)
+"""Kinds of statements whose text tells everything: they change nothing stored, lock no relation."""
+
+
 def title(kind: str) -> str:
     """Return words for a node's kind: ``alter_op_family_stmt`` → ``ALTER OP FAMILY``."""
     return kind.removesuffix("_stmt").replace("_", " ").upper()
@@ -164,9 +168,14 @@ def _alter_domain(node: Node) -> Effect:
     hazards = ["full_scan_under_lock", "may_fail_on_data", "blocks_writes"] if checked else []
     if subtype in ("X", "N"):
         hazards = ["drops_protection"]
+    constraint = f"{name}.{quote(text(node, 'name'))}"
     # Its users are locked against writes while they are checked, and only the catalog knows them.
     return forecast(
-        f"ALTER DOMAIN … {words}".rstrip(), [name], hazards=hazards, locks_known=not checked
+        f"ALTER DOMAIN … {words}".rstrip(),
+        [name],
+        drops=[("constraint", constraint)] if subtype == "X" else [],
+        hazards=hazards,
+        locks_known=not checked,
     )
 
 
@@ -283,12 +292,15 @@ def _lock(node: Node) -> Effect:
 def _set(node: Node) -> Effect:
     kind = text(node, "kind")
     words = "RESET" if "RESET" in kind else "SET"
-    return forecast(words, [text(node, "name") or "ALL"], hazards=["changes_session"])
+    name = text(node, "name") or "ALL"
+    return forecast(words, [name], session=[name], hazards=["changes_session"])
 
 
 def _discard(node: Node) -> Effect:
     everything = text(node, "target") == "DISCARD_ALL"
-    return forecast("DISCARD", transactional=not everything, hazards=["changes_session"])
+    return forecast(
+        "DISCARD", session=["ALL"], transactional=not everything, hazards=["changes_session"]
+    )
 
 
 def _transaction(node: Node) -> Effect:

@@ -78,7 +78,9 @@ def functions(node: Node) -> list[Effect]:
         if built_in and name in _SEQUENCE:
             found.append(forecast(name, hazards=["not_rolled_back"]))
         elif built_in and name == "set_config":
-            found.append(forecast(name, hazards=["changes_session"]))
+            given = [child(child(i, "a_const"), "sval") for i in children(fields, "args")[:1]]
+            setting = text(given[0], "sval") if given else ""
+            found.append(forecast(name, session=[setting or "ALL"], hazards=["changes_session"]))
         else:
             found.append(opaque(name))
     return [_nameless(effect) for effect in found]
@@ -89,8 +91,10 @@ def _nameless(effect: Effect) -> Effect:
     return Effect(
         kind=effect.kind,
         rewrites=False,
+        scans=effect.scans,
         loses_data=effect.loses_data,
         transactional=True,
+        session=effect.session,
         hazards=effect.hazards,
         basis=effect.basis,
     )

@@ -38,6 +38,12 @@ def objects(cursor: Cursor, statements: Sequence[Statement]) -> dict[Named, Addr
         for item in s.effect.drops
         if item[0] not in RELATIONS and item[0] not in _ON_TABLES
     }
+    wanted |= {
+        ("type", name): None
+        for s in statements
+        if s.effect.kind.startswith("ALTER DOMAIN")
+        for name in s.effect.objects
+    }
     together = [item for item in wanted if _class(item) in _TOGETHER]
     found: dict[Named, Address | None] = {}
     try:

@@ -73,7 +73,7 @@ def nothing(effect: Effect) -> Effect:
         rewrites=False,
         scans=False,
         loses_data=False,
-        transactional=effect.transactional,
+        transactional=effect.transactional is not False,
         cascade=effect.cascade,
         if_exists=effect.if_exists,
         no_op=True,

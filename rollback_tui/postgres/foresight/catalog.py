@@ -184,6 +184,12 @@ class Catalog:
                 return found
         return None
 
+    def there(self, schema: str, plain: str) -> bool:
+        """Whether a relation of this name (not quoted) is in a schema."""
+        if plain in self._changed:
+            raise Unsure(plain)
+        return self._alive(self._named.get((schema, plain))) is not None
+
     def known(self, name: str) -> Relation:
         """Return the relation of a name. Raises Unsure when there is none."""
         found = self.relation(name)
@@ -470,3 +476,13 @@ class Catalog:
         for table, column in self._rows("foresight_partition_keys"):
             found[table].append(column)
         return found
+
+    @cached_property
+    def schemas(self) -> frozenset[str]:
+        """Names of all schemas."""
+        return frozenset(row[0] for row in self.cursor.execute("SELECT nspname FROM pg_namespace"))
+
+    @cached_property
+    def extensions(self) -> frozenset[str]:
+        """Names of the extensions of this database."""
+        return frozenset(row[0] for row in self.cursor.execute("SELECT extname FROM pg_extension"))

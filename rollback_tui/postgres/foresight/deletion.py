@@ -83,6 +83,11 @@ class Dependencies:
             stopped=bool(noted) and not cascade,
         )
 
+    def identity(self, address: Address) -> Object:
+        """Return (object class, qualified name) of an object. Raises psycopg.Error."""
+        self._read_identities([address])
+        return as_named(*(self._identities[address] or ("", "")))
+
     def is_gone(self, address: Address) -> bool:
         """Whether an earlier statement dropped it."""
         return address in self._gone
