@@ -291,11 +291,6 @@ def set_expression(work: Work, command: Node) -> None:
     tables = work.reach()
     if column.generated != "v":
         work.rewrite(tables)
-        return
-    for table in tables:
-        checks = [c for c in work.catalog.constraints(table.oid).values() if c.type == "c"]
-        if any(column.number in c.columns for c in checks):
-            work.check([table])
 
 
 def drop_expression(work: Work, command: Node) -> None:
