@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 
 from rollback_tui.core.demand import Demand, Name, Reading
-from rollback_tui.core.model import Loss, Violation
+from rollback_tui.core.model import Loss, Statement, Violation
 from rollback_tui.core.script.tree import quote
 from rollback_tui.core.text import shorten
 from rollback_tui.postgres import violations
@@ -51,6 +51,18 @@ class Unchecked:
     def validated(self, demand: Demand) -> Demand | None:
         """Return the rule that VALIDATE CONSTRAINT means, when the plan itself adds it."""
         return self._demands.get((demand.relation[-1], demand.constraint))
+
+
+def unread(statement: Statement) -> Iterator[Found]:
+    """Say of a statement that may fail on stored rows that nobody could read which."""
+    if "may_fail_on_data" in statement.effect.hazards:
+        yield Violation(
+            rule="check",
+            relation=next(iter(statement.effect.objects), statement.effect.kind),
+            name="",
+            count=None,
+            why="the statement could not be read for it",
+        )
 
 
 def broken(inquiry: Inquiry, index: int, demand: Demand, unchecked: Unchecked) -> Iterator[Found]:

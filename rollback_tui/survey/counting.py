@@ -22,7 +22,7 @@ from rollback_tui.parser import Parser
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.relations import Relation, relations
 from rollback_tui.survey import losing
-from rollback_tui.survey.breaking import Unchecked, broken
+from rollback_tui.survey.breaking import Unchecked, broken, unread
 from rollback_tui.survey.earlier import Earlier
 from rollback_tui.survey.inquiry import Inquiry, written
 
@@ -44,28 +44,32 @@ class _Task(NamedTuple):
     run: _Counting
 
 
-def counted(connection: Connection, plan: Plan, seconds: float = SECONDS) -> Plan:
+def counted(
+    connection: Connection, plan: Plan, parser: Parser | None = None, *, seconds: float = SECONDS
+) -> Plan:
     """Return the plan with ``loss``, ``violations`` and ``touched`` of its statements filled.
 
-    Takes ``seconds`` at most, and a moment for the catalog. A table that somebody has locked is
-    waited for one second, once. What could not be counted is None and says why. Raises
-    psycopg.Error only when the connection is of no use.
+    ``parser`` is one that runs already. Takes ``seconds`` at most, and a moment for the catalog. A
+    table that somebody has locked is waited for one second, once. What could not be counted is None
+    and says why. Raises psycopg.Error only when the connection is of no use.
     """
+    if parser is None:
+        with Parser() as started:
+            return counted(connection, plan, started, seconds=seconds)
     deadline = time.monotonic() + seconds
     wanted = [statement for statement in plan.statements if not statement.effect.no_op]
-    with Parser() as parser:
-        readings = _read(parser, wanted)
-        if not any(_counts(statement, readings) for statement in wanted):
-            return plan
-        with connection.transaction(force_rollback=True):
-            # Local to a transaction: behind a pooler a setting of the session would become
-            # somebody else's.
-            connection.execute("SET LOCAL transaction_read_only = on")
-            connection.execute("SET LOCAL lock_timeout = '1s'")
-            known = relations(connection, _names(wanted, readings))
-            earlier = Earlier(wanted, readings, known)
-            inquiry = Inquiry(connection, parser.readings, known, earlier, deadline)
-            found = _run(_tasks(inquiry, wanted, readings, known))
+    readings = _read(parser, wanted)
+    if not any(_counts(statement, readings) for statement in wanted):
+        return plan
+    with connection.transaction(force_rollback=True):
+        # Local to a transaction: behind a pooler a setting of the session would become
+        # somebody else's.
+        connection.execute("SET LOCAL transaction_read_only = on")
+        connection.execute("SET LOCAL lock_timeout = '1s'")
+        known = relations(connection, _names(wanted, readings))
+        earlier = Earlier(wanted, readings, known)
+        inquiry = Inquiry(connection, parser.readings, known, earlier, deadline)
+        found = _run(_tasks(inquiry, wanted, readings, known))
     return plan.with_statements(lambda statement: _filled(statement, found[statement.index]))
 
 
@@ -81,7 +85,8 @@ def _read(parser: Parser, statements: Sequence[Statement]) -> dict[int, Reading]
 def _counts(statement: Statement, readings: dict[int, Reading]) -> bool:
     reading = readings.get(statement.index)
     demands = reading.demands if reading else ()
-    return bool(statement.effect.doomed or statement.effect.cascade or demands)
+    fails = "may_fail_on_data" in statement.effect.hazards
+    return bool(statement.effect.doomed or statement.effect.cascade or demands or fails)
 
 
 def _names(statements: Iterable[Statement], readings: dict[int, Reading]) -> list[str]:
@@ -124,7 +129,9 @@ def _tasks(
         rows = [doomed.relation for doomed in statement.effect.doomed if doomed.kind == "rows"]
         if rows:
             add(statement, rows, partial(losing.touched, inquiry, statement, reading))
-        if reading is not None:
+        if reading is None:
+            add(statement, (), partial(unread, statement))
+        else:
             unchecked.note(reading)
             for demand in reading.demands:
                 names = [written(name) for name in (demand.relation, demand.other) if name]
