@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 
 from tests.cli.conftest import UP_2, Project, events, only
+from tests.run.stepwise import OPEN, YES, stepwise
 
 KEEP = ("--keep", "all")
 ARCHIVES = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'rollback_archive_%'"
@@ -83,23 +84,13 @@ def test_what_cannot_be_kept_is_refused_before_anything_is_done(project: Project
     refused = project.command(*project.run_arguments, *KEEP)
     assert refused.returncode == 1
     assert "statement 1 cannot be kept" in refused.stderr and "--keep 2" in refused.stderr
-    for wrong in ("3", "0", "x"):
-        usage = project.command(*project.run_arguments, "--keep", wrong)
-        assert usage.returncode == 2 and "no destructive statement" in usage.stderr
+    usage = project.command(*project.run_arguments, "--keep", "3")
+    assert usage.returncode == 2 and "no destructive statement" in usage.stderr
     assert not (project.directory / "rollback_runs").exists()
 
     done = project.command(*project.run_arguments, "--keep", "2")
     assert done.returncode == 0, done.stderr
     assert [k["statement"] for k in only(events(done.stdout), "rows_kept")] == [2]
-
-
-def test_after_a_rollback_nothing_of_it_is_left(project: Project) -> None:
-    project.two_migrations("DROP TABLE tokens;\nALTER TABLE users DROP COLUMN no_such;")
-    done = project.command(*project.run_arguments, "--keep", "1")
-    found = events(done.stdout)
-    assert found[-1]["outcome"] == "unchanged", done.stderr
-    assert only(found, "rows_kept") and project.query(ARCHIVES) == []
-    assert "## Kept" not in Path(found[-1]["report"]).read_text()
 
 
 SLOW = """
@@ -138,3 +129,65 @@ def test_killed_in_the_middle_of_a_copy_nothing_is_left_and_nothing_is_lost(
     assert project.query(ARCHIVES) == []
     assert project.query(CONTENT) == before
     assert project.connection_limit() == -1
+
+
+STEPS = """
+DROP INDEX CONCURRENTLY users_email;
+UPDATE users SET note = upper(note) || id WHERE id <= 10;
+DELETE FROM users USING gone WHERE users.id = gone.id;
+SELECT 1 / (SELECT count(*)::int FROM gate);
+ALTER TABLE users DROP COLUMN note;
+"""
+
+
+def test_statement_by_statement_each_copy_is_committed_with_its_statement(
+    project: Project,
+) -> None:
+    stepwise(project, STEPS, OPEN)
+    with psycopg.connect(project.database.dsn) as connection:
+        connection.execute(
+            "CREATE TABLE gate (); CREATE TABLE gone (id int);"
+            "INSERT INTO gone VALUES (150), (150), (151), (999)"
+        )
+    users = "SELECT t::text FROM users t ORDER BY id"
+    before = project.query(users)
+
+    stopped = project.command(*project.run_arguments, YES, *KEEP)
+    assert stopped.returncode == 5, stopped.stderr
+    first = events(stopped.stdout)
+    assert [(k["statement"], k["rows"]) for k in only(first, "rows_kept")] == [(2, 10), (3, 2)]
+    assert "## Kept" in Path(first[-1]["report"]).read_text()
+    assert len(project.query(users)) == 198
+
+    with psycopg.connect(project.database.dsn) as connection:
+        connection.execute("ALTER TABLE gate ADD one int; INSERT INTO gate VALUES (1)")
+    run = first[0]["run"]
+    done = project.command(*project.run_arguments, YES, *KEEP, "--resume", run)
+    assert done.returncode == 0, done.stderr
+    second = events(done.stdout)
+    assert [(k["statement"], k["rows"]) for k in only(second, "rows_kept")] == [(5, 198)]
+
+    apply_again(project, "ALTER TABLE users ADD COLUMN note text DEFAULT 'x'")
+    for archive in (second[0]["run"], run):
+        restored = project.command(
+            "archive", "restore", archive, "--confirm", project.database.name,
+            "--overwrite", "--write-back",
+        )  # fmt: skip
+        assert restored.returncode == 0, restored.stderr
+    assert project.query(users) == before
+
+
+def test_a_script_that_drops_what_was_kept_is_rolled_back(project: Project) -> None:
+    """As DROP OWNED does: our copies are among all that its role owns."""
+    project.two_migrations("TRUNCATE tokens;\nDO $$ BEGIN EXECUTE drop_ours(); END $$;")
+    with psycopg.connect(project.database.dsn) as connection:
+        connection.execute(
+            "CREATE FUNCTION drop_ours() RETURNS text LANGUAGE sql AS $$ SELECT"
+            " 'DROP SCHEMA ' || nspname || ' CASCADE' FROM pg_namespace"
+            " WHERE nspname LIKE 'rollback_archive_%' $$"
+        )
+    done = project.command(*project.run_arguments, "--keep", "1")
+    found = events(done.stdout)
+    assert found[-1]["outcome"] == "unchanged", done.stderr
+    assert "dropped what was kept" in found[-1]["summary"]
+    assert project.query("SELECT count(*) FROM tokens") == [(17,)]
