@@ -82,9 +82,10 @@ def _attach_rows(
         work.unknown_scan = True
     proven = _proven(work, part, bound)
     if proven is False:
-        work.check(leaves(whole))
-    else:
+        work.check(whole)
+    elif proven is None:
         work.unknown_scan = True
+        work.hazards.add("may_fail_on_data")
     if default is not None:
         work.check(leaves((default, *work.catalog.descendants_of(default.oid))))
 
