@@ -8,6 +8,8 @@ disk has that room cannot be known from here.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,16 +34,26 @@ _EACH_SECONDS = 0.02
 """For making a table, however small."""
 
 
-def keepable(connection: psycopg.Connection[Any], plan: Plan) -> tuple[Keepable, ...]:
+def keepable(
+    connection: psycopg.Connection[Any], plan: Plan, seconds: float = math.inf
+) -> tuple[Keepable, ...]:
     """Return, for every statement that may lose data, what keeping it would cost.
 
+    What is not looked at within ``seconds``, or is locked by somebody (how long that is waited
+    for, the session's ``lock_timeout`` says), has no numbers and no obstacle: nobody knows.
     Raises psycopg.Error only when the server cannot be asked at all.
     """
+    deadline = time.monotonic() + seconds
     dangerous = [s for s in plan.statements if s.dangerous]
     if not dangerous:
         return ()
     everywhere = obstacle(connection)
-    return tuple(_keepable(connection, s, everywhere) for s in dangerous)
+    return tuple(
+        _keepable(connection, s, everywhere)
+        if time.monotonic() < deadline
+        else _unknown(s, everywhere, "no time was left to look")
+        for s in dangerous
+    )
 
 
 def obstacles(
@@ -74,19 +86,19 @@ def _keepable(
         found = sources(connection, statement)
     except CannotKeep as error:
         return _impossible(statement, error.summary)
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled):
+        return _unknown(statement, everywhere, "it is locked by another session, or took too long")
     except psycopg.Error as error:
         if connection.broken:
             raise
         why = printable(error.diag.message_primary or " ".join(str(error).split()))
         return _impossible(statement, f"it could not be looked up: {why}")
+    if not found and statement.effect.resolved:
+        return Keepable(statement=statement.index, what="nothing", rows=0, bytes=0, seconds=0.0)
     if not found:
-        return Keepable(
-            statement=statement.index,
-            what="nothing that is there now",
-            rows=None if _named(statement) else 0,
-            bytes=None if _named(statement) else 0,
-            seconds=None if _named(statement) else 0.0,
-        )
+        # What it names may be there only when its turn comes.
+        what = "nothing that is there now"
+        return Keepable(statement=statement.index, what=what, rows=None, bytes=None, seconds=None)
     counted = [_rows(statement, source) for source in found]
     sizes = [_bytes(source, rows) for source, rows in zip(found, counted, strict=True)]
     size = _sum(sizes)
@@ -105,12 +117,6 @@ def _impossible(statement: Statement, why: str) -> Keepable:
     return Keepable(
         statement=statement.index, what=what, rows=None, bytes=None, seconds=None, obstacle=why
     )
-
-
-def _named(statement: Statement) -> bool:
-    """Whether it names something that may be there only when the statement's turn comes."""
-    effect = statement.effect
-    return bool(effect.doomed or effect.retyped or effect.drops) and not effect.no_op
 
 
 def _rows(statement: Statement, source: Source) -> int | None:
