@@ -119,6 +119,18 @@ def _impossible(statement: Statement, why: str) -> Keepable:
     )
 
 
+def _unknown(statement: Statement, everywhere: str, why: str) -> Keepable:
+    what = ", ".join(statement.effect.objects) or statement.effect.kind
+    return Keepable(
+        statement=statement.index,
+        what=f"{what} ({why})",
+        rows=None,
+        bytes=None,
+        seconds=None,
+        obstacle=everywhere,
+    )
+
+
 def _rows(statement: Statement, source: Source) -> int | None:
     """What was counted for the plan, or what the last ANALYZE found."""
     column = None if source.kind in ("rows", "changed rows", "merged rows") else source.column
