@@ -17,7 +17,7 @@ from rollback_tui.checkpoint import clone as copying
 from rollback_tui.checkpoint import make as checkpoints
 from rollback_tui.checkpoint import proof, restore
 from rollback_tui.checkpoint.facts import checkpoint_directory, missing
-from rollback_tui.checkpoint.listing import list_checkpoints
+from rollback_tui.checkpoint.listing import ListedCheckpoint, list_checkpoints
 from rollback_tui.checkpoint.snapshot import Snapshot, held
 from rollback_tui.checkpoint.storage import now
 from rollback_tui.checkpoint.verify import verify
@@ -192,12 +192,14 @@ def with_checkpoint(order: Order, scratch: Beside | OwnServer) -> None:
     found = _newest(order, scratch)
     if found is not None:
         try:
-            _restore(order, scratch, found)
+            _restore(order, scratch, Path(found.path))
+            age = humanize.naturaldelta(found.age)
+            order.note(f"checkpoint {found.name} is {age} old: what was written since is not in it")
             return
         except CheckpointError as error:
             if order.stop.is_set():
                 raise Stopped from None
-            _must_be_bad(found, error)
+            _must_be_bad(Path(found.path), error)
             order.note(f"checkpoint {found.name} was not used: {error.summary}")
     _restore(order, scratch, _made(order, scratch))
 
@@ -211,7 +213,7 @@ def _must_be_bad(checkpoint: Path, error: CheckpointError) -> None:
     raise error
 
 
-def _newest(order: Order, scratch: Beside | OwnServer) -> Path | None:
+def _newest(order: Order, scratch: Beside | OwnServer) -> ListedCheckpoint | None:
     """Return the newest complete checkpoint of this very target at its present version."""
     directory = checkpoint_directory(order.settings.checkpoint, order.project)
     for one in list_checkpoints(directory):
@@ -220,7 +222,7 @@ def _newest(order: Order, scratch: Beside | OwnServer) -> Path | None:
             scratch.original.target.fingerprint,
             order.plan.current,
         ):
-            return Path(one.path)
+            return one
     return None
 
 

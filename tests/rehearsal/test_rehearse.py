@@ -114,6 +114,7 @@ def test_from_a_checkpoint_which_is_proven_by_it(shop: Project) -> None:
         connection.execute("UPDATE users SET verified_at = now() WHERE id <= 50")
     again = rehearsed(shop, "dump")
     assert again.proven == one.path
+    assert "written since is not in it" in again.notes[0]
     assert [line for line in again.differences if "10 had been counted" in line]
     assert [line for line in again.differences if "50 values" in line and "42" in line]
 
