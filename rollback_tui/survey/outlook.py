@@ -10,7 +10,7 @@ import psycopg
 
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.model import Plan
-from rollback_tui.core.outlook import Keepable, Outlook
+from rollback_tui.core.outlook import Outlook
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import dependents, mentions
 from rollback_tui.postgres.archive_cost import keepable
@@ -23,8 +23,8 @@ SECONDS = 10.0
 """All of it together; what is not known by then stays unknown."""
 _MENTIONS_SECONDS = 3.0
 _LEAST_SECONDS = 0.1
-_ESTIMATED = 500
-"""Statements whose archive is estimated: each takes a few questions of its own."""
+_KEEPING_SECONDS = 4.0
+"""Each statement takes a few questions of its own, and there may be thousands."""
 
 
 def outlook(connection: Connection, plan: Plan) -> Outlook:
@@ -42,7 +42,11 @@ def outlook(connection: Connection, plan: Plan) -> Outlook:
             unreadable.append(f"{name}: no time was left")
             return None
         try:
-            return question(max(_LEAST_SECONDS, left))
+            # A table that somebody has locked is not waited for: who that is, is asked elsewhere.
+            with connection.transaction(force_rollback=True):
+                connection.execute("SET LOCAL transaction_read_only = on")
+                connection.execute("SET LOCAL lock_timeout = '1s'")
+                return question(max(_LEAST_SECONDS, left))
         except (psycopg.Error, RollbackTuiError) as error:
             message = printable(" ".join(str(error).split()))
             if connection.broken:
@@ -57,7 +61,7 @@ def outlook(connection: Connection, plan: Plan) -> Outlook:
         "mentions",
         lambda left: mentions.mentions(connection, plan, min(left, _MENTIONS_SECONDS)),
     )
-    kept = asked("keeping", lambda _: _keepable(connection, plan))
+    kept = asked("keeping", lambda left: keepable(connection, plan, min(left, _KEEPING_SECONDS)))
     # Last: it reads tables from end to end, for as long as there is time.
     written = asked("rows written since", lambda left: written_since(connection, plan, left))
     return Outlook(
@@ -68,14 +72,3 @@ def outlook(connection: Connection, plan: Plan) -> Outlook:
         keepable=kept,
         unreadable=tuple(unreadable),
     )
-
-
-def _keepable(connection: Connection, plan: Plan) -> tuple[Keepable, ...]:
-    dangerous = sum(s.dangerous for s in plan.statements)
-    if dangerous > _ESTIMATED:
-        raise RollbackTuiError(
-            f"{dangerous:,} statements lose data; what keeping it costs is estimated for up to"
-            f" {_ESTIMATED}",
-            "Rehearse the plan, or roll back in smaller steps.",
-        )
-    return keepable(connection, plan)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 
 import psycopg
 
 from rollback_tui.cli.options import Common
 from rollback_tui.cli.session import Session
 from rollback_tui.config import load
+from rollback_tui.core.outlook import Outlook
 from rollback_tui.ui.operations import Choice
 from tests.cli.conftest import Project
 
@@ -78,3 +80,26 @@ def test_the_size_is_not_asked_each_second(project: Project) -> None:
     assert second.database_bytes == first.database_bytes
     assert len(before) == 1
     assert after == before
+
+
+def test_what_is_asked_once_does_not_hold_up_what_is_asked_each_second(project: Project) -> None:
+    """While one waits for a locked table, the other says who has it."""
+    project.two_migrations()
+    with contextlib.closing(_session(project)) as session:
+        plan = session.plan(Choice())
+        assert session.in_the_way(plan) == ()
+        holder = project.database.connect(autocommit=False, application_name="shop")
+        holder.execute("LOCK TABLE users")
+        found: list[Outlook] = []
+        asking = threading.Thread(target=lambda: found.append(session.outlook(plan)))
+        asking.start()
+        (one,) = session.in_the_way(plan)
+        assert (one.pid, one.statements) == (holder.info.backend_pid, (1, 2))
+        assert asking.is_alive()
+        asking.join(30)
+        holder.rollback()
+        assert session.in_the_way(plan) == ()
+    (outlook,) = found
+    assert outlook.dependents == ()
+    assert outlook.written is not None
+    assert {w.relation: w.rows is None for w in outlook.written}["public.users"]

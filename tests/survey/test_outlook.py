@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -79,11 +80,31 @@ def test_without_time_nothing_is_known(ours: Connection, monkeypatch: pytest.Mon
     assert len(found.unreadable) == 4
 
 
-def test_a_huge_plan_is_not_estimated_statement_by_statement(ours: Connection) -> None:
-    many = tuple(replace(COLUMN, index=i) for i in range(1, 502))
+def test_a_huge_plan_takes_no_longer(ours: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What keeping costs is asked statement by statement: of the rest nobody knows."""
+    monkeypatch.setattr(survey, "_KEEPING_SECONDS", 0.3)
+    many = tuple(replace(COLUMN, index=i) for i in range(1, 3001))
     found = outlook(ours, plan(migration(script=script(statements=many))))
-    assert found.keepable is None
-    assert found.unreadable[0].startswith("keeping: 501 statements lose data")
+    assert found.unreadable == ()
+    assert found.keepable is not None
+    assert len(found.keepable) == 3000
+    first, last = found.keepable[0], found.keepable[-1]
+    assert first.bytes is not None
+    assert (last.bytes, last.rows, last.obstacle) == (None, None, "")
+    assert "no time was left" in last.what
+
+
+def test_a_locked_table_is_not_waited_for(database: Database, ours: Connection) -> None:
+    holder = database.connect(autocommit=False)
+    holder.execute("LOCK TABLE users")
+    began = time.monotonic()
+    found = outlook(ours, PLAN)
+    assert time.monotonic() - began < survey.SECONDS
+    assert found.unreadable == ()
+    assert found.keepable is not None
+    assert (found.keepable[0].bytes, found.keepable[0].obstacle) == (None, "")
+    assert found.written is not None
+    assert [w.rows for w in found.written] == [None]
 
 
 def test_a_lost_connection_is_said_to_be_lost(database: Database, ours: Connection) -> None:
