@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 import psycopg
 from psycopg import pq
 
-from rollback_tui.core.facts import ParserAnswer
-from rollback_tui.core.model import Statement, Value
+from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.statement import send_statement
-from rollback_tui.postgres.watchdog import answer_within
 
 _NOTICE_LENGTH = 500
-
-_PARSE_SECONDS = 20.0
-"""For one statement; it waits a second at most for the locks that analysing needs."""
 
 
 class Answer(Value, frozen=True, kw_only=True):
@@ -98,47 +92,3 @@ def session_timeouts(connection: Connection, lock: float, statement: float) -> N
         " pg_catalog.set_config('statement_timeout', %s, false)",
         [str(max(1, round(seconds * 1000))) for seconds in (lock, statement)],
     )
-
-
-def syntax_errors(
-    connection: Connection, statements: Sequence[Statement]
-) -> tuple[ParserAnswer, ...]:
-    """Let the target's own parser read every statement; nothing is executed.
-
-    Only SQLSTATE 42601 and its kind mean bad syntax: that a table is missing now is normal,
-    because the statements before have not run.
-    """
-    bad: list[ParserAnswer] = []
-    row = connection.execute("SHOW lock_timeout").fetchone()
-    connection.execute("SET lock_timeout = 1000")
-    try:
-        for statement in statements:
-            # pgconn.prepare is libpq's PQprepare: parse and analyse, then forget.
-            with answer_within(connection, _PARSE_SECONDS):
-                result = connection.pgconn.prepare(b"", statement.sql.encode())
-            if connection.pgconn.status != pq.ConnStatus.OK:
-                raise psycopg.OperationalError("the connection was lost")
-            if result.status == pq.ExecStatus.COMMAND_OK:
-                continue
-            field = result.error_field
-            state = (field(pq.DiagnosticField.SQLSTATE) or b"").decode()
-            if state in ("42601", "22025", "42622", "22021"):
-                place = field(pq.DiagnosticField.STATEMENT_POSITION)
-                bad.append(
-                    ParserAnswer(
-                        index=statement.index,
-                        sqlstate=state,
-                        message=printable(
-                            (field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"").decode(
-                                errors="replace"
-                            )
-                        ),
-                        position=int(place) if place else None,
-                    )
-                )
-    finally:
-        # Not RESET: the run's own limit is the session's, not the server's.
-        connection.execute(
-            "SELECT pg_catalog.set_config('lock_timeout', %s, false)", [row[0] if row else "0"]
-        )
-    return tuple(bad)

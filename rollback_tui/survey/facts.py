@@ -16,7 +16,7 @@ from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.facts import CloneFacts, Facts, ParserAnswer, Privileges
 from rollback_tui.core.model import Activity, Plan, Rung, Target
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import activity, dependents, execute, leftovers, run_row
+from rollback_tui.postgres import activity, dependents, leftovers, run_row, syntax
 from rollback_tui.postgres.blockers import in_the_way
 from rollback_tui.postgres.connect import Connection, target, through_pooler
 from rollback_tui.postgres.event_triggers import event_triggers
@@ -122,7 +122,7 @@ def _parsed(connection: Connection, plan: Plan, *, pooler: bool | None) -> tuple
     if pooler is not False:
         # It would leave its lock_timeout behind, in a session that the pooler gives to others.
         raise RollbackTuiError("the server's parser is not asked through a pooler", "")
-    return execute.syntax_errors(connection, plan.statements)
+    return syntax.syntax_errors(connection, plan.statements)
 
 
 def _clone(

@@ -14,7 +14,6 @@ from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.execute import (
     execute,
     in_transaction,
-    syntax_errors,
     timeouts,
     transaction_id,
 )
@@ -175,59 +174,6 @@ def test_a_short_timeout_never_becomes_none(connection: Connection, seconds: flo
     connection.execute(timeouts(seconds, seconds + 60))
     assert value(connection, "SHOW lock_timeout") == "1ms"
     connection.execute("ROLLBACK")
-
-
-def test_only_bad_syntax_is_a_syntax_error(connection: Connection) -> None:
-    answers = syntax_errors(
-        connection,
-        [
-            statement(1, "DROP TABLE t"),
-            statement(2, "ALTER TABLE nowhere DROP COLUMN x"),
-            statement(3, "SELECT missing FROM t"),
-            statement(4, "DROP TABL t"),
-            statement(5, "DELETE FROM nowhere WHERE i = 1"),
-            statement(6, "SELECT 'ä' FRM t"),
-            statement(7, "SELECT 1; SELECT 2"),
-            statement(8, "INSERT INTO t VALUES ($1)"),
-            statement(9, "SELECT 'open"),
-            statement(10, "CREATE INDEX CONCURRENTLY x ON t (i)"),
-        ],
-    )
-    assert [a.index for a in answers] == [4, 6, 7, 9]
-    assert answers[0].sqlstate == "42601"
-    assert answers[0].position == 6
-    assert answers[1].position == 16
-    assert 'syntax error at or near "TABL"' in answers[0].message
-
-
-def test_nothing_is_executed_and_nothing_stays_open(
-    database: Database, connection: Connection
-) -> None:
-    before = value(connection, "SHOW lock_timeout")
-    connection.execute("INSERT INTO t VALUES (1)")
-    assert syntax_errors(connection, [statement(1, "DELETE FROM t"), statement(2, "SELEC")])
-    assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-    assert value(connection, "SHOW lock_timeout") == before
-    assert value(connection, "SELECT count(*) FROM t") == 1
-    other = database.connect()
-    other.execute("SET lock_timeout = 500")
-    other.execute("DROP TABLE t")
-
-
-def test_a_locked_table_does_not_hold_the_parser_up(
-    database: Database, connection: Connection
-) -> None:
-    holder = database.connect(autocommit=False)
-    holder.execute("LOCK TABLE t")
-    answers = syntax_errors(connection, [statement(1, "DELETE FROM t"), statement(2, "DELET t")])
-    assert [a.index for a in answers] == [2]
-
-
-def test_a_lost_connection_is_not_a_clean_bill(database: Database, connection: Connection) -> None:
-    admin = database.connect(superuser=True)
-    admin.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
-    with pytest.raises(psycopg.Error):
-        syntax_errors(connection, [statement(1, "SELECT 1")])
 
 
 def test_a_million_rows_do_not_fill_the_memory(connection: Connection) -> None:

@@ -11,11 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rollback_tui.core.model import Effect, Statement
-from rollback_tui.demo.server import EmbeddedServer
+from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.door import backend_start
-from rollback_tui.postgres.execute import syntax_errors
 from rollback_tui.postgres.watchdog import (
     Watch,
     answer_within,
@@ -241,20 +239,3 @@ def test_a_patient_connection_is_not_patient_for_ever(
         assert 0.4 <= time.monotonic() - began < 1
         assert connection.broken
     assert watchers() == 0
-
-
-def test_the_parser_has_a_deadline(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """libpq's own PQprepare waits without psycopg; here for a lock, longer than it may."""
-    monkeypatch.setattr("rollback_tui.postgres.execute._PARSE_SECONDS", 0.4)
-    sql = "DELETE FROM t"
-    question = Statement(index=1, start=0, end=13, line=1, sql=sql, effect=Effect(kind="unknown"))
-    holder = database.connect(autocommit=False)
-    holder.execute("CREATE TABLE t (i int)")
-    holder.commit()
-    holder.execute("LOCK TABLE t")
-    with connect(database.dsn) as connection:
-        began = time.monotonic()
-        with pytest.raises(psycopg.OperationalError):
-            syntax_errors(connection, [question])
-        assert time.monotonic() - began < 0.9
-        assert connection.broken
