@@ -12,7 +12,8 @@ import pytest
 from psycopg import sql
 
 from rollback_tui.embedded.server import EmbeddedServer
-from tests.faults.table import pytest_terminal_summary as pytest_terminal_summary
+from tests.faults import table as fault_table
+from tests.forms import summary as form_summary
 
 SETTINGS = {"max_prepared_transactions": "10"}
 """Off by default, and some tests prepare transactions."""
@@ -25,6 +26,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the whole fault matrix; otherwise the worker is killed at every second point,"
         " and each other fault tried at every fourth",
     )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the fault matrix and the table of statement forms came to."""
+    fault_table.pytest_terminal_summary(terminalreporter)
+    form_summary.pytest_terminal_summary(terminalreporter)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

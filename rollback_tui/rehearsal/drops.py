@@ -58,9 +58,15 @@ class Trigger:
             " EXECUTE FUNCTION pg_temp.rollback_tui_dropped()",
             prepare=False,
         )
-        with connection.cursor(row_factory=tuple_row) as cursor:
-            rows = cursor.execute(_MEMBERS, prepare=False).fetchall()
-        self._members = frozenset((kind, name) for kind, name in rows)
+        self._members: frozenset[tuple[str, str]] = frozenset()
+
+    def before(self, statement: Statement) -> None:
+        """Prepare for a statement: where it may drop an extension, learn what belongs to it."""
+        kinds = {kind for kind, _ in (*statement.effect.drops, *statement.effect.collateral)}
+        if kinds & {"extension", "schema"} or statement.effect.kind == "DROP OWNED":
+            with self._connection.cursor(row_factory=tuple_row) as cursor:
+                rows = cursor.execute(_MEMBERS, prepare=False).fetchall()
+            self._members = frozenset((kind, name) for kind, name in rows)
 
     def since(self, statement: Statement) -> tuple[Dropped, ...] | None:  # noqa: ARG002
         """Return what was dropped since the last time, and forget it.
@@ -188,6 +194,9 @@ class Listing:
         """Read the first listing. Raises psycopg.Error."""
         self._connection = connection
         self._before = self._read()
+
+    def before(self, statement: Statement) -> None:
+        """Nothing is to be prepared: the listing of now was read when the last one ended."""
 
     def _read(self) -> frozenset[_Object]:
         with self._connection.cursor(row_factory=tuple_row) as cursor:

@@ -117,6 +117,7 @@ class Gauge:
         if isinstance(self._drops, drops.Trigger) and drops.takes_language(statement):
             self._drops.remove()
             self._drops = drops.Listing(self._connection)
+        self._drops.before(statement)
         done = _execute(self._connection, statement, transactional=True)
         if isinstance(done, Measured):
             return done

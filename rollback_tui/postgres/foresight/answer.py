@@ -45,6 +45,15 @@ class Locks:
         self.take(relation, mode)
         self.take_indexes(relation, indexes)
 
+    def take_planned(self, relation: Relation, mode: str) -> None:
+        """A query that is planned takes ``mode`` on a table and on each of its indexes.
+
+        Up to PostgreSQL 15 the planner leaves those of a partitioned table alone.
+        """
+        self.take(relation, mode)
+        if relation.kind != "p" or self._catalog.version >= 160000:
+            self.take_indexes(relation, mode)
+
     @property
     def relations(self) -> tuple[Relation, ...]:
         """What is locked, in the order in which it was found."""

@@ -89,7 +89,7 @@ def whole(
         return
     below = catalog.descendants_of(found.oid) if inherited and found.kind in "rp" else ()
     for table in (found, *below):
-        locks.take_whole(table, mode, mode)
+        locks.take_planned(table, mode)
 
 
 def _ranges(node: Node) -> Iterator[Node]:

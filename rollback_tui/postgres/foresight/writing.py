@@ -54,7 +54,7 @@ class Writing:
             return
         choosing(self._catalog, target, node)
         for table in tables:
-            self._locks.take_whole(table, _RX, _RX)
+            self._locks.take_planned(table, _RX)
         if kind == "merge_stmt":
             self._merge(tables, node)
         for table in tables:
@@ -210,7 +210,7 @@ class Writing:
         if parent is not None and parent.kind == "p":
             raise Unsure("which partition has the row that is referred to")
         if parent is not None:
-            self._locks.take_whole(parent, _RS, _RS)
+            self._locks.take_planned(parent, _RS)
 
     def _act(self, key: ForeignKey, action: str, *, deleting: bool = False) -> None:
         """Look for, or change, the rows that refer to one that goes or gets another key."""
@@ -221,7 +221,7 @@ class Writing:
         if table.kind == "p":
             raise Unsure("which partition has the rows that refer to it")
         mode = _RS if action in _READS_ONLY else _RX
-        self._locks.take_whole(table, mode, mode)
+        self._locks.take_planned(table, mode)
         if action == "c" and deleting:
             self._deleted(table)
         elif action not in _READS_ONLY:
