@@ -152,6 +152,14 @@ def _as_ourselves(connection: psycopg.Connection[Any]) -> Any:
     return for_now(connection, {"session_authorization": None, "role": None, "row_security": "off"})
 
 
+_GRANTEES = """
+SELECT DISTINCT coalesce((SELECT pg_catalog.quote_ident(r.rolname) FROM pg_catalog.pg_roles r
+                           WHERE r.oid OPERATOR(pg_catalog.=) g.grantee), 'PUBLIC')
+FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) g
+WHERE n.nspname OPERATOR(pg_catalog.=) %s AND g.grantee OPERATOR(pg_catalog.<>) n.nspowner
+"""
+
+
 def _ensure(connection: psycopg.Connection[Any], origin: Origin, send: Send) -> None:
     """Make schema and manifest, unless an earlier statement of this run did."""
     schema = schema_of(origin.run)
@@ -163,8 +171,10 @@ def _ensure(connection: psycopg.Connection[Any], origin: Origin, send: Send) -> 
         f" See rollback-tui archive list, restore {origin.run[:8]}, drop {origin.run[:8]}."
     )
     send(f"CREATE SCHEMA {schema}")
-    # ALTER DEFAULT PRIVILEGES may have given something to everybody.
-    send(f"REVOKE ALL ON SCHEMA {schema} FROM PUBLIC")
+    # ALTER DEFAULT PRIVILEGES may have given something to the application, or to everybody; who
+    # cannot look into the schema has no use of what it may do with the tables in it.
+    for (role,) in connection.execute(_GRANTEES, [schema]).fetchall():
+        send(f"REVOKE ALL ON SCHEMA {schema} FROM {role}")
     send(put("COMMENT ON SCHEMA {schema} IS {it}", schema=schema, it=literal(purpose)))
     send(
         f"""CREATE TABLE {schema}.{_MANIFEST} (
@@ -188,7 +198,6 @@ def _ensure(connection: psycopg.Connection[Any], origin: Origin, send: Send) -> 
     created_at pg_catalog.timestamptz NOT NULL
 )"""
     )
-    send(f"REVOKE ALL ON TABLE {schema}.{_MANIFEST} FROM PUBLIC")
 
 
 def _copy(
@@ -208,7 +217,6 @@ def _copy(
     if source.kind != "sequence":
         table = f"{schema}.statement_{statement.index}_item_{number}"
         rows = _fill(connection, source, table, send, path)
-        send(f"REVOKE ALL ON TABLE {table} FROM PUBLIC")
     item = Item(
         item=number,
         statement=statement.index,

@@ -9,9 +9,14 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from rollback_tui.core.script.split import split
 from rollback_tui.demo import shop
 from rollback_tui.embedded.server import EmbeddedServer
+from rollback_tui.postgres.archive import archives
+from rollback_tui.postgres.archive_restore import restore
 from tests.conftest import Database
+from tests.postgres.archiving import Judge, roll_back, statements
+from tests.postgres.archiving import judge as judge
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +172,30 @@ def test_the_trigger_of_the_newest_migration_works(
     connection.execute("UPDATE user_verification_tokens SET used_at = now()")
     row = connection.execute("SELECT count(verified_at) FROM users").fetchone()
     assert row == (shop.VERIFIED_USERS + shop.TOKENS,)
+
+
+def test_what_its_newest_migration_loses_can_be_kept_and_given_back(
+    connection: psycopg.Connection[tuple[object, ...]], judge: Judge
+) -> None:
+    content = "SELECT t::text FROM users t UNION ALL SELECT t::text FROM {} t ORDER BY 1"
+    lost = content.format("user_verification_tokens").encode()
+    before = connection.execute(lost).fetchall()
+    up, down = shop.sections(shop.files()[-1])
+    texts = [
+        down.encode()[piece.start : piece.end].decode() for piece in split(down.encode()).statements
+    ]
+
+    run = roll_back(connection, statements(judge, texts))
+
+    (kept,) = archives(connection)
+    assert {item.describe() for item in kept.items} == {
+        f"{shop.TOKENS:,} rows of public.user_verification_tokens",
+        f"{shop.VERIFIED_USERS:,} values of public.users.verified_at",
+        f"{shop.VERIFIED_USERS:,} values of public.users.verified_by",
+    }
+    privilege = "SELECT has_schema_privilege(%s, %s, 'USAGE')"
+    assert connection.execute(privilege, [shop.APPLICATION, kept.schema]).fetchone() == (False,)
+    connection.execute(up.encode())
+    restore(connection, kept)
+    assert kept.run == run
+    assert connection.execute(lost).fetchall() == before
