@@ -14,11 +14,13 @@ import psycopg
 import pytest
 
 from rollback_tui.checkpoint.listing import list_checkpoints
+from rollback_tui.checkpoint.verify import verify
 from rollback_tui.config import Settings, load
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.postgres import catalog, target_lock
 from rollback_tui.postgres.connect import connect
+from rollback_tui.postgres.leftovers import leftovers
 from rollback_tui.postgres.naming import marked
 from rollback_tui.rehearsal import rehearse
 from rollback_tui.survey.planning import make_plan
@@ -106,7 +108,7 @@ def test_from_a_checkpoint_which_is_proven_by_it(shop: Project) -> None:
     (one,) = list_checkpoints(shop.directory / "rollback_checkpoints")
     assert found.proven == one.path
     assert one.proven_at is not None
-    assert shop.command("checkpoint", "verify").returncode == 0
+    assert verify(Path(one.path)).path == one.path
     assert "proven" in shop.command("checkpoint", "list").stdout
     # What has been written since is not in the checkpoint: the same one again, and it is said.
     with psycopg.connect(shop.database.dsn) as connection:
@@ -171,18 +173,28 @@ def migration_text(project: Project) -> str:
 
 
 @pytest.mark.parametrize(
-    ("down", "summary", "difference"),
+    ("source", "down", "summary", "difference"),
     [
-        ("DROP TABLE tokens;", "could not be applied again, line", "ADD COLUMN verified_at"),
-        (DOWN_2 + "CREATE INDEX remnant ON users (id);", "1 object differs", "left behind: index"),
+        (
+            "schema",
+            "DROP TABLE tokens;",
+            "could not be applied again, line",
+            "ADD COLUMN verified_at",
+        ),
+        (
+            "dump",
+            DOWN_2 + "CREATE INDEX remnant ON users (id);",
+            "1 object differs",
+            "left behind: index",
+        ),
     ],
 )
 def test_what_is_left_behind_is_said(
-    project: Project, down: str, summary: str, difference: str
+    project: Project, source: Source, down: str, summary: str, difference: str
 ) -> None:
     project.migration("20240101000000", "users", UP_1, DOWN_1)
     project.migration("20240202000000", "verification", UP_2, down)
-    found = rehearsed(project, "dump")
+    found = rehearsed(project, source)
     assert found.failure == ""
     assert found.round_trip is not None
     assert found.round_trip.verdict == "fail"
@@ -335,7 +347,7 @@ def test_only_what_is_ours_and_not_needed_is_removed(shop: Project) -> None:
                 mark = marked("rehearsal", name, database[-8:])
                 owner.execute(f"COMMENT ON DATABASE \"{database}\" IS '{mark}'".encode())
         assert target_lock.take(owner, used)
-        assert "databases of earlier runs" in shop.command("check").stdout
+        assert {one.kind for one in leftovers(owner, name)} == {"rehearsal"}
         settings = settings_of(shop)
         with connect(shop.database.dsn) as connection:
             plan = make_plan(connection, settings, shop.directory)
