@@ -43,6 +43,7 @@ _USES = frozenset(
 )
 """First words of what an application does all day. DDL is a migration's, and LOCK is pg_dump's."""
 
+_RENAMES = re.compile(r"ALTER (?P<what>.+) … RENAME(?P<column> COLUMN)?")
 _FIRST = re.compile(r"(?:\s+|--[^\n\r]*|/\*.*?\*/)*(\w+|.|\Z)", re.DOTALL)
 _DUMPED = re.compile(r"\s*COPY\s.*\sTO\s+stdout\W*\Z", re.DOTALL | re.IGNORECASE)
 _CATALOGS = ("pg_catalog", "information_schema")
@@ -98,21 +99,36 @@ def mentions(
 
 
 def _going(statements: Sequence[Statement]) -> list[_Goes]:
-    """What the plan drops and does not make again, each once: at the first statement."""
+    """What the plan drops or renames and does not make again, each once: at the first statement."""
     found: dict[tuple[Chain, str | None], _Goes] = {}
     for place, statement in enumerate(statements):
         effect = statement.effect
         if effect.no_op:
             continue
-        for kind, name in (*effect.drops, *effect.collateral):
-            one = _one(statement.index, kind.lower(), name)
-            if one is not None and not _comes_back(one, name, statements[place + 1 :]):
+        gone = [_one(statement.index, *drop) for drop in (*effect.drops, *effect.collateral)]
+        for one in (*gone, _renamed(statement)):
+            if one is not None and not _comes_back(one, statements[place + 1 :]):
                 found.setdefault((one.relation, one.column), one)
     return list(found.values())
 
 
-def _one(statement: int, kind: str, name: str) -> _Goes | None:
-    words = parts(name)
+def _renamed(statement: Statement) -> _Goes | None:
+    """A name that is changed goes as well. The statement ends with ``old TO new``."""
+    effect = statement.effect
+    renames = _RENAMES.fullmatch(effect.kind)
+    if renames is None or not effect.objects:
+        return None
+    name = effect.objects[0]
+    if not renames["column"]:
+        return _one(statement.index, renames["what"], name)
+    words = [chain[0] for chain in chains(statement.sql) if len(chain) == 1]
+    if len(words) < 3 or not parts(name):
+        return None
+    return _Goes(statement.index, f"{name}.{words[-3]}", parts(name), words[-3])
+
+
+def _one(statement: int, written: str, name: str) -> _Goes | None:
+    words, kind = parts(name), written.lower()
     if not words or kind in _NEVER_NAMED:
         return None
     if kind in _ON_TABLES:
@@ -120,12 +136,13 @@ def _one(statement: int, kind: str, name: str) -> _Goes | None:
     return _Goes(statement, name, words, None)
 
 
-def _comes_back(one: _Goes, name: str, later: Iterable[Statement]) -> bool:
+def _comes_back(one: _Goes, later: Iterable[Statement]) -> bool:
     """Whether a later statement creates it again: a view is dropped to be changed."""
     if one.column is not None:
         return False
     return any(
-        s.effect.kind.startswith("CREATE") and any(same(name, made) for made in s.effect.objects)
+        s.effect.kind.startswith("CREATE")
+        and any(same(one.shown, made) for made in s.effect.objects)
         for s in later
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from rollback_tui.core.model import Doomed, Effect, Statement
 from rollback_tui.core.outlook import Mention
@@ -124,6 +125,39 @@ def test_what_is_made_again_does_not_go(
     assert asked(database, gone)[0]
     assert not asked(database, gone, again)[0]
     assert asked(database, again, gone)[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sql", "text", "named"),
+    [
+        (
+            "ALTER TABLE … RENAME COLUMN",
+            "ALTER TABLE users RENAME COLUMN verified_at TO seen -- x",
+            "SELECT verified_at FROM users",
+            ["public.users.verified_at"],
+        ),
+        (
+            "ALTER TABLE … RENAME COLUMN",
+            'ALTER TABLE public.users RENAME "id" TO "No"',
+            "SELECT verified_at FROM users",
+            [],
+        ),
+        ("ALTER TABLE … RENAME", "…", "SELECT id FROM users", ["public.users"]),
+        ("ALTER TABLE … RENAME CONSTRAINT", "…", "SELECT id FROM users", []),
+        ("ALTER INDEX … RENAME", "…", "SELECT id FROM users", []),
+    ],
+)
+def test_a_name_that_is_changed_goes_too(
+    database: Database,
+    shop: psycopg.Connection[tuple[object, ...]],
+    kind: str,
+    sql: str,
+    text: str,
+    named: list[str],
+) -> None:
+    shop.execute(text.encode())
+    renaming = replace(dropping(kind=kind, objects=("public.users",)), sql=sql)
+    assert [m.object for m in asked(database, renaming)[0]] == named
 
 
 def test_ours_dumps_and_other_databases_do_not_count(
