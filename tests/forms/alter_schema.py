@@ -92,6 +92,12 @@ CREATE TABLE own_heir_of_heir () INHERITS (own_heir);
 CREATE TABLE above (k int, txt text);
 CREATE TABLE like_above (k int, txt text);
 
+CREATE TABLE top (a int, b int);
+CREATE TABLE left_heir (c int) INHERITS (top);
+CREATE TABLE right_heir (d int) INHERITS (top);
+CREATE TABLE both_heirs () INHERITS (left_heir, right_heir);
+CREATE INDEX both_heirs_a ON both_heirs (a);
+
 -- constraints that are not valid yet; settings; the rest
 CREATE TABLE ref (id int PRIMARY KEY, c text);
 CREATE TABLE pending (id int, r int, q int, short varchar(5) CHECK (short <> ''), w int);
@@ -104,6 +110,12 @@ CREATE INDEX many_x ON many (x);
 CREATE TABLE covered (a int, b text);
 CREATE INDEX covered_b ON covered (b) WHERE a > 0;
 CREATE UNIQUE INDEX covered_a ON covered (a) INCLUDE (b);
+CREATE TABLE domains (a positive, s short, w words COLLATE "C", p plain_int);
+CREATE INDEX domains_a ON domains (a);
+CREATE INDEX domains_s ON domains (s);
+CREATE INDEX domains_w ON domains (w);
+CREATE TABLE wide (a int, b int, c text, PRIMARY KEY (a, b), UNIQUE (a) INCLUDE (c));
+CREATE TABLE to_wide (a int, b int, FOREIGN KEY (a, b) REFERENCES wide);
 CREATE TABLE bare (a int NOT NULL, b int, c int);
 CREATE TABLE excluded (r int4range, EXCLUDE USING gist (r WITH &&));
 CREATE UNLOGGED TABLE unlogged (id int PRIMARY KEY, t text);
@@ -117,6 +129,7 @@ CREATE FOREIGN DATA WRAPPER nowhere;
 CREATE SERVER far FOREIGN DATA WRAPPER nowhere;
 CREATE FOREIGN TABLE away (a int, b text) SERVER far;
 CREATE SCHEMA other;
+CREATE ACCESS METHOD heap_too TYPE TABLE HANDLER heap_tableam_handler;
 CREATE TABLE other.t (id int);
 
 INSERT INTO parent VALUES (1, 'a'), (2, 'b');
@@ -138,6 +151,10 @@ INSERT INTO "Odd Name" VALUES (1, 1);
 INSERT INTO ref SELECT g FROM generate_series(1, 5) g;
 INSERT INTO pending SELECT g, 1, 1, 'a', 1 FROM generate_series(1, 5) g;
 INSERT INTO bare VALUES (1, 1, 1);
+INSERT INTO both_heirs VALUES (1, 2, 3, 4);
+INSERT INTO domains VALUES (1, 'x', 'y', 1);
+INSERT INTO wide VALUES (1, 1);
+INSERT INTO to_wide VALUES (1, 1);
 INSERT INTO computed VALUES (1);
 INSERT INTO typed VALUES (1, 'x');
 REFRESH MATERIALIZED VIEW mv;

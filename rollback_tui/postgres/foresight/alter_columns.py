@@ -20,6 +20,7 @@ from rollback_tui.core.script.tree import (
     text,
 )
 from rollback_tui.postgres.foresight.alter_work import AX, SRX, STORED, Work, leaves
+from rollback_tui.postgres.foresight.calls import functions_of
 from rollback_tui.postgres.foresight.catalog import Column, Constraint, Relation, Unsure
 from rollback_tui.postgres.foresight.proof import condition, not_null, proves
 
@@ -66,14 +67,8 @@ def _fills(work: Work, definition: Node, constraints: list[Node]) -> bool | None
         return True
     for constraint in constraints:
         if text(constraint, "contype") == "CONSTR_DEFAULT":
-            return work.types.volatile(_calls(constraint))
+            return functions_of(work.catalog).volatile(constraint)
     return False
-
-
-def _calls(node: Node) -> Iterable[tuple[list[str], int]]:
-    for kind, fields in each(node):
-        if kind == "func_call":
-            yield strings(children(fields, "funcname")), len(children(fields, "args"))
 
 
 def _count(work: Work, constraints: list[Node]) -> None:
@@ -138,19 +133,25 @@ def drop_column(work: Work, command: Node) -> None:
     if column.generated != "v":
         work.lose(True)
         work.doomed.append(Doomed(kind="column", relation=work.table.name, column=quote(name)))
-    for table in _losing(work, work.table, name):
+    for table in _losing(work, work.table, name, {}):
         work.trail.change([table.oid], [name])
         work.drop_column(table, work.catalog.columns(table.oid)[name].number)
 
 
-def _losing(work: Work, table: Relation, name: str) -> list[Relation]:
-    """Return the tables that lose the column; lock those whose catalog rows change with it."""
+def _losing(work: Work, table: Relation, name: str, taken: dict[int, int]) -> list[Relation]:
+    """Return the tables that lose the column; lock those whose catalog rows change with it.
+
+    ``taken``: from how many of its parents a table lost it so far. The last one counts.
+    """
     found = [table]
     for heir in work.catalog.children_of(table.oid):
         work.locks.take(heir, AX)
         column = work.column(name, heir)
-        if column is not None and work.recurse and column.inherited == 1 and not column.is_local:
-            found += _losing(work, heir, name)
+        if column is None or not work.recurse:
+            continue
+        taken[heir.oid] = taken.get(heir.oid, 0) + 1
+        if column.inherited == taken[heir.oid] and not column.is_local:
+            found += _losing(work, heir, name, taken)
     return found
 
 
@@ -213,21 +214,24 @@ def drop_not_null(work: Work, command: Node) -> None:
     if not column.not_null:
         return
     work.done()
-    for table in _freed(work, work.table, name):
+    for table in _freed(work, work.table, name, {}):
         found = not_null_constraint(work, table, work.catalog.columns(table.oid)[name])
         if found is not None:
             work.drop_constraint(found.oid)
 
 
-def _freed(work: Work, table: Relation, name: str) -> list[Relation]:
+def _freed(work: Work, table: Relation, name: str, taken: dict[int, int]) -> list[Relation]:
     """Return the tables whose column may be null again (18); lock those that keep the rule."""
     found = [table]
     for heir in work.catalog.children_of(table.oid):
         work.locks.take(heir, AX)
         column = work.column(name, heir)
         own = not_null_constraint(work, heir, column) if column and work.recurse else None
-        if own is not None and own.inherited == 1 and not own.is_local:
-            found += _freed(work, heir, name)
+        if own is None:
+            continue
+        taken[heir.oid] = taken.get(heir.oid, 0) + 1
+        if own.inherited == taken[heir.oid] and not own.is_local:
+            found += _freed(work, heir, name, taken)
     return found
 
 

@@ -129,7 +129,7 @@ def drop_constraint(work: Work, command: Node) -> None:
         raise Unsure(name)
     work.done()
     work.drops.append(("constraint", work.part(name)))
-    for table in _freed(work, work.table, constraint):
+    for table in _freed(work, work.table, constraint, {}):
         work.trail.change([table.oid], [name])
         own = work.catalog.constraints(table.oid)[name]
         if own.type == "n":
@@ -137,7 +137,9 @@ def drop_constraint(work: Work, command: Node) -> None:
         work.drop_constraint(own.oid)
 
 
-def _freed(work: Work, table: Relation, constraint: Constraint) -> list[Relation]:
+def _freed(
+    work: Work, table: Relation, constraint: Constraint, taken: dict[int, int]
+) -> list[Relation]:
     """Return the tables whose constraint goes; lock those whose catalog rows change with it.
 
     The constraints of partitions that hang on a key go by their dependency instead.
@@ -148,8 +150,11 @@ def _freed(work: Work, table: Relation, constraint: Constraint) -> list[Relation
     for heir in work.catalog.children_of(table.oid):
         work.locks.take(heir, AX)
         own = work.constraint(constraint.name, heir)
-        if own is not None and work.recurse and own.inherited == 1 and not own.is_local:
-            found += _freed(work, heir, own)
+        if own is None or not work.recurse:
+            continue
+        taken[heir.oid] = taken.get(heir.oid, 0) + 1
+        if own.inherited == taken[heir.oid] and not own.is_local:
+            found += _freed(work, heir, own, taken)
     return found
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rollback_tui.core.script.tree import Node, child, quote, text
+from rollback_tui.core.script.tree import Node, child, children, quote, strings, text
 from rollback_tui.postgres.foresight.alter_work import AX, SRX, STORED, Work, leaves
 from rollback_tui.postgres.foresight.catalog import (
-    Column,
     Constraint,
     ForeignKey,
     Index,
@@ -34,7 +33,7 @@ def alter_type(work: Work, command: Node) -> None:
     old = Typed(column.type, column.modifier)
     using = child(definition, "raw_default")
     rewrites = _rewrites(work, name, old, new, using)
-    collation = _collation(work, definition, column, new)
+    collation = _collation(work, definition, new)
     work.done()
     tables = work.reach()
     work.trail.change((t.oid for t in tables), [name])
@@ -67,12 +66,10 @@ def _plain(work: Work, name: str, using: Node, new: Typed) -> bool:
     return steps is not None and all(work.types.of(step) == new for step in steps)
 
 
-def _collation(work: Work, definition: Node, column: Column, new: Typed) -> int:
-    """Return the column's new collation; 0 for one that is named, and so counts as another."""
-    if child(definition, "coll_clause"):
-        return 0
-    default = work.types.get(new.oid).collation
-    return column.collation if column.collation == default else default
+def _collation(work: Work, definition: Node, new: Typed) -> int:
+    """Return the column's new collation: without COLLATE it is that of the type."""
+    named = strings(children(child(definition, "coll_clause"), "collname"))
+    return work.types.collation(named) if named else work.types.get(new.oid).collation
 
 
 def _same_operators(work: Work, old: Typed, new: Typed) -> bool:

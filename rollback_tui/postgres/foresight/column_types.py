@@ -67,6 +67,15 @@ _WIDER: frozenset[tuple[int, int]] = frozenset(
 double precision, date to timestamp."""
 
 
+def places(catalog: Catalog, words: Sequence[str]) -> tuple[str, ...]:
+    """Return the schemas in which a name is looked for, in order. Raises Unsure."""
+    if len(words) > 1:
+        return (words[-2],)
+    if catalog.path is None:
+        raise Unsure("search_path")
+    return ("pg_catalog", *catalog.path)
+
+
 class Types:
     """Types, casts and functions of the target, each read once."""
 
@@ -76,7 +85,7 @@ class Types:
         self._by_name: dict[str, list[Type]] = {}
         self._by_oid: dict[int, Type | None] = {}
         self._modifiers: dict[tuple[int, tuple[str, ...]], int] = {}
-        self._functions: dict[str, list[_Function]] = {}
+        self._collations: dict[tuple[str, ...], int] = {}
         self._users: dict[int, dict[int, list[User]]] = {}
 
     # --- looking up -----------------------------------------------------------------------------
@@ -109,6 +118,19 @@ class Types:
             at = self.get(at.base)
         return False
 
+    def collation(self, words: Sequence[str]) -> int:
+        """Return the oid of a collation that a statement names; 0 when it is not found."""
+        if tuple(words) not in self._collations:
+            rows = self._catalog.cursor.execute(
+                "SELECT c.oid FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace"
+                " WHERE c.collname = %s AND n.nspname = ANY (%s) AND c.collencoding IN (-1,"
+                " (SELECT encoding FROM pg_database WHERE datname = current_database()))"
+                " ORDER BY array_position(%s, n.nspname::text) LIMIT 1",
+                [words[-1], list(places(self._catalog, words)), list(places(self._catalog, words))],
+            ).fetchall()
+            self._collations[tuple(words)] = rows[0][0] if rows else 0
+        return self._collations[tuple(words)]
+
     def base(self, oid: int) -> int:
         """Return what a domain is built on in the end; the type itself when it is no domain."""
         at = self.get(oid)
@@ -123,19 +145,11 @@ class Types:
         return self._by_name[name]
 
     def _visible(self, candidates: Sequence[Type], words: Sequence[str]) -> Type:
-        for schema in self._places(words):
+        for schema in places(self._catalog, words):
             for candidate in candidates:
                 if candidate.schema == schema:
                     return candidate
         raise Unsure(".".join(words))
-
-    def _places(self, words: Sequence[str]) -> tuple[str, ...]:
-        """The schemas in which a name is looked for, in order."""
-        if len(words) > 1:
-            return (words[-2],)
-        if self._catalog.path is None:
-            raise Unsure("search_path")
-        return ("pg_catalog", *self._catalog.path)
 
     def _read(self, names: Sequence[str], oids: Sequence[int]) -> None:
         rows = self._catalog.cursor.execute(
@@ -246,52 +260,6 @@ class Types:
             # What a type writes, it reads back; char(n) alone loses its padding.
             return self.get(self.base(old.oid)).name != "bpchar"
         return (self.base(old.oid), new.oid) in _WIDER
-
-    # --- functions ------------------------------------------------------------------------------
-
-    def volatile(self, calls: Iterable[tuple[Sequence[str], int]]) -> bool | None:
-        """Whether one of some calls, (name parts, number of arguments), is volatile.
-
-        None: it cannot be told. A volatile function in SQL may be inlined, and then it is its
-        body that counts.
-        """
-        wanted = [(tuple(words), number) for words, number in calls]
-        self._read_functions([words[-1] for words, _ in wanted if words])
-        answers = [self._is_volatile(words, number) for words, number in wanted]
-        return True if True in answers else None if None in answers else False
-
-    def _is_volatile(self, words: tuple[str, ...], number: int) -> bool | None:
-        places = self._places(words)
-        found = [
-            f
-            for f in self._functions.get(words[-1], ())
-            if f.schema in places and f.fewest <= number and (f.most is None or number <= f.most)
-        ]
-        answers = {
-            None if f.volatility == "v" and f.inlined else f.volatility == "v" for f in found
-        }
-        return answers.pop() if len(answers) == 1 else None
-
-    def _read_functions(self, names: Sequence[str]) -> None:
-        unknown = [name for name in dict.fromkeys(names) if name not in self._functions]
-        if not unknown:
-            return
-        self._functions |= {name: [] for name in unknown}
-        rows = self._catalog.cursor.execute(
-            query("foresight_functions").encode(), {"names": unknown}
-        ).fetchall()
-        for row in rows:
-            function = _Function(*row)
-            self._functions[function.name].append(function)
-
-
-class _Function(NamedTuple):
-    schema: str
-    name: str
-    volatility: str
-    inlined: bool
-    fewest: int
-    most: int | None
 
 
 _KNOWN: WeakKeyDictionary[Catalog, Types] = WeakKeyDictionary()

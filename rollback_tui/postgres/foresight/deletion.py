@@ -114,14 +114,19 @@ class Dependencies:
         return {e.dependent for e in self.edges(extensions) if e.automatic}
 
     def _shown(self, roots: Sequence[Address], gone: set[Address]) -> list[Address]:
-        """The roots, what went by a normal dependency, and tables that went by any."""
+        """The roots, what went by a normal dependency, and tables that went by any.
+
+        The server takes the newest dependent first. One that is internal to another (the part of
+        a foreign key that is about one partition) takes its owner along as if by CASCADE.
+        """
         ordered = sorted(gone)
-        normal = {
-            target: None
-            for edge in self.edges(ordered)
-            for target in (edge.owner or edge.dependent, edge.dependent)
-            if not edge.automatic and target in gone
-        }
+        normal: dict[Address, None] = {}
+        for edge in self.edges(ordered):
+            if not edge.automatic:
+                normal |= dict.fromkeys([edge.owner or edge.dependent, edge.dependent])
+            elif edge.owner and edge.on != edge.owner < edge.dependent:
+                normal[edge.owner] = None
+        normal = {target: None for target in normal if target in gone}
         relations = {a: self._catalog.by_oid(a.object) for a in ordered if a.catalog == PG_CLASS}
         tables = [a for a, r in relations.items() if r and r.kind in "rpf" and a.column == 0]
         return list(dict.fromkeys([*roots, *normal, *tables]))
