@@ -256,6 +256,7 @@ def test_without_createdb_and_with_roles_on_a_server_of_our_own(shop: Project) -
         ("DO $$ BEGIN PERFORM dblink('x', 'y'); END $$;", "it calls dblink"),
         ("DROP SUBSCRIPTION s;", "subscription"),
         ("UPDATE users SET email = 'x';", "it may set off far_away: it calls dblink_exec"),
+        ("SELECT export();", "it may set off export: it calls lo_export"),
     ],
 )
 def test_what_reaches_beyond_is_rehearsed_nowhere(shop: Project, statement: str, why: str) -> None:
@@ -263,6 +264,9 @@ def test_what_reaches_beyond_is_rehearsed_nowhere(shop: Project, statement: str,
         connection.execute(
             "CREATE FUNCTION far_away() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN PERFORM dblink_exec('x', 'y'); RETURN NEW; END $$"
+        )
+        connection.execute(
+            "CREATE FUNCTION export() RETURNS int BEGIN ATOMIC SELECT lo_export(1, '/x'); END"
         )
         connection.execute(
             "CREATE TRIGGER t AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION far_away()"

@@ -1,6 +1,9 @@
 -- What a statement may set off without saying so: the functions of users, by their plain names, and
 -- the tables of other servers with the views on them. "How": what a function hangs on, if anything.
-SELECT p.proname::text, p.prosrc,
+-- A body that the server keeps parsed (BEGIN ATOMIC, 14+) has no source text of its own.
+SELECT p.proname::text,
+       CASE WHEN p.prosrc = '' AND p.prokind IN ('f', 'p')
+            THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END,
        CASE WHEN l.lanpltrusted OR l.lanname IN ('sql', 'c', 'internal') THEN ''
             ELSE 'it is written in ' || l.lanname || ', which may do anything on the machine' END,
        CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_event_trigger e
