@@ -94,7 +94,7 @@ def _set_off(
     for statement, tree in zip(statements, trees, strict=True):
         named = set() if calls_nothing(tree) else _words(without_comments(statement.sql))
         begin = [thing for word in named & known.keys() for thing in known[word]]
-        for reached in (*hanging[runs_attached(tree)], *_followed(begin, known)):
+        for reached in (*_followed(begin, known), *hanging[runs_attached(tree)]):
             found.append((statement, reached))
     return found
 
