@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rollback_tui.core.model import Effect
+from rollback_tui.core.names import parts
 from rollback_tui.core.script.tree import dotted
 from rollback_tui.postgres.deletion import Address
 from rollback_tui.postgres.foresight.catalog import Catalog, Relation, Unsure
 from rollback_tui.postgres.foresight.column_types import types_of
 from rollback_tui.postgres.foresight.deletion import PG_CLASS, PG_CONSTRAINT
-from rollback_tui.postgres.foresight.names import parts
 
 
 def prefetch(catalog: Catalog, effects: Sequence[Effect]) -> None:

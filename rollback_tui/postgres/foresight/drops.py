@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from rollback_tui.core.model import Effect
+from rollback_tui.core.names import parts
 from rollback_tui.core.script.effects_drop import object_class
 from rollback_tui.core.script.tree import Node, child, children, flag, relation, text
 from rollback_tui.postgres.aside import query
@@ -14,7 +15,6 @@ from rollback_tui.postgres.deletion import Address
 from rollback_tui.postgres.foresight.answer import Locks, nothing, resolved
 from rollback_tui.postgres.foresight.catalog import Catalog, Relation, Unsure
 from rollback_tui.postgres.foresight.deletion import PG_CLASS, Deletion
-from rollback_tui.postgres.foresight.names import parts
 
 RELATIONS = frozenset({"table", "view", "materialized view", "index", "sequence", "foreign table"})
 _ON_TABLES = frozenset({"trigger", "policy", "rule"})

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rollback_tui.core.names import parts
 from rollback_tui.core.script.tree import Node, child, children, each, flag, opened, relation, text
 from rollback_tui.postgres.foresight.answer import Locks
 from rollback_tui.postgres.foresight.catalog import Catalog, Relation, Unsure
-from rollback_tui.postgres.foresight.names import parts
 
 _SEQUENCES = frozenset({"nextval", "setval"})
 

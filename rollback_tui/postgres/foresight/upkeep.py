@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollback_tui.core.model import Effect
+from rollback_tui.core.names import parts
 from rollback_tui.core.script.tree import (
     Node,
     child,
@@ -20,7 +21,6 @@ from rollback_tui.postgres.aside import query
 from rollback_tui.postgres.foresight import reading
 from rollback_tui.postgres.foresight.answer import Locks, resolved
 from rollback_tui.postgres.foresight.catalog import Catalog, Relation, Unsure
-from rollback_tui.postgres.foresight.names import parts
 
 _AX, _SUX, _AS = "AccessExclusive", "ShareUpdateExclusive", "AccessShare"
 
