@@ -19,7 +19,6 @@ from rollback_tui.postgres import archive as archives_of
 from rollback_tui.postgres import target_lock
 from rollback_tui.postgres.archive_restore import restore as restore_all
 from rollback_tui.postgres.connect import Connection, connect
-from rollback_tui.postgres.execute import session_timeouts
 
 
 @click.group()
@@ -65,7 +64,13 @@ def restore_(given: Common, run: str, confirm: str, overwrite: bool, write_back:
     """Give back what RUN kept, when its migration is applied again: all of it or nothing."""
     with _confirmed(given, confirm) as connection:
         found = archives_of.find(connection, run)
-        result = restore_all(connection, found, overwrite=overwrite, write_back=write_back)
+        result = restore_all(
+            connection,
+            found,
+            overwrite=overwrite,
+            write_back=write_back,
+            limits=_limits(given),
+        )
     if given.as_json:
         print_json(
             {
@@ -109,7 +114,7 @@ def drop_(given: Common, run: str, confirm: str) -> None:
     """Drop what RUN kept, for good."""
     with _confirmed(given, confirm) as connection:
         found = archives_of.find(connection, run)
-        archives_of.drop(connection, found)
+        archives_of.drop(connection, found, limits=_limits(given))
     if given.as_json:
         print_json({"run": found.run, "schema": found.schema, "dropped": True})
     else:
@@ -141,6 +146,15 @@ def shape(one: archives_of.Archive) -> dict[str, object]:
     }
 
 
+def _limits(given: Common) -> dict[str, str]:
+    """How long to wait for a lock, and for a statement, as a run would."""
+    limits = given.settings.run
+    return {
+        "lock_timeout": f"{max(1, round(limits.lock_timeout_seconds * 1000))}ms",
+        "statement_timeout": f"{max(1, round(limits.statement_timeout_seconds * 1000))}ms",
+    }
+
+
 @contextlib.contextmanager
 def _asked(given: Common) -> Iterator[Connection]:
     """A connection to the target. The server's errors become one line."""
@@ -158,14 +172,12 @@ def _asked(given: Common) -> Iterator[Connection]:
 def _confirmed(given: Common, confirm: str) -> Iterator[Connection]:
     """A connection that may change the target, while no run has it."""
     refuse(given)
-    limits = given.settings.run
     with _asked(given) as connection:
         if confirm != connection.info.dbname:
             raise RunRefused(
                 f"--confirm says {confirm}, but this is {connection.info.dbname}",
                 "Check --dsn; then type the name of the database you mean.",
             )
-        session_timeouts(connection, limits.lock_timeout_seconds, limits.statement_timeout_seconds)
         with contextlib.closing(connect(given.used_maintenance_dsn())) as maintenance:
             # Held until the end: no run begins meanwhile.
             if not target_lock.take(maintenance, confirm):

@@ -48,7 +48,7 @@ def agreed(given: Common, plan: Plan, keep: frozenset[int]) -> None:
         return
     try:
         with contextlib.closing(given.connect()) as connection:
-            found = [k for k in keepable(connection, plan) if k.statement in keep]
+            found = keepable(connection, plan, only=keep)
     except psycopg.Error as error:
         raise ConnectionFailed(printable(" ".join(str(error).split())), "Try again.") from None
     bad = [k for k in found if k.obstacle]

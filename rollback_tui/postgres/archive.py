@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -387,11 +387,21 @@ def find(connection: psycopg.Connection[Any], run: str) -> Archive:
     return found[0]
 
 
-def drop(connection: psycopg.Connection[Any], archive: Archive) -> None:
+def drop(
+    connection: psycopg.Connection[Any],
+    archive: Archive,
+    *,
+    limits: Mapping[str, str] | None = None,
+) -> None:
     """Drop an archive, for good. What somebody else put into its schema, or made to depend on it,
-    stops that. Raises ArchiveError; nothing was changed then."""
+    stops that. ``limits`` are settings for the transaction. Raises ArchiveError; nothing was
+    changed then."""
+    if archive.problem:
+        raise ArchiveError(
+            f"{archive.schema} was not dropped: {archive.problem}", "Drop it by hand, as its owner."
+        )
     try:
-        with connection.transaction():
+        with connection.transaction(), for_now(connection, dict(limits or {})):
             tables = [item.table for item in archive.items if not item.table.endswith(_MANIFEST)]
             for table in (*tables, f"{archive.schema}.{_MANIFEST}"):
                 connection.execute(f"DROP TABLE IF EXISTS {table}".encode())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 import psycopg
@@ -35,16 +35,21 @@ _EACH_SECONDS = 0.02
 
 
 def keepable(
-    connection: psycopg.Connection[Any], plan: Plan, seconds: float = math.inf
+    connection: psycopg.Connection[Any],
+    plan: Plan,
+    seconds: float = math.inf,
+    *,
+    only: Collection[int] | None = None,
 ) -> tuple[Keepable, ...]:
-    """Return, for every statement that may lose data, what keeping it would cost.
+    """Return, for every statement that may lose data (of ``only``, if given), what keeping it
+    would cost.
 
     What is not looked at within ``seconds``, or is locked by somebody (how long that is waited
     for, the session's ``lock_timeout`` says), has no numbers and no obstacle: nobody knows.
     Raises psycopg.Error only when the server cannot be asked at all.
     """
     deadline = time.monotonic() + seconds
-    dangerous = [s for s in plan.statements if s.dangerous]
+    dangerous = [s for s in plan.statements if s.dangerous and (only is None or s.index in only)]
     if not dangerous:
         return ()
     everywhere = obstacle(connection)
@@ -54,14 +59,6 @@ def keepable(
         else _unknown(s, everywhere, "no time was left to look")
         for s in dangerous
     )
-
-
-def obstacles(
-    connection: psycopg.Connection[Any], plan: Plan, keep: Iterable[int]
-) -> tuple[Keepable, ...]:
-    """Return those of the statements ``keep`` that cannot be kept. Raises psycopg.Error."""
-    wanted = set(keep)
-    return tuple(k for k in keepable(connection, plan) if k.statement in wanted and k.obstacle)
 
 
 def obstacle(connection: psycopg.Connection[Any]) -> str:

@@ -130,7 +130,7 @@ class Look:
         """Rows that ``rows`` returns, and those that the foreign keys of other tables reach."""
         table = self._table(oid)
         if table is None:
-            return []
+            raise CannotKeep("it changes rows through a view, or on another server")
         name = table["name"]
         if oid in path:
             raise CannotKeep(f"ON DELETE CASCADE leads from {printable(name)} back to itself")

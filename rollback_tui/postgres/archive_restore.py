@@ -8,7 +8,7 @@ left as it is, or the restore is refused; ``overwrite`` says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -69,17 +69,20 @@ def restore(
     *,
     overwrite: bool = False,
     write_back: bool = False,
+    limits: Mapping[str, str] | None = None,
 ) -> Result:
     """Restore all of ``archive`` in one transaction, and compare before it is committed.
 
     ``overwrite``: what is there and differs gives way to what was kept. ``write_back``: rows and
-    values that a statement of the script had changed become again what they were. Raises
-    ArchiveError; then nothing was changed.
+    values that a statement of the script had changed become again what they were. ``limits`` are
+    settings for the transaction (``lock_timeout`` …). Raises ArchiveError; then nothing was
+    changed.
     """
     if archive.problem:
         raise ArchiveError(f"{archive.schema} cannot be read: {archive.problem}", "")
     try:
-        with connection.transaction(), for_now(connection, CANONICAL | {"row_security": "off"}):
+        settings = CANONICAL | {"row_security": "off"} | dict(limits or {})
+        with connection.transaction(), for_now(connection, settings):
             return _Restore(connection, archive, overwrite, write_back).do()
     except psycopg.Error as error:
         why = printable(error.diag.message_primary or " ".join(str(error).split()))

@@ -79,6 +79,9 @@ def for_now(conn: psycopg.Connection[Any], settings: Mapping[str, str | None]) -
     When the block raises, the transaction is lost, and its settings with it. Raises psycopg.Error.
     """
     names = list(settings)
+    if not names:
+        yield
+        return
     with conn.cursor(row_factory=tuple_row) as cursor:
         before = cursor.execute(
             "SELECT pg_catalog.current_setting(n) FROM unnest(%s::text[]) AS n", [names]

@@ -11,7 +11,7 @@ from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RunRefused
 from rollback_tui.core.model import Statement
 from rollback_tui.postgres import archive
-from rollback_tui.postgres.archive_cost import obstacle, obstacles
+from rollback_tui.postgres.archive_cost import keepable
 from rollback_tui.postgres.archive_source import sources
 from rollback_tui.postgres.archive_values import CannotKeep
 from rollback_tui.postgres.connect import Connection
@@ -27,11 +27,9 @@ def refuse_obstacles(run: Run) -> None:
     RunRefused, with every reason."""
     if not run.request.keep:
         return
-    connection = run.live_target()
-    everywhere = obstacle(connection)
-    found = obstacles(connection, run.plan, run.request.keep)
-    if everywhere or found:
-        reasons = everywhere or "; ".join(f"statement {k.statement}: {k.obstacle}" for k in found)
+    found = keepable(run.live_target(), run.plan, only=run.request.keep)
+    reasons = "; ".join(f"statement {k.statement}: {k.obstacle}" for k in found if k.obstacle)
+    if reasons:
         raise RunRefused(
             f"what was to be kept cannot be kept: {reasons}",
             "Leave that statement out of what is kept, or save its data by hand first.",

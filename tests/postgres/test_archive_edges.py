@@ -276,6 +276,7 @@ def test_what_cannot_be_kept_is_said_with_its_reason(connection: Connection, jud
         "TRUNCATE parent": "inherit from s.parent",
         "DROP TABLE hidden": "row-level security",
         "DELETE FROM users": "cannot be asked for",
+        "DELETE FROM v": "through a view",
         "DO $$ BEGIN END $$": "does not tell what it removes",
         "DROP OWNED BY current_user": "does not tell what it removes",
         "ALTER TABLE part DETACH PARTITION part_1": "stay in the table",
@@ -285,13 +286,14 @@ def test_what_cannot_be_kept_is_said_with_its_reason(connection: Connection, jud
         "DROP TABLE users CASCADE": "",
         "DROP TYPE state CASCADE": "",
     }
-    found = costs(connection, statements(judge, list(expected)))
+    through = {6: Touched(relation="v", count="", rows="SELECT v.* FROM v")}
+    found = costs(connection, statements(judge, list(expected), through))
     for (text, why), one in zip(expected.items(), found, strict=True):
         assert (why in one.obstacle) if why else not one.obstacle, (text, one)
     known = {one.statement: one for one in found}
-    assert known[12].what == "rows of s.users" and (known[12].bytes or 0) > 0
-    assert (known[11].what, known[11].rows) == ("nothing that is there now", None)
-    assert known[13].what == "values of s.users.state" and known[13].seconds is not None
+    assert known[13].what == "rows of s.users" and (known[13].bytes or 0) > 0
+    assert (known[12].what, known[12].rows) == ("nothing that is there now", None)
+    assert known[14].what == "values of s.users.state" and known[14].seconds is not None
 
 
 def test_who_may_not_make_a_schema_keeps_nothing(database: Database, judge: Judge) -> None:
