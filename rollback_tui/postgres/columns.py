@@ -68,3 +68,15 @@ def type_of(conn: psycopg.Connection[Any], spelled: str) -> Type:
     if row is None:
         raise psycopg.errors.UndefinedObject(f"there is no type {spelled}")
     return Type(oid, typmod, *row)
+
+
+def assignable(conn: psycopg.Connection[Any], old: int, new: int) -> bool:
+    """Return whether there is an assignment cast between the types with these OIDs. Raises
+    psycopg.Error."""
+    with aside(conn) as cursor:
+        row = cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_cast WHERE castsource = %s"
+            " AND casttarget = %s AND castcontext IN ('a', 'i'))",
+            [old, new],
+        ).fetchone()
+    return bool(row and row[0])

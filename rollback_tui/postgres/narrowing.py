@@ -16,10 +16,11 @@ from rollback_tui.postgres.columns import Type
 _WHOLE = {"int2": 15, "int4": 31, "int8": 63}
 _FLOATS = ("float4", "float8")
 _STRINGS = ("text", "varchar", "bpchar", "name", "citext")
+_BITS = ("bit", "varbit")
+"""A cast that is written out pads and cuts them, which their input function does not."""
 _SIZED = ("varchar", "bpchar")
 _TIMES = ("date", "timestamp", "timestamptz")
 _PRECISE = ("timestamp", "timestamptz", "time", "timetz", "interval")
-_ORDER = {"float4": 4, "float8": 5, **{name: at for at, name in enumerate(_WHOLE)}}
 # Pairs that always convert and give the same value when converted back.
 _SAME = frozenset(
     {
@@ -60,17 +61,17 @@ def narrowing(
     """
     if new.kind == "d":
         return Unclear(f"the rules of the domain {new.spelled} are not asked beforehand")
-    known = _known(value, old, new, written, explicit)
+    known = _known(value, old, new, written, explicit, major)
     if known is None or isinstance(known, Change):
         return known
     attempt = f"CAST({value} AS {written})"
     if old.name in _STRINGS and new.name not in _STRINGS:
         if not explicit:
             return Unclear(_no_cast(old, new))
-        if major >= 16 and new.kind in "be":
-            fits = f"pg_catalog.pg_input_is_valid(({value})::text, {_literal(written)})"
+        if major >= 16 and new.kind in "be" and new.name not in _BITS:
+            fits = f"pg_catalog.pg_input_is_valid({_output(value, old)}, {_literal(written)})"
             return Change(fits, _rounded(value, new, written))
-        return Unclear(f"whether text is a valid {new.spelled} is told from version 16 on", attempt)
+        return Unclear(f"from {old.spelled} to {new.spelled}, told value by value", attempt)
     why = f"conversion from {old.spelled} to {new.spelled}"
     # A cast that is written out would cut what an assignment refuses.
     return Unclear(why, attempt if explicit or new.typmod == -1 else "")
@@ -82,20 +83,22 @@ def to_labels(value: str, labels: Sequence[str]) -> Change:
     return Change(f"({value})::text IN ({listed})" if labels else "false", "")
 
 
-def _known(value: str, old: Type, new: Type, written: str, explicit: bool) -> Change | str | None:
+def _known(
+    value: str, old: Type, new: Type, written: str, explicit: bool, major: int
+) -> Change | str | None:
     """Return a conversion that is told by its types; a string: it is not."""
     if new.oid == old.oid and new.typmod in (-1, old.typmod):
         return None
     if new.name in ("text", *_SIZED) and new.kind == "b":
         return _string(value, old, new, written, explicit)
-    there_and_back = f"CAST(CAST({value} AS {written}) AS {old.spelled}) <> {value}"
+    there_and_back = f"CAST(CAST({value} AS {written}) AS {old.name}) <> {value}"
     if new.name in _WHOLE:
-        return _whole(value, old, new, there_and_back)
+        return _whole(value, old, new, written)
     if new.name == "numeric":
-        return _numeric(value, old, new, there_and_back)
+        return _numeric(value, old, new, written, major)
     if new.name in _FLOATS and old.name in _WHOLE:
         exact = (new.name == "float8" and old.name != "int8") or old.name == "int2"
-        return None if exact else Change("", there_and_back)
+        return None if exact else Change("", _inexact(value, new))
     if (old.name, new.name) == ("float4", "float8") or (old.name, new.name) in _SAME:
         return None
     if (old.name, new.name) == ("float8", "float4"):
@@ -126,45 +129,63 @@ def _string(value: str, old: Type, new: Type, written: str, explicit: bool) -> C
     return Change(fits, changed)
 
 
-def _whole(value: str, old: Type, new: Type, there_and_back: str) -> Change | str | None:
+def _whole(value: str, old: Type, new: Type, written: str) -> Change | str | None:
     bits = _WHOLE[new.name]
     if old.name in _WHOLE:
-        if _ORDER[old.name] <= _ORDER[new.name]:
+        if _WHOLE[old.name] <= bits:
             return None
         return Change(f"{value} BETWEEN {-(2**bits)} AND {2**bits - 1}", "")
     if old.name == "numeric":
         fits = f"pg_catalog.round({value}) BETWEEN {-(2**bits)} AND {2**bits - 1}"
-        return Change(fits, there_and_back)
+        return Change(fits, f"CAST({value} AS {written})::numeric <> {value}")
     if old.name in _FLOATS:
         # rint() of the float, compared with bounds that a float8 has exactly; NaN is above all.
         rounded = f"pg_catalog.round({value}::float8)"
         fits = f"{rounded} >= -{2**bits}::float8 AND {rounded} < {2**bits}::float8"
-        return Change(fits, there_and_back)
+        return Change(fits, f"CAST({value} AS {written})::float8 <> {value}::float8")
     return "not known"
 
 
-def _numeric(value: str, old: Type, new: Type, there_and_back: str) -> Change | str | None:
+def _inexact(value: str, new: Type) -> str:
+    """Whether a whole number is none of the float's. Converting it back would overflow near the
+    end of int8: there, only multiples of the distance between two floats are exact."""
+    step = 2 ** (62 - (52 if new.name == "float8" else 23))
+    return (
+        f"CASE WHEN {value} BETWEEN {-(2**62)} AND {2**62}"
+        f" THEN CAST(CAST({value} AS {new.name}) AS int8) <> {value}"
+        f" ELSE {value} % {step} <> 0 END"
+    )
+
+
+def _numeric(value: str, old: Type, new: Type, written: str, major: int) -> Change | str | None:
+    """To numeric. Compared as numeric, or as float8 where it was a float: rounding may have carried
+    the number beyond what its former type holds."""
     if old.name not in (*_WHOLE, *_FLOATS, "numeric"):
         return "not known"
-    finite = ""
-    if old.name in _FLOATS:
-        finite = f"{value} NOT IN ('Infinity', '-Infinity')"
+    floating = old.name in _FLOATS
+    common = old.name if floating else "numeric"
+    changed = f"CAST({value} AS {written})::{common} <> {value}::{common}"
+    finite = f"{value} NOT IN ('Infinity', '-Infinity')"
     if new.typmod == -1:
-        return None if not finite else Change(finite, there_and_back)
-    precision = ((new.typmod - 4) >> 16) & 0xFFFF
-    scale = (((new.typmod - 4) & 0x7FF) ^ 1024) - 1024
+        # Infinity is a numeric from version 14 on.
+        return Change(finite if major < 14 else "", changed) if floating else None
+    precision, scale = _precision(new)
     if old.name == "numeric" and old.typmod != -1:
-        old_precision = ((old.typmod - 4) >> 16) & 0xFFFF
-        old_scale = (((old.typmod - 4) & 0x7FF) ^ 1024) - 1024
+        old_precision, old_scale = _precision(old)
         if scale >= old_scale and precision - scale >= old_precision - old_scale:
             return None
-    # Guarded: a float that is infinite is no numeric before version 14.
-    inside = f"pg_catalog.abs(pg_catalog.round({value}::numeric, {scale})) < 1e{precision - scale}"
-    if old.name in _FLOATS:
-        inside = f"CASE WHEN {finite} THEN {value} = 'NaN' OR {inside} ELSE false END"
+    fits = f"pg_catalog.abs(pg_catalog.round({value}::numeric, {scale})) < 1e{precision - scale}"
+    if floating:
+        fits = f"CASE WHEN {finite} THEN {value} = 'NaN' OR {fits} ELSE false END"
     elif old.name == "numeric":
-        inside = f"{value} = 'NaN' OR {inside}"
-    return Change(inside, there_and_back)
+        fits = f"{value} = 'NaN' OR {fits}"
+    return Change(fits, changed)
+
+
+def _precision(of: Type) -> tuple[int, int]:
+    """Return precision and scale of a numeric (``make_numeric_typmod`` in ``numeric.c``)."""
+    packed = of.typmod - 4
+    return (packed >> 16) & 0xFFFF, ((packed & 0x7FF) ^ 1024) - 1024
 
 
 def _fits_float4(value: str) -> str:
@@ -181,6 +202,14 @@ def _rounded(value: str, new: Type, written: str) -> str | None:
     if new.typmod == -1 or new.name not in ("numeric", *_PRECISE):
         return None
     return f"CAST({value} AS {written}) <> CAST({value} AS {new.name})"
+
+
+def _output(value: str, old: Type) -> str:
+    """What the new type's input function is given: of char(n) with its blanks, which a cast to text
+    would take away."""
+    if old.name == "bpchar":
+        return f"pg_catalog.textin(pg_catalog.bpcharout({value}))"
+    return f"({value})::text"
 
 
 def _no_cast(old: Type, new: Type) -> str:

@@ -9,7 +9,7 @@ from rollback_tui.core.demand import Name, Uses
 from rollback_tui.core.script.tree import dotted
 from rollback_tui.postgres import columns as catalog
 from rollback_tui.postgres.asking import LOCKED, Answer, ask
-from rollback_tui.postgres.columns import Column
+from rollback_tui.postgres.columns import Column, Type
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.guard import Guard, Read
 from rollback_tui.postgres.relations import Relation, relations
@@ -38,6 +38,8 @@ class Inquiry:
         self.major = connection.info.server_version // 10000
         self._known = known
         self._columns: dict[int, dict[str, Column]] = {}
+        self._types: dict[str, Type] = {}
+        self._assignable: dict[tuple[int, int], bool] = {}
         self._locked: set[str] = set()
 
     @property
@@ -59,6 +61,22 @@ class Inquiry:
         if relation.oid not in self._columns:
             self._columns[relation.oid] = catalog.columns(self.connection, relation.oid)
         return self._columns[relation.oid]
+
+    def type(self, spelled: str) -> Type:
+        """Return the type that this SQL names now. Raises psycopg.Error when there is none."""
+        if spelled not in self._types:
+            self._types[spelled] = catalog.type_of(self.connection, spelled)
+        return self._types[spelled]
+
+    def assignable(self, old: Type, new: Type) -> bool:
+        """Return whether there is a cast that ALTER COLUMN TYPE takes without USING. Arrays are
+        converted element by element, domains by what they are made of, and anything to a string."""
+        if old.oid == new.oid or new.category in "SA" or new.kind == "d":
+            return True
+        pair = (old.oid, new.oid)
+        if pair not in self._assignable:
+            self._assignable[pair] = catalog.assignable(self.connection, *pair)
+        return self._assignable[pair]
 
     def answer(self, text: str, uses: Uses, reads: Iterable[str]) -> Answer:
         """Return the numbers of a query that reads the relations ``reads``, if it may be sent.

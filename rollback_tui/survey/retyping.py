@@ -14,16 +14,11 @@ from rollback_tui.core.model import Loss, Violation
 from rollback_tui.core.script.tree import quote
 from rollback_tui.postgres.aside import aside
 from rollback_tui.postgres.asking import Answer
-from rollback_tui.postgres.columns import Column, Type, type_of
+from rollback_tui.postgres.columns import Column, Type
 from rollback_tui.postgres.narrowing import Change, Unclear, narrowing, to_labels
 from rollback_tui.postgres.relations import Relation
 from rollback_tui.postgres.violations import Unasked
 from rollback_tui.survey.inquiry import Inquiry, written
-
-_ASSIGNABLE = (
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_cast WHERE castsource = %s AND casttarget = %s"
-    " AND castcontext IN ('a', 'i'))"
-)
 
 
 class _Step(NamedTuple):
@@ -84,8 +79,8 @@ class _Counting:
                 return Unclear("several conversions, one after the other")
             if self._is_made(step.written):
                 return self._to_made(value)
-            new = type_of(self.inquiry.connection, step.written)
-            if not step.explicit and not self._assignable(type_, new):
+            new = self.inquiry.type(step.written)
+            if not step.explicit and not self.inquiry.assignable(type_, new):
                 return Unclear(
                     f"PostgreSQL converts {type_.spelled} to {new.spelled} only with USING: the"
                     " statement fails whatever is stored"
@@ -121,15 +116,6 @@ class _Counting:
             raise Unasked(f"statement {index} makes or changes the type {self.demand.type} first")
         return to_labels(value, labels)
 
-    def _assignable(self, old: Type, new: Type) -> bool:
-        """Whether there is a cast that ALTER COLUMN TYPE takes without USING. Arrays are converted
-        element by element, domains by what they are made of, and anything to a string."""
-        if old.oid == new.oid or new.category in "SA" or new.kind == "d":
-            return True
-        with aside(self.inquiry.connection) as cursor:
-            row = cursor.execute(_ASSIGNABLE, [old.oid, new.oid]).fetchone()
-        return bool(row and row[0])
-
     def _numbers(self, change: Change) -> Iterator[Violation | Loss]:
         fits = change.fits or "true"
         changed = f"CASE WHEN {fits} THEN {change.changed or 'false'} ELSE false END"
@@ -163,7 +149,7 @@ class _Counting:
         if why:
             raise Unasked(why)
         given = self._type_of(value)
-        new = type_of(self.inquiry.connection, demand.type)
+        new = self.inquiry.type(demand.type)
         change = narrowing(
             value, given, new, written=demand.type, explicit=False, major=self.inquiry.major
         )
@@ -189,7 +175,7 @@ class _Counting:
                 raise psycopg.errors.UndefinedObject("no result")
             oid, typmod = result.ftype(0), result.fmod(0)
             row = cursor.execute("SELECT pg_catalog.format_type(%s, %s)", [oid, typmod]).fetchone()
-        return type_of(self.inquiry.connection, row[0] if row else "unknown")
+        return self.inquiry.type(row[0] if row else "unknown")
 
     def _try(self, value: str, uses: Uses) -> Answer:
         answer = self._ask(

@@ -4,7 +4,6 @@ when the statement is then executed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -12,7 +11,7 @@ import pytest
 
 from rollback_tui.core.model import Violation
 from rollback_tui.parser import Parser
-from tests.conftest import Database, create_database, drop_database
+from tests.conftest import Database
 from tests.survey.planned import count
 
 REFUSED = (psycopg.IntegrityError, psycopg.DataError)
@@ -117,27 +116,15 @@ NEWEST: dict[str, list[tuple[str, int]]] = {
 
 
 @pytest.fixture(scope="module")
-def parser() -> Iterator[Parser]:
-    with Parser() as parser:
-        yield parser
+def shop18(on18: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+    on18.execute(BASE)
+    return on18
 
 
 @pytest.fixture(scope="module")
-def shop18(server: Any) -> Iterator[psycopg.Connection[Any]]:
-    yield from _shop(server)
-
-
-@pytest.fixture(scope="module")
-def shop16(server16: Any) -> Iterator[psycopg.Connection[Any]]:
-    yield from _shop(server16)
-
-
-def _shop(server: Any) -> Iterator[psycopg.Connection[Any]]:
-    created = create_database(server)
-    connection = created.connect()
-    connection.execute(BASE)
-    yield connection
-    drop_database(created)
+def shop16(on16: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+    on16.execute(BASE)
+    return on16
 
 
 def _refused(connection: psycopg.Connection[Any], text: str) -> bool:
