@@ -86,8 +86,43 @@ def bad(size: tuple[int, int]) -> None:
         drive(session, script, size=size)
 
 
+def told(size: tuple[int, int]) -> None:
+    """What the preview says of a statement: somebody in its way, a rehearsal, what is kept."""
+    with demo_session() as (scene, _, session), psycopg.connect(scene.dsn) as backoffice:
+
+        async def script(t: Terminal) -> None:
+            look = camera(t, size)
+            await t.until("16/16 counted", "1 State ✓", "↩ goes", seconds=30)
+            await t.press("3")
+            await t.until("3 destructive, 3 to review", "nobody in its way", seconds=20)
+            backoffice.execute("SET application_name = 'backoffice'")
+            backoffice.execute("UPDATE users SET email = email WHERE id = 1")
+            await t.until("blocked now", "blocked", seconds=10)
+            await t.press("d")
+            look("preview-blocked")
+            backoffice.rollback()
+            await t.arm()
+            await t.press("r")
+            await t.until("Rehearse on a scratch database?")
+            look("rehearse")
+            await t.focus("#rehearse-dump")
+            await t.press("enter")
+            await t.until("rehearsed on", seconds=120)
+            await t.pilot.pause(0.5)
+            look("preview-rehearsed")
+            await t.press("K")
+            t.app.clear_notifications()
+            await t.press("enter")
+            await t.pilot.pause(0.5)
+            look("preview-kept")
+            await t.press("q")
+
+        drive(session, script, size=size)
+
+
 if __name__ == "__main__":
     DIRECTORY.mkdir(exist_ok=True)
     for chosen in SIZES:
         good(chosen)
         bad(chosen)
+        told(chosen)

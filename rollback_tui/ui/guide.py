@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -52,6 +52,13 @@ FORGOTTEN: Mapping[str, object] = MappingProxyType(
 """What was said of a plan is not said of another one."""
 
 
+class Say(Protocol):
+    """Shows a short message in the corner."""
+
+    def __call__(self, text: str, severity: Severity = "information") -> None:
+        """Show ``text``."""
+
+
 class Guide:
     """Owns the walk. Every method is called on the event loop."""
 
@@ -61,7 +68,7 @@ class Guide:
         start: Walk,
         deliver: Deliver,
         changed: Callable[[Walk], None],
-        say: Callable[[str, Severity], None],
+        say: Say,
     ) -> None:
         self.operations = operations
         self.walk = start

@@ -28,7 +28,7 @@ CHOICES = {
 
 COPIES: dict[Source, str] = {
     "schema": "a schema copy",
-    "dump": "a restored checkpoint",
+    "dump": "the checkpoint",
     "clone": "a copy with its data",
 }
 """What a plan is rehearsed on."""
@@ -172,20 +172,22 @@ def rehearsed_words(rehearsal: Rehearsal | None, total: int) -> tuple[str, Tone]
     if rehearsal is None:
         return "not rehearsed", "dim"
     where = f"rehearsed on {COPIES[rehearsal.source]}"
+    if rehearsal.proven:
+        where = "rehearsed on the proven checkpoint"
     done = sum(not m.failed for m in rehearsal.statements)
     if rehearsal.failure:
         return f"{where}: FAILED after {done} of {total}: {rehearsal.failure}", "bad"
     seconds = sum(m.seconds for m in rehearsal.statements)
     differing = len(rehearsal.differences)
     words = f"{where}: {count(done, 'statement')} in {took(seconds)}, "
-    words += count(differing, "difference") if differing else "all as forecast"
+    words += count(differing, "difference") if differing else "as forecast"
     tone: Tone = "warn" if differing else "good"
     trip = rehearsal.round_trip
     if trip is not None:
         again, known = {
-            "pass": ("up again gives the schema back", tone),
+            "pass": ("up ✓", tone),
             "fail": ("up again does NOT give the schema back", "bad"),
             "unknown": ("nobody knows whether up again gives the schema back", "warn"),
         }[trip.verdict]
-        words, tone = f"{words}; {again}", known
+        words, tone = f"{words}, {again}", known
     return words, tone

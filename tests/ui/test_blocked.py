@@ -44,7 +44,7 @@ def test_harmless_statements_are_marked_together_and_others_never(world: World) 
         assert t.app.guide.walk.reviewed == {1, 5}
         # From the last row the key goes on to what is left, not nowhere.
         await t.press("end", "space")
-        await t.until("2 of 5", "not reviewed yet")
+        await t.until("2 of 5  DROP TABLE  to review")
 
     drive(world, script)
 
@@ -138,7 +138,7 @@ def test_rolling_everything_back_is_confirmed_with_the_word_none(world: World) -
         await t.until("back: 3 migrations", "1 State ✓")
         assert world.choices[-1] == Choice(steps=3, version=None)
         await t.press("3", "m", "down", "space", "space", "space")
-        await t.until("back to none", "all reviewed")
+        await t.until("→ none", "all reviewed")
         await t.press("n")
         await t.until("type the target version none")
 

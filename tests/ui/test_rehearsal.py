@@ -57,7 +57,7 @@ def test_the_dialog_says_what_each_way_costs_and_enter_chooses_nothing(
         world.sessions = tuple(s for s in SESSIONS if s.ours)
         await t.pilot.pause(1.3)
         await t.press("r")
-        await t.until("nobody may connect meanwhile")
+        await t.until("nobody may connect")
 
     drive(world, script, size=size)
 
@@ -68,7 +68,7 @@ def test_what_was_measured_replaces_the_forecast(world: World) -> None:
     async def script(t: Terminal) -> None:
         await to_preview(t)
         await begin(t)
-        await t.until("rehearsed on a schema copy: 5 statements", "1 difference", "R shows all")
+        await t.until("rehearsed on a schema copy: 5 statements", "1 difference", "(R: all")
         assert world.rehearsed == ["schema"]
         assert "≠" in line_of(t, 3) and " m" in line_of(t, 1)
         assert "RowExclusive" in line_of(t, 4), "the DO block's lock is known now"
@@ -117,7 +117,7 @@ def test_it_says_what_it_does_and_can_be_stopped(world: World) -> None:
     async def script(t: Terminal) -> None:
         await to_preview(t)
         await begin(t, "dump")
-        await t.until("rehearsing on a restored checkpoint 00:0", "statement 1 of 5", "x stops it")
+        await t.until("rehearsing on the checkpoint 00:0", "statement 1 of 5", "x stops it")
         await t.press("r")
         await t.until("Not now: a rehearsal goes on: x stops it")
         await t.press("x")
@@ -213,4 +213,4 @@ def test_an_unknown_loss_stays_unknown_after_a_rehearsal_without_rows(world: Wor
         await t.press("down")
         await t.until("an unknown number of rows of public.t", "not counted: slow")
 
-    drive(world, script)
+    drive(world, script, size=(120, 40))

@@ -25,7 +25,7 @@ from rollback_tui.ui.widgets import plan_lines
 from rollback_tui.ui.widgets.dialogs import Read
 from rollback_tui.ui.widgets.entry_view import describe
 from rollback_tui.ui.widgets.rehearse_dialog import RehearseDialog
-from rollback_tui.ui.widgets.statement_cells import LEGEND, columns, row, wanting
+from rollback_tui.ui.widgets.statement_cells import LEGEND, columns, marks, row, wanting
 from rollback_tui.ui.widgets.statement_list import StatementList
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.wording import keep_cost
@@ -69,10 +69,9 @@ class PreviewScreen(StepScreen):
         """Summary, list, the statement."""
         yield Bar(id="plan-summary")
         yield Bar(id="plan-losses")
-        yield Bar(id="plan-way")
         yield Bar(id="plan-rehearsal")
         with Container(id="pair"):
-            yield StatementList(columns(0), id="entries")
+            yield StatementList(columns(0, 0), id="entries")
             with VerticalScroll(id="entry"):
                 yield Bar(id="entry-text")
 
@@ -97,13 +96,15 @@ class PreviewScreen(StepScreen):
         listed = self._listed
         lost = bool(listed and listed.losses)
         self._line("#plan-losses", plan_lines.losses(walk, self.app.size.width) if lost else None)
-        self._line("#plan-way", plan_lines.in_the_way(walk))
         self._show_rehearsal(walk)
         entries = self.query_one("#entries", StatementList)
         if listed is None:
             entries.show_rows((), lambda _: ())
         else:
-            entries.set_columns(columns(len(listed.statements)))
+            entries.set_columns(columns(len(listed.statements), self.app.size.width))
+        # On the border: who is in the way comes and goes, and must not push the list about.
+        entries.say(plan_lines.in_the_way(walk), line((marks(walk), "accent")))
+        if listed is not None:
             entries.show_rows(listed.keys, lambda place: row(listed.entries[place], walk))
         self._show_entry()
 

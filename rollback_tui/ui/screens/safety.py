@@ -69,10 +69,7 @@ class SafetyScreen(StepScreen):
         glyph, _, tone = STATUS[status]
         self.query_one("#verdict", Bar).say(line((f" {glyph} {sentence}", tone)))
         self._show_waiting(walk)
-        blocked = in_the_way(walk)
-        bar = self.query_one("#safety-way", Bar)
-        bar.display = blocked is not None
-        bar.say(blocked or line(""))
+        self.query_one("#safety-way", Bar).say(line(" ", in_the_way(walk)))
         table = self.query_one("#checks", LiveTable)
         table.border_title = "checks · being judged …" if walk.judging else "checks"
         if walk.judged_at and not walk.judging:

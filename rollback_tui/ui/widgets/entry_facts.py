@@ -8,7 +8,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from rollback_tui.core.model import Loss, Statement, Violation
-from rollback_tui.core.outlook import InTheWay, Keepable, Mention, Written
+from rollback_tui.core.outlook import InTheWay, Mention, Written
 from rollback_tui.core.text import shorten
 from rollback_tui.ui.entries import Entry
 from rollback_tui.ui.surroundings import around, way
@@ -67,13 +67,12 @@ def keeping(statement: Statement, walk: Walk) -> list[Content]:
         return []
     if found.obstacle:
         return [line(("  cannot be kept: ", "dim"), (found.obstacle, "dim"))]
+    what = "it" if found.what in {loss.describe() for loss in statement.loss} else found.what
+    cost = f": {keep_cost(found)}"
     if statement.index in walk.keep:
-        return [line(("K kept in an archive ", "good"), f"{found.what}: {keep_cost(found)}")]
-    return [line(("  k keeps ", "dim"), (_what(found), "plain"), (f": {keep_cost(found)}", "dim"))]
-
-
-def _what(found: Keepable) -> str:
-    return found.what or "what it removes"
+        said = "" if what == "it" else f" {what}"
+        return [line(("K kept in an archive", "good"), said, (cost, "dim"))]
+    return [line(("  k keeps ", "dim"), what or "it", " in an archive", (cost, "dim"))]
 
 
 def violations(statement: Statement) -> list[Content]:
@@ -101,7 +100,7 @@ def in_the_way(statement: Statement, walk: Walk) -> list[Content]:
     """Return who makes it wait now; the answer's age when it is an old one."""
     if walk.way is None:
         why = f": {walk.way_stale}" if walk.way_stale else " yet"
-        return [line((f"? not known{why} who is in the way", "warn"))]
+        return [line((f"? not known who is in the way{why}", "warn"))]
     waits = way(walk.way).by_statement.get(statement.index, [])
     if walk.way_stale:
         since = time_of(walk.way_at) if walk.way_at else "the beginning"
@@ -168,13 +167,13 @@ def written(entry: Entry, statement: Statement, walk: Walk) -> list[Content]:
     tables = {loss.relation for loss in statement.loss} | set(statement.effect.objects)
     found = (walk.outlook.written if walk.outlook else None) or ()
     return [
-        _written(one)
+        _written(one, named=len(tables) > 1)
         for one in found
         if one.version == entry.migration.version and one.relation in tables
     ]
 
 
-def _written(one: Written) -> Content:
+def _written(one: Written, *, named: bool) -> Content:
     since = f"since {one.version} was applied"
     if one.rows is None:
         return line(
@@ -184,7 +183,7 @@ def _written(one: Written) -> Content:
     tone: Tone = "warn" if one.rows else "dim"
     return line(
         (f"+ {count(one.rows, 'row')} ", tone),
-        f"of {one.relation} written {since}",
+        f"of {one.relation} written {since}" if named else f"written {since}",
         (f"  by {one.basis}" if one.basis else "", "dim"),
     )
 
@@ -194,7 +193,7 @@ def rest(statement: Statement, walk: Walk) -> list[Content]:
     fine, unknown = [], []
     fresh = walk.way if not walk.way_stale else None
     if fresh is not None and statement.index not in way(fresh).by_statement:
-        fine.append("nobody is in its way now")
+        fine.append("nobody in its way now")
     outlook = walk.outlook
     if walk.outlook_failure is not None:
         unknown.append(f"what depends on it, who still uses it: {walk.outlook_failure.summary}")
@@ -205,7 +204,7 @@ def rest(statement: Statement, walk: Walk) -> list[Content]:
         if outlook.dependents is None:
             unknown.append("what depends on it")
         elif statement.index not in known.dependents and not statement.effect.collateral:
-            fine.append("nothing else depends on it")
+            fine.append("nothing depends on it")
         if outlook.mentions is None:
             unknown.append("who still uses it")
         elif statement.index not in known.mentions and statement.effect.drops:

@@ -79,13 +79,10 @@ def _head(statement: Statement, walk: Walk) -> Content:
     head = [line((f"{statement.index} of {total}", "dim"), "  ", (statement.effect.kind, "strong"))]
     known = ", ".join(statement.effect.hazards)
     if statement.index in walk.reviewed:
-        head.append(line(("  ✓ reviewed", "good")))
-        if statement.dangerous and known:
-            head.append(line((f", acknowledged: {known}", "good")))
+        words = f"  ✓ acknowledged: {known}" if statement.dangerous and known else "  ✓ reviewed"
+        head.append(line((words, "good")))
     elif statement.dangerous:
-        head.append(line(("  not reviewed yet", "warn")))
-        if known:
-            head.append(line((f" · space acknowledges: {known}", "dim")))
+        head.append(line((f"  to review: {known}" if known else "  to review", "warn")))
     elif statement.effect.loses_data is False:
         head.append(line(("  loses no data", "good")))
     return Content("").join(head)

@@ -78,30 +78,24 @@ def kept_words(walk: Walk) -> str:
     return f"what {len(walk.keep)} of {of} remove, in an archive: {keep_cost(*chosen)}"
 
 
-def in_the_way(walk: Walk) -> Content | None:
-    """Return who blocks how many statements now; None when nobody does."""
+def in_the_way(walk: Walk) -> Content:
+    """Return who blocks how many statements now; that it is not known, or an old answer."""
     if walk.way is None:
         if not walk.way_stale:
-            return None
-        return line((" ? not known who is in the way: ", "warn"), walk.way_stale)
+            return line(("? who is in the way is being asked", "dim"))
+        return line((f"? not known who is in the way: {walk.way_stale}", "warn"))
     found = way(walk.way)
-    stale = ""
+    blocked = count(len(found.by_statement), "statement")
+    others = len(found.sessions) - 1
+    who = f"by {_who(found.sessions[0])}" if found.sessions else ""
+    who += f", and {count(others, 'other')}" if others > 0 else ""
     if walk.way_stale:
         since = time_of(walk.way_at) if walk.way_at else "the beginning"
-        stale = f" ? who is in the way is stale since {since}: {walk.way_stale}"
-        if not found.sessions:
-            return line((stale, "warn"))
+        was = f"{blocked} blocked {who}" if found.sessions else "nobody was in the way"
+        return line((f"? stale since {since}: {was} · {walk.way_stale}", "warn"))
     if not found.sessions:
-        return None
-    others = len(found.sessions) - 1
-    words = [
-        line((f" ✗ {count(len(found.by_statement), 'statement')} blocked now ", "alarm")),
-        line("by ", _who(found.sessions[0])),
-        line((f", and {count(others, 'other')}" if others else "", "bad")),
-    ]
-    if stale:
-        return lines([line((stale, "warn")), line("   then: ", *words[1:])])
-    return Content("").join(words)
+        return line(("nobody in the way now", "dim"))
+    return line((f"✗ {blocked} blocked now", "alarm"), (f" {who}", "bad"))
 
 
 def _who(one: InTheWay) -> str:
@@ -133,9 +127,7 @@ def rehearsal(walk: Walk, now: float | None = None) -> Content | None:
     words, tone = rehearsed_words(found, _statements(walk.plan))
     glyph = {"good": "✓", "bad": "✗"}.get(tone, "!")
     left = "" if found.removed else f"; its database {found.database} is STILL THERE"
-    proven = "; the checkpoint is proven" if found.proven else ""
-    more = "  R shows all of it" if found.notes or found.differences or found.failure else ""
-    return line((f" {glyph} {words}{proven}", tone), (left, "alarm"), (more, "dim"))
+    return line((f" {glyph} {words}", tone), (left, "alarm"))
 
 
 def rehearsal_in_full(found: Rehearsal) -> Content:

@@ -22,7 +22,7 @@ WAYS: tuple[tuple[Source, str, str], ...] = (
     (
         "dump",
         "with the data",
-        "the newest checkpoint (or a new one) is restored beside, and so proven",
+        "the newest checkpoint, or a new one, restored and so proven",
     ),
     ("clone", "clone", "a copy of the files on the same server"),
 )
@@ -45,15 +45,16 @@ class RehearseDialog(ModalScreen[Source | None]):
     def compose(self) -> ComposeResult:
         """What it is for, the ways with their costs, the buttons."""
         target = self._walk.target
+        name = target.database if target else "the target"
         where = f"{target.host}:{target.port}" if target else "the server"
         with Vertical(id="dialog"):
             yield Static(line(("Rehearse on a scratch database?", "strong")), id="dialog-title")
             with VerticalScroll(id="dialog-body", can_focus=False):
                 yield Static(
                     line(
-                        "Every statement is executed there and measured, the way back is tried, "
-                        f"and it is removed again. {where} does the work; your database is read "
-                        "and not changed."
+                        "Every statement is executed there and measured, and the up scripts "
+                        f"after them; then it is removed. It stands beside {name} on {where}; "
+                        f"{name} is only read."
                     )
                 )
             yield PlainButton("Cancel", id="no")
@@ -83,9 +84,9 @@ class RehearseDialog(ModalScreen[Source | None]):
         activity = self._walk.activity
         data = f"~{size(activity.database_bytes)}" if activity else "as much as the database has"
         return {
-            "schema": "costs seconds and no room; what stored rows would refuse is not seen",
-            "dump": f"costs the time to dump and restore, room for {data}; measures everything",
-            "clone": f"costs room for {data}; nobody may connect meanwhile; measures everything",
+            "schema": "seconds, no room; not seen: what stored rows would refuse",
+            "dump": f"a dump and a restore, room for {data}; everything is measured",
+            "clone": f"room for {data}, nobody may connect; everything is measured",
         }[source]
 
     def _obstacle(self, source: Source) -> str:

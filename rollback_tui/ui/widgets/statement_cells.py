@@ -20,15 +20,28 @@ LEGEND = (
 """What the marks of the list mean."""
 
 
-def columns(total: int) -> tuple[Column, ...]:
-    """Return the columns for a plan of ``total`` statements."""
+WIDE = 110
+"""From so many cells on there is room for the longest name of a lock."""
+
+
+def marks(walk: Walk) -> str:
+    """Return what the letters in the list mean, as far as there are any."""
+    rehearsal = valid_rehearsal(walk)
+    said = ["m measured (R: all of it)"] if rehearsal else []
+    said += ["≠ not as forecast"] if rehearsal and rehearsal.differences else []
+    said += ["K kept"] if walk.keep else []
+    return " · ".join(said)
+
+
+def columns(total: int, width: int) -> tuple[Column, ...]:
+    """Return the columns for a plan of ``total`` statements on a screen ``width`` cells wide."""
     digits = max(3, len(str(total)))
     return (
         Column("mark", "", 1),
         Column("index", "#".rjust(digits), digits),
         Column("kind", "kind", 15),
         Column("object", "object", 0, keep_end=True),
-        Column("lock", "lock", 15, least=66),
+        Column("lock", "lock", 15 if width < WIDE else 20, least=66),
         Column("flags", "", 2, least=50),
         Column("loss", "loss", 13),
     )

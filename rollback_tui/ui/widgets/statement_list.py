@@ -14,6 +14,7 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.events import Click, Resize
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -75,6 +76,7 @@ class StatementList(ScrollView, can_focus=True):
         self._row: Callable[[int], Row] = lambda _: ()
         self._drawn: dict[int, Row] = {}
         self._cursor = 0
+        self._said: tuple[Content, Content] | None = None
 
     # --- what it shows ------------------------------------------------------------------------
 
@@ -106,6 +108,13 @@ class StatementList(ScrollView, can_focus=True):
                 self._redraw(place, self._drawn[place], row(place))
         # What is out of sight is made again when it comes back.
         self._drawn = {p: self._drawn[p] for p in self._in_sight() if p in self._drawn}
+
+    def say(self, above: Content, below: Content) -> None:
+        """Put ``above`` and ``below`` on the border; what is there already costs nothing."""
+        if self._said != (above, below):
+            self._said = (above, below)
+            # Content, not text: a text on a border would be read as markup.
+            self.border_title, self.border_subtitle = above, below
 
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Take other columns; nothing happens when they are the same."""
