@@ -123,6 +123,8 @@ def make(
     when it returns. Raises psycopg.Error, and whatever ``send`` raises; then the transaction has
     to be rolled back.
     """
+    if not found:
+        return ()
     made = []
     path = _path(connection)
     with _as_ourselves(connection):

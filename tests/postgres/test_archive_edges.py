@@ -313,6 +313,11 @@ def test_who_may_not_make_a_schema_keeps_nothing(database: Database, judge: Judg
     assert one.obstacle == "this role has no CREATE on the database"
 
 
+def test_where_nothing_goes_no_archive_is_made(connection: Connection, judge: Judge) -> None:
+    roll_back(connection, statements(judge, ["DROP TABLE IF EXISTS not_there"]))
+    assert archive.archives(connection) == ()
+
+
 def test_an_archive_that_is_not_ours_alone_is_left(connection: Connection, judge: Judge) -> None:
     roll_back(connection, statements(judge, ["DROP TABLE lines"]))
     kept = newest(connection)
