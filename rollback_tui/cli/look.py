@@ -92,7 +92,10 @@ def plan(given: Common, choice: Choice, script: Path | None, offline: bool) -> N
     if script is not None or offline:
         from rollback_tui.cli.offline import split_file
 
-        print_json(split_file(script, offline=offline))
+        found = split_file(script, offline=offline)
+        print_json(found)
+        if found["problems"]:
+            sys.exit(1)
         return
     with contextlib.closing(Session(given)) as session:
         session.target()

@@ -79,6 +79,9 @@ TRAPS = [
     ("DO $größe$ ; $größe$; SELECT 2", ["DO $größe$ ; $größe$", "SELECT 2"]),
     ("SELECT a$b$; SELECT c$b$", ["SELECT a$b$", "SELECT c$b$"]),
     ("SELECT $1$; SELECT 2", ["SELECT $1$", "SELECT 2"]),
+    # 13 and 14 read a number or a parameter and then a string that takes backslashes.
+    ("SELECT $1E'\\'; a'; SELECT 2", ["SELECT $1E'\\'; a'", "SELECT 2"]),
+    ("SELECT 1e'\\'; a'; SELECT 2", ["SELECT 1e'\\'; a'", "SELECT 2"]),
     ("SELECT 1$a$;$a$; SELECT 2", ["SELECT 1$a$;$a$", "SELECT 2"]),
     # Operators, parentheses, comments.
     ("SELECT 1 +-- x;\n2; SELECT 3", ["SELECT 1 +-- x;\n2", "SELECT 3"]),
@@ -231,7 +234,7 @@ def test_copy_data_is_not_read_as_sql() -> None:
     [
         ("SELECT 1;".encode("utf-16"), 0, "UTF-16"),
         ("SELECT 1;".encode("utf-16-le"), 1, "UTF-16"),
-        (b"SELECT 1;\nSELECT '\xfc';", 18, "0xFC"),
+        (b"SELECT 1;\nSELECT '\xfc';", 18, "0xFC is not valid UTF-8: the file may be Latin-1"),
         (b"SELECT 1;\n\0DROP TABLE x;", 10, "NUL"),
     ],
 )
@@ -281,6 +284,13 @@ def test_hostile_sizes_are_refused() -> None:
     assert rules(b"x" * (MAX_BYTES + 1)) == [("too_large", 1, 0)]
     assert rules(b"a;" * (MAX_STATEMENTS + 1)) == [("too_large", 1, 0)]
     assert len(split(b"a;" * MAX_STATEMENTS).statements) == MAX_STATEMENTS
+
+
+def test_deep_nesting_is_refused() -> None:
+    assert len(split(b"SELECT " + b"(" * 2000 + b"1" + b")" * 2000).statements) == 1
+    deep = b"SELECT 1;\nSELECT " + b"(" * 2001 + b"1" + b")" * 2001
+    assert rules(deep) == [("too_large", 2, 10 + 7 + 2000)]
+    assert split(deep).statements == ()
 
 
 def test_problems_are_bounded() -> None:
