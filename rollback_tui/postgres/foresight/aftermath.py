@@ -7,7 +7,8 @@ from rollback_tui.core.script.tree import (
     Node,
     child,
     children,
-    dotted,
+    each,
+    named,
     opened,
     quote,
     relation,
@@ -22,6 +23,25 @@ _NAMED_BY = {
     "view_stmt": "view",
 }
 """Statements that make a relation, and the field of their node that names it."""
+_PARTS = {
+    "create_trig_stmt": "trigname",
+    "create_policy_stmt": "policy_name",
+    "rule_stmt": "rulename",
+    "index_stmt": "idxname",
+}
+"""Statements that make a part of a table, and the field that holds its name."""
+_OTHERS = frozenset(
+    {
+        "create_function_stmt",
+        "create_enum_stmt",
+        "composite_type_stmt",
+        "create_range_stmt",
+        "create_domain_stmt",
+        "define_stmt",
+        "create_extension_stmt",
+    }
+)
+"""Statements that make something else; their effect has its name."""
 _RELATIONS = frozenset(
     {"table", "view", "materialized view", "index", "sequence", "foreign table", "table column"}
 )
@@ -31,26 +51,29 @@ def remember(catalog: Catalog, effect: Effect, kind: str, node: Node) -> None:
     """Tell the catalog what a statement changes: later look-ups must not find the old state."""
     if effect.no_op:
         return
-    for name in _made(kind, node):
+    made = effect.objects if kind in _OTHERS else _made(kind, node)
+    for name in made:
         catalog.changed(name)
     if kind == "rename_stmt":
         _renamed(catalog, node)
     elif kind == "alter_object_schema_stmt":
-        catalog.changed(relation(child(node, "relation")))
+        catalog.changed(relation(child(node, "relation")) or named(child(node, "object")))
     elif kind == "variable_set_stmt":
         _setting(catalog, node)
     elif kind == "alter_table_stmt":
-        catalog.altered(relation(child(node, "relation")))
+        _refers(catalog, node)
     alter_trail.remember(catalog, kind, node)
-    gone = [name for what, name in (*effect.drops, *effect.collateral) if what in _RELATIONS]
-    for name in gone:
-        _forget(catalog, name)
+    for what, name in (*effect.drops, *effect.collateral):
+        if what in _RELATIONS:
+            _forget(catalog, name)
+        elif what in ("schema", "extension"):
+            catalog.dropped(name)
 
 
 def _made(kind: str, node: Node) -> list[str]:
     """Return the names of the relations that a statement makes."""
-    if kind == "index_stmt":
-        return [quote(text(node, "idxname"))] if text(node, "idxname") else []
+    if kind in _PARTS:
+        return [quote(text(node, _PARTS[kind]))] if text(node, _PARTS[kind]) else []
     if kind == "create_table_as_stmt":
         return [relation(child(child(node, "into"), "rel"))]
     if kind == "create_foreign_table_stmt":
@@ -58,19 +81,29 @@ def _made(kind: str, node: Node) -> list[str]:
     if kind == "select_stmt" and child(node, "into_clause"):
         return [relation(child(child(node, "into_clause"), "rel"))]
     if kind == "create_schema_stmt":
-        return [name for item in children(node, "schema_elts") for name in _made(*opened(item))]
+        inside = [name for item in children(node, "schema_elts") for name in _made(*opened(item))]
+        return [quote(text(node, "schemaname")), *inside]
     return [relation(child(node, _NAMED_BY[kind]))] if kind in _NAMED_BY else []
 
 
 def _renamed(catalog: Catalog, node: Node) -> None:
+    """Neither name can be looked up any more; columns and constraints are followed elsewhere."""
     table = relation(child(node, "relation"))
-    if not table:
+    what = text(node, "rename_type")
+    if what in ("OBJECT_COLUMN", "OBJECT_TABCONSTRAINT", "OBJECT_ATTRIBUTE"):
         return
-    if text(node, "rename_type") in ("OBJECT_COLUMN", "OBJECT_TABCONSTRAINT", "OBJECT_ATTRIBUTE"):
-        catalog.altered(table)
+    if what in ("OBJECT_TRIGGER", "OBJECT_POLICY", "OBJECT_RULE"):
+        catalog.changed(quote(text(node, "subname")))
     else:
-        catalog.changed(table)
-        catalog.changed(dotted([text(node, "newname")]))
+        catalog.changed(table or named(child(node, "object")))
+    catalog.changed(quote(text(node, "newname")))
+
+
+def _refers(catalog: Catalog, node: Node) -> None:
+    """A foreign key that is added here makes a later DROP TABLE lock the table it refers to."""
+    for kind, fields in each(node):
+        if kind == "constraint" and text(fields, "contype") == "CONSTR_FOREIGN":
+            catalog.refers(relation(child(node, "relation")), relation(child(fields, "pktable")))
 
 
 def _setting(catalog: Catalog, node: Node) -> None:

@@ -63,7 +63,8 @@ class Catalog:
         self._constraints: dict[int, dict[str, Constraint]] = {}
         self._gone: set[int] = set()
         self._changed: set[str] = set()
-        self._altered: set[int] = set()
+        self._dropped: set[tuple[str, ...]] = set()
+        self._new_keys: dict[int, list[int]] = {}
 
     # --- names ------------------------------------------------------------------------------
 
@@ -205,15 +206,16 @@ class Catalog:
         found = self._stored.default_sequences.get(oid, {})
         return {n: s for n, at in found.items() if (s := self.by_oid(at)) is not None}
 
-    @property
-    def schemas(self) -> frozenset[str]:
-        """Names of all schemas."""
-        return self._stored.schemas
+    def has(self, kind: str, plain: str) -> bool:
+        """Whether there is a schema or an extension of this name (not quoted)."""
+        if plain in self._changed:
+            raise Unsure(plain)
+        names = self._stored.schemas if kind == "schema" else self._stored.extensions
+        return plain in names and (plain,) not in self._dropped
 
-    @property
-    def extensions(self) -> frozenset[str]:
-        """Names of the extensions of this database."""
-        return self._stored.extensions
+    def new_parents(self, oid: int) -> tuple[Relation, ...]:
+        """Return what earlier statements of the plan made a table refer to."""
+        return self.each(self._new_keys.get(oid, ()))
 
     def columns(self, oid: int) -> Mapping[str, Column]:
         """Return a relation's columns by their plain names; dropped ones are left out."""
@@ -247,25 +249,30 @@ class Catalog:
         """These objects (relations, constraints) are dropped by the statement just foreseen."""
         self._gone |= set(oids)
 
+    def renamed(self, oid: int, *, schema: str = "", plain: str = "") -> None:
+        """A relation has another name, or is in another schema, from here on."""
+        old = self._stored.relations.get(oid)
+        if old is not None:
+            new = old._replace(schema=schema or old.schema, plain=plain or old.plain)
+            self._stored.relations[oid] = new
+            self._stored.named.pop((old.schema, old.plain), None)
+            self._stored.named[new.schema, new.plain] = new
+
     def changed(self, name: str) -> None:
         """Something of this name is made or renamed: from here on nobody can tell of it."""
         words = parts(name)
         if words:
             self._changed.add(words[-1])
 
-    def altered(self, name: str) -> None:
-        """A statement changes columns or constraints of this relation."""
+    def dropped(self, name: str) -> None:
+        """A schema or an extension of this name is dropped."""
+        self._dropped.add(parts(name))
+
+    def refers(self, name: str, parent: str) -> None:
+        """A foreign key is added to a table."""
         try:
-            found = self.relation(name)
+            table, to = self.relation(name), self.relation(parent)
         except Unsure:
             return
-        if found is not None:
-            self._altered.add(found.oid)
-
-    def is_altered(self, oid: int) -> bool:
-        """Whether an earlier statement changes its columns or constraints."""
-        return oid in self._altered
-
-    def is_gone(self, oid: int) -> bool:
-        """Whether an earlier statement dropped it."""
-        return oid in self._gone
+        if table is not None and to is not None:
+            self._new_keys.setdefault(table.oid, []).append(to.oid)

@@ -158,14 +158,14 @@ def sequence(catalog: Catalog, effect: Effect, node: Node) -> Effect:
 
 def extension(catalog: Catalog, effect: Effect, node: Node) -> Effect:
     """CREATE EXTENSION IF NOT EXISTS does nothing where it is; else nobody knows its script."""
-    if flag(node, "if_not_exists") and text(node, "extname") in catalog.extensions:
+    if flag(node, "if_not_exists") and catalog.has("extension", text(node, "extname")):
         return nothing(effect)
     raise Unsure("extension")
 
 
 def schema(catalog: Catalog, effect: Effect, node: Node) -> Effect:
     """CREATE SCHEMA, with the statements inside it."""
-    if flag(node, "if_not_exists") and text(node, "schemaname") in catalog.schemas:
+    if flag(node, "if_not_exists") and catalog.has("schema", text(node, "schemaname")):
         return nothing(effect)
     found: dict[str, Lock] = {}
     for item in children(node, "schema_elts"):

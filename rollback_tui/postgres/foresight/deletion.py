@@ -142,6 +142,7 @@ class Dependencies:
             locks.take(relation, "ShareUpdateExclusive" if light else "AccessExclusive")
             if address.catalog != PG_CLASS or address.column:
                 continue
+            locks.take_each(self._catalog.new_parents(relation.oid), "AccessExclusive")
             index = self._catalog.index(relation.oid)
             if index is not None:
                 locks.take(self._catalog.by_oid(index.table), "AccessExclusive")
