@@ -329,3 +329,25 @@ def test_an_archive_that_is_not_ours_alone_is_left(connection: Connection, judge
     archive.drop(connection, kept)
     with pytest.raises(RollbackTuiError, match="no archive of run"):
         archive.find(connection, kept.run)
+
+
+def test_a_strangers_archive_is_named_and_not_read(database: Database) -> None:
+    """What looks like an archive may be views that call functions with our rights."""
+    stranger = sql.Identifier(f"{database.owner}_stranger")
+    with psycopg.connect(database.superuser_dsn, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL(
+                "CREATE ROLE {0}; CREATE SCHEMA rollback_archive_0badc0de AUTHORIZATION {0};"
+                " COMMENT ON SCHEMA rollback_archive_0badc0de IS"
+                " 'rollback-tui archive of run 0badc0de-0000-4000-8000-000000000000: mine'"
+            ).format(stranger)
+        )
+        try:
+            owner = database.connect()
+            (found,) = archive.archives(owner)
+            assert "belongs to" in found.problem and found.items == ()
+            for act in (restore, archive.drop):
+                with pytest.raises(ArchiveError, match="belongs to"):
+                    act(owner, found)
+        finally:
+            admin.execute(sql.SQL("DROP OWNED BY {0} CASCADE; DROP ROLE {0}").format(stranger))
