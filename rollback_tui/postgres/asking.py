@@ -37,14 +37,19 @@ def ask(conn: psycopg.Connection[Any], text: str, seconds: float) -> Answer:
         with aside(conn, seconds=seconds) as cursor:
             # Through the extended protocol, which takes one command only.
             row = cursor.execute(text.encode(), binary=True).fetchone()
-    except psycopg.errors.LockNotAvailable:
-        return Answer(None, LOCKED)
-    except psycopg.errors.QueryCanceled:
-        return Answer(None, TOO_LONG)
     except psycopg.Error as error:
-        if conn.closed or conn.broken or error.sqlstate is None:
-            raise
-        message = shorten(error.diag.message_primary or type(error).__name__, _WIDTH)
         # Class 22 is "data exception", 23 an integrity one (the rule of a domain).
-        return Answer(None, message, error.sqlstate[:2] in ("22", "23"))
+        return Answer(None, refusal(conn, error), (error.sqlstate or "")[:2] in ("22", "23"))
     return Answer(tuple(int(number or 0) for number in row)) if row else Answer(None, "no answer")
+
+
+def refusal(conn: psycopg.Connection[Any], error: psycopg.Error) -> str:
+    """Return why the server gave no answer, in words. Raises ``error`` again when the connection is
+    of no use any more."""
+    if conn.closed or conn.broken or error.sqlstate is None:
+        raise error
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return LOCKED
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return TOO_LONG
+    return shorten(error.diag.message_primary or type(error).__name__, _WIDTH)

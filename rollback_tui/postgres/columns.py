@@ -32,8 +32,6 @@ class Column(NamedTuple):
     """Quoted where needed."""
     not_null: bool
     type: Type
-    default: str | None
-    """SQL; None: none, or it is generated."""
     declared: str
     """Its type as declared: the domain, where it has one."""
 
@@ -42,9 +40,19 @@ def columns(conn: psycopg.Connection[Any], relation: int) -> dict[str, Column]:
     """Return the columns of the relation with this OID, by name. Raises psycopg.Error."""
     with aside(conn) as cursor:
         rows = cursor.execute(query("columns_of").encode(), {"relation": relation}).fetchall()
-    return {
-        row[0]: Column(row[0], row[1], row[2], Type(*row[3:9]), row[9], row[10]) for row in rows
-    }
+    return {row[0]: Column(row[0], row[1], row[2], Type(*row[3:9]), row[9]) for row in rows}
+
+
+def default_of(conn: psycopg.Connection[Any], relation: int, column: str) -> str | None:
+    """Return the SQL of a column's default; None when it has none, or is generated.
+
+    Raises psycopg.Error, also when somebody has the table locked.
+    """
+    with aside(conn) as cursor:
+        row = cursor.execute(
+            query("column_default").encode(), {"relation": relation, "column": column}
+        ).fetchone()
+    return row[0] if row else None
 
 
 def type_of(conn: psycopg.Connection[Any], spelled: str) -> Type:

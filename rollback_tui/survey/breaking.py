@@ -11,7 +11,6 @@ import psycopg
 from rollback_tui.core.demand import Demand, Name, Reading
 from rollback_tui.core.model import Loss, Statement, Violation
 from rollback_tui.core.script.tree import quote
-from rollback_tui.core.text import shorten
 from rollback_tui.postgres import violations
 from rollback_tui.postgres.aside import aside, query
 from rollback_tui.postgres.asking import NO_TIME
@@ -32,7 +31,6 @@ _RULES: dict[str, Rule] = {
     "validate": "check",
     "domain": "type",
 }
-_WIDTH = 200
 
 
 class Unchecked:
@@ -77,10 +75,8 @@ def broken(inquiry: Inquiry, index: int, demand: Demand, unchecked: Unchecked) -
     except Unasked as error:
         yield _unknown(inquiry, index, demand, str(error))
     except psycopg.Error as error:
-        if inquiry.connection.closed or inquiry.connection.broken:
-            raise
-        why = shorten(error.diag.message_primary or type(error).__name__, _WIDTH)
-        yield _unknown(inquiry, index, demand, why)
+        relation = inquiry.relation(written(demand.relation))
+        yield _unknown(inquiry, index, demand, inquiry.refused(error, relation))
 
 
 def _broken(inquiry: Inquiry, index: int, demand: Demand, unchecked: Unchecked) -> Iterator[Found]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+import psycopg
+
 from rollback_tui.core.demand import Name, Uses
 from rollback_tui.core.script.tree import dotted
 from rollback_tui.postgres import columns as catalog
-from rollback_tui.postgres.asking import LOCKED, Answer, ask
+from rollback_tui.postgres.asking import LOCKED, Answer, ask, refusal
 from rollback_tui.postgres.columns import Column, Type
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.guard import Guard, Read
@@ -77,6 +79,21 @@ class Inquiry:
         if pair not in self._assignable:
             self._assignable[pair] = catalog.assignable(self.connection, *pair)
         return self._assignable[pair]
+
+    def default(self, relation: Relation, column: Column) -> str | None:
+        """Return the SQL of a column's default; None when it has none, or it is too late to ask.
+        Raises psycopg.Error, also when somebody has the table locked."""
+        if self.left <= 0 or relation.name in self._locked:
+            return None
+        return catalog.default_of(self.connection, relation.oid, column.name)
+
+    def refused(self, error: psycopg.Error, relation: Relation | None) -> str:
+        """Return why the server gave no answer; a relation that is locked is remembered. Raises
+        ``error`` when the connection is of no use any more."""
+        why = refusal(self.connection, error)
+        if why == LOCKED and relation is not None:
+            self._locked.add(relation.name)
+        return why
 
     def answer(self, text: str, uses: Uses, reads: Iterable[str]) -> Answer:
         """Return the numbers of a query that reads the relations ``reads``, if it may be sent.

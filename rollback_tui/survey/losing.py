@@ -35,7 +35,16 @@ def doomed_of(inquiry: Inquiry, statement: Statement) -> tuple[Doomed, ...]:
 
 def gone(inquiry: Inquiry, statement: Statement, doomed: Doomed) -> Iterator[Loss]:
     """Yield what was counted of a table or column that goes; what is not there loses nothing."""
-    loss = _lost(inquiry, statement, doomed)
+    try:
+        loss = _lost(inquiry, statement, doomed)
+    except psycopg.Error as error:
+        relation = inquiry.relation(doomed.relation)
+        loss = Loss(
+            kind="values" if doomed.kind == "column" else "rows",
+            relation=relation.name if relation else doomed.relation,
+            column=doomed.column,
+            why=inquiry.refused(error, relation),
+        )
     if loss is not None:
         yield loss
 
@@ -97,10 +106,11 @@ def _values(inquiry: Inquiry, relation: Relation, column: Column, loss: Loss) ->
     """Count the values, and how many of them are not the column's default, if that is constant."""
     uses = _uses(relation)
     plain = f"SELECT pg_catalog.count({column.quoted}) FROM {relation.name}"
-    if column.default is not None and inquiry.left > 0:
-        reading = next(iter(inquiry.read([f"SELECT {column.default}"])), None)
+    written_default = inquiry.default(relation, column)
+    if written_default is not None:
+        reading = next(iter(inquiry.read([f"SELECT {written_default}"])), None)
         if reading is not None and reading.constant:
-            default = f"CAST({column.default} AS {column.declared})"
+            default = f"CAST({written_default} AS {column.declared})"
             found = inquiry.answer(
                 f"SELECT pg_catalog.count({column.quoted}), pg_catalog.count({column.quoted})"
                 f" FILTER (WHERE {column.quoted} IS DISTINCT FROM {default})"
@@ -151,7 +161,10 @@ def touched(
         return
     asked = reading.touched
     name = written(asked.relation)
-    why = _obstacle(inquiry, statement, asked)
+    try:
+        why = _obstacle(inquiry, statement, asked)
+    except psycopg.Error as error:
+        why = inquiry.refused(error, None)
     if why:
         yield _uncounted(inquiry, statement, name, why)
         return

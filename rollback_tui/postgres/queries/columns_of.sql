@@ -1,4 +1,4 @@
--- The columns of a relation, their types down to what a domain is made of, and their defaults.
+-- The columns of a relation, and their types down to what a domain is made of.
 WITH RECURSIVE base (attnum, oid, typmod, depth) AS (
   SELECT a.attnum, a.atttypid, a.atttypmod, 0
     FROM pg_attribute a WHERE a.attrelid = %(relation)s AND a.attnum > 0 AND NOT a.attisdropped
@@ -10,12 +10,8 @@ WITH RECURSIVE base (attnum, oid, typmod, depth) AS (
 )
 SELECT a.attname, quote_ident(a.attname), a.attnotnull,
        d.oid, d.typmod, t.typname, t.typtype::text, t.typcategory::text,
-       format_type(d.oid, d.typmod),
-       CASE WHEN a.attgenerated = '' AND a.attidentity = ''
-            THEN pg_get_expr(f.adbin, f.adrelid) END,
-       format_type(a.atttypid, a.atttypmod)
+       format_type(d.oid, d.typmod), format_type(a.atttypid, a.atttypmod)
   FROM deepest d
   JOIN pg_attribute a ON a.attrelid = %(relation)s AND a.attnum = d.attnum
   JOIN pg_type t ON t.oid = d.oid
-  LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
  ORDER BY a.attnum
