@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+import psycopg
 
 from rollback_tui.cli.options import Common
 from rollback_tui.cli.practise import recorded_demo
@@ -73,6 +75,23 @@ async def to_confirmation(t: Terminal, look: Look) -> None:
     await t.press("n")
     await t.until("You are about to roll back")
     await t.arm()
+
+
+async def somebody_in_the_way(t: Terminal, dsn: str) -> tuple[float, float]:
+    """Hold a lock from another session while the preview is open; return after how many seconds
+    the statement says so, and after how many more it says so no longer."""
+    await t.press("escape", "3")
+    await t.until("11 statements")
+    with psycopg.connect(dsn, application_name="backoffice") as other:
+        other.execute("UPDATE users SET email = email WHERE id = 1")
+        began = time.monotonic()
+        await t.until("blocked now", "backoffice", f"✗ blocked {other.info.backend_pid}")
+        appeared = time.monotonic() - began
+        other.rollback()
+        began = time.monotonic()
+        while "backoffice" in t.text:
+            await t.pilot.pause(0.05)
+    return appeared, time.monotonic() - began
 
 
 async def confirm(t: Terminal, look: Look) -> None:

@@ -6,7 +6,15 @@ import psycopg
 import pytest
 
 from tests.ui.steering import Terminal
-from tests.walk import answer_commit, confirm, demo_session, drive, to_confirmation, to_report
+from tests.walk import (
+    answer_commit,
+    confirm,
+    demo_session,
+    drive,
+    somebody_in_the_way,
+    to_confirmation,
+    to_report,
+)
 
 
 def _nothing(_: str) -> None:
@@ -19,6 +27,12 @@ def test_a_newcomer_rolls_the_demo_back(size: tuple[int, int]) -> None:
 
         async def script(t: Terminal) -> None:
             await to_confirmation(t, _nothing)
+            if size[0] == 120:
+                appeared, vanished = await somebody_in_the_way(t, scene.dsn)
+                print(f"blocker shown after {appeared:.1f} s, gone after {vanished:.1f} s")
+                # Two seconds; a busy machine may add to them.
+                assert appeared < 3 and vanished < 3
+                await t.press("4")
             await confirm(t, _nothing)
             await to_report(t, _nothing)
             await t.press("q")

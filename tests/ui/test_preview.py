@@ -7,12 +7,13 @@ import time
 import msgspec
 import pytest
 
+from rollback_tui.core import events as ev
 from rollback_tui.core.errors import ConnectionFailed
 from tests.ui.fake import HOSTILE, World, plan
 from tests.ui.samples import changed_plan, outlook, violation, waits
 from tests.ui.steering import Terminal, drive
 from tests.ui.test_guided_path import confirm, set_aside
-from tests.ui.test_screens import UNSAFE
+from tests.ui.test_screens import FOLDER, UNSAFE
 
 
 async def to_preview(t: Terminal) -> None:
@@ -232,7 +233,7 @@ def test_keeping_is_marked_and_given_to_the_run(world: World) -> None:
         await t.press("k")
         assert t.app.guide.walk.keep == frozenset()
         await t.press("K")
-        await t.until("Keeps what 2 of 3 remove, in an archive: ~680 kB, ~120 ms more")
+        await t.until("Keeps what 2 of 3 statements remove, in an archive:")
         assert t.app.guide.walk.keep == {2, 3}
         await t.press("down", "down", "k")
         await t.until("It cannot be kept: it is a DO block.")
@@ -241,7 +242,7 @@ def test_keeping_is_marked_and_given_to_the_run(world: World) -> None:
         await t.press("K", "m", "home", "space", "space", "space", "space")
         await t.until("all reviewed")
         await t.press("n")
-        await t.until("keeps      what 2 of 3 remove, in an archive", "not rehearsed")
+        await t.until("keeps      what 2 of 3 statements remove, in an archive", "not rehearsed")
         await t.arm()
         await confirm(t)
         await t.until("run: checkpoint")
@@ -249,6 +250,34 @@ def test_keeping_is_marked_and_given_to_the_run(world: World) -> None:
     drive(world, script, size=(120, 40))
     assert world.keep == {2, 3}
     assert world.rehearsal_given is None
+
+
+def test_what_was_kept_is_proven_and_can_be_put_back(world: World) -> None:
+    world.begin(plan(), "a reason")
+    world.happen(
+        ev.RowsKept(
+            statement=3,
+            schema="rollback_archive_6f1c",
+            table="rollback_archive_6f1c.s3",
+            relation="public.users",
+            column="verified_at",
+            rows=1204,
+            seconds=0.1,
+        )
+    )
+
+    async def script(t: Terminal) -> None:
+        await t.until("kept 1,204 values of public.users.verified_at")
+        await t.press("5")
+        await t.until("· kept", "stands when that commits")
+        world.happen(ev.Committed(xid="7788"))
+        world.happen(ev.RunFinished(outcome="rolled_back", summary="done", report="x"))
+        world.past = (world.summary("rolled_back"),)
+        await t.until("✓ kept", "$ rollback-tui archive restore 6f1c --confirm shop")
+        await t.press("6")
+        await t.until("kept 1 table in rollback_archive_6f1c. To put back: rollback-tui archive")
+
+    drive(world, script, folder=FOLDER, size=(120, 40))
 
 
 def test_marking_reviewed_acknowledges_the_hazards(world: World) -> None:

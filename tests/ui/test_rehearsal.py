@@ -193,7 +193,7 @@ def test_the_confirmation_and_the_run_know_of_it(world: World) -> None:
         await t.press("enter")
         await t.until("rehearsed on a schema copy")
         await t.press("4")
-        await t.until("rehearsal  rehearsed on a schema copy: 5 statements", "1 difference")
+        await t.until("rehearsed  on a schema copy: 5 statements", "1 difference")
 
     drive(world, script, size=(120, 40))
 

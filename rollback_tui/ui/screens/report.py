@@ -16,6 +16,7 @@ from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import OUTCOME, cell, line, lines
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
+from rollback_tui.ui.widgets.run_lines import back_again
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.wording import clock, count
 
@@ -97,11 +98,9 @@ class ReportScreen(StepScreen):
         view = walk.view
         if view is not None and view.kept and view.committed and walk.report_folder == walk.folder:
             # Beside the path: the text of the report is long, and this must not be missed.
-            run = view.started.run[:8] if view.started else ""
             what = count(len(view.kept), "table")
-            words = f" kept {what} in {view.kept[0].schema}; to put back: "
-            command = f"rollback-tui archive restore {run}".rstrip()
-            where = lines([where, line((words, "good"), (command, "strong"))])
+            words = f" kept {what} in {view.kept[0].schema}. To put back: "
+            where = lines([where, line((words, "good"), (back_again(view), "strong"))])
         path.say(where)
         if walk.report != self._rendered:
             self._rendered = walk.report

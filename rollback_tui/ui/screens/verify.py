@@ -20,7 +20,7 @@ from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.dialogs import Read
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.question_panel import QuestionPanel
-from rollback_tui.ui.widgets.run_lines import alarm_lines, archived
+from rollback_tui.ui.widgets.run_lines import alarm_lines, archived, back_again
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.wording import count, outcome_of, took
 
@@ -190,11 +190,10 @@ def _kept_mark(view: RunView) -> tuple[str, Tone]:
 def _kept(view: RunView) -> Content:
     rows = [line(("· ", "dim"), archived(event)) for event in view.kept]
     if view.committed or view.steps is not None:
-        run = view.started.run[:8] if view.started else ""
         rows += [
             line(""),
             line("When the migration is applied again, this puts it back:"),
-            line(("  $ ", "dim"), f"rollback-tui archive restore {run}".rstrip()),
+            line(("  $ ", "dim"), back_again(view)),
         ]
     else:
         rows += [

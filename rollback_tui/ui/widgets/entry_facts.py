@@ -188,6 +188,15 @@ def _written(one: Written, *, named: bool) -> Content:
     )
 
 
+def narrow(statement: Statement, walk: Walk) -> list[Content]:
+    """Return that nobody knows who used it before, where only what runs now could be read."""
+    outlook = walk.outlook
+    if outlook is None or outlook.mentions is None or outlook.statistics or not statement.dangerous:
+        return []
+    words = "only what runs now was seen: pg_stat_statements cannot be read"
+    return [line(("used by   ", "dim"), (words, "warn"))]
+
+
 def rest(statement: Statement, walk: Walk) -> list[Content]:
     """Return, on as few lines as can be, what is fine and what could not be found out."""
     fine, unknown = [], []
@@ -208,8 +217,7 @@ def rest(statement: Statement, walk: Walk) -> list[Content]:
         if outlook.mentions is None:
             unknown.append("who still uses it")
         elif statement.index not in known.mentions and statement.effect.drops:
-            scope = "" if outlook.statistics else " now (no pg_stat_statements)"
-            fine.append(f"no query seen names it{scope}")
+            fine.append("no query seen names it" if outlook.statistics else "no query names it now")
         if outlook.unreadable and unknown:
             unknown[-1] += f" ({'; '.join(outlook.unreadable)})"
     rows = [line(("✓ ", "good"), (", ".join(fine), "dim"))] if fine else []

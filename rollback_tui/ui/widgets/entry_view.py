@@ -6,7 +6,7 @@ from textual.content import Content
 
 from rollback_tui.core.model import Statement
 from rollback_tui.core.script.display import formatted
-from rollback_tui.ui.entries import Entry
+from rollback_tui.ui.entries import Entry, short_kind
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.once import once
 from rollback_tui.ui.theme import line, lines
@@ -62,6 +62,7 @@ def _statement(entry: Entry, statement: Statement, walk: Walk, *, pretty: bool) 
         *_shown(statement.sql, pretty=pretty),
         *entry_effects.hazards(statement.effect),
         *entry_effects.effects(statement, rehearsal),
+        *entry_facts.narrow(statement, walk),
         line(("from      ", "dim"), f"line {statement.line} of {entry.path}"),
     ]
     if entry.migration.script is not None and entry.migration.script.wrapper_removed:
@@ -76,7 +77,8 @@ def _statement(entry: Entry, statement: Statement, walk: Walk, *, pretty: bool) 
 def _head(statement: Statement, walk: Walk) -> Content:
     """Number, kind, and what marking it reviewed says: that its hazards are known."""
     total = len(listing(walk.plan).statements) if walk.plan else 0
-    head = [line((f"{statement.index} of {total}", "dim"), "  ", (statement.effect.kind, "strong"))]
+    kind = short_kind(statement.effect.kind)
+    head = [line((f"{statement.index} of {total}", "dim"), "  ", (kind, "strong"))]
     known = ", ".join(statement.effect.hazards)
     if statement.index in walk.reviewed:
         words = f"  ✓ acknowledged: {known}" if statement.dangerous and known else "  ✓ reviewed"

@@ -75,7 +75,7 @@ def kept_words(walk: Walk) -> str:
     known = around(walk.outlook).keepable if walk.outlook else {}
     chosen = [known[index] for index in walk.keep if index in known]
     of = len(listing(walk.plan).dangerous)
-    return f"what {len(walk.keep)} of {of} remove, in an archive: {keep_cost(*chosen)}"
+    return f"what {len(walk.keep)} of {of} statements remove, in an archive: {keep_cost(*chosen)}"
 
 
 def in_the_way(walk: Walk) -> Content:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.text import Text
 from textual.content import Content
 
@@ -191,6 +193,14 @@ def statement_row(view: StatementView, plan: Plan, *, ended: bool) -> tuple[Text
         cell(rows, "dim", right=True),
         cell(time, tone if view.status != "done" else "dim", right=True),
     )
+
+
+def back_again(view: RunView) -> str:
+    """Return the command that puts back what was kept, to be typed as it is."""
+    if view.started is None:
+        return "rollback-tui archive restore"
+    database = shlex.quote(view.started.target.database)
+    return f"rollback-tui archive restore {view.started.run[:8]} --confirm {database}"
 
 
 def archived(event: ev.RowsKept) -> str:

@@ -190,8 +190,8 @@ def facts(walk: Walk) -> Content:
     if kept := kept_words(walk):
         rows.append(line(("keeps      ", "dim"), (kept, "good")))
     if rehearsal is not None:
-        tried = rehearsed_words(rehearsal, len(listed.statements))
-        rows.append(line(("rehearsal  ", "dim"), tried))
+        tried, tone = rehearsed_words(rehearsal, len(listed.statements))
+        rows.append(line(("rehearsed  ", "dim"), (tried.removeprefix("rehearsed "), tone)))
     rows += [line(("set aside  ", "dim"), f"{name}: {reason}") for name, reason in walk.overrides]
     if walk.start_failure is not None:
         failure = walk.start_failure
