@@ -29,8 +29,12 @@ from rollback_tui.survey.inquiry import Inquiry, written
 SECONDS = 20.0
 """For all the counting of one plan."""
 _READING_SECONDS = 5.0
+_MOST_CHANGING = 1000
+"""Of statements that change rows, so many are counted: each costs a query."""
 _LEAST_READ = ("DROP ", "COMMENT", "GRANT", "REVOKE", "SET", "RESET", "CREATE INDEX", "TRUNCATE")
 """Kinds of statements whose effect says all that counting needs."""
+
+_TOO_MANY = f"only the first {_MOST_CHANGING:,} statements that change rows are counted"
 
 Result: TypeAlias = Loss | Violation | Touched
 _Counting: TypeAlias = Callable[[], Iterable[Result]]
@@ -75,11 +79,24 @@ def counted(
 
 def _read(parser: Parser, statements: Sequence[Statement]) -> dict[int, Reading]:
     """Read what the trees say beside their effects."""
-    asked = [s for s in statements if not s.effect.kind.startswith(_LEAST_READ)]
+    changing = [s for s in statements if _rows(s)]
+    passed_over = {s.index for s in changing[_MOST_CHANGING:]}
+    asked = [
+        s
+        for s in statements
+        if not s.effect.kind.startswith(_LEAST_READ)
+        and not (s.effect.kind == "INSERT" and not _rows(s))
+        and s.index not in passed_over
+    ]
     if not asked:
         return {}
     found = parser.readings([s.sql for s in asked], _READING_SECONDS)
     return {s.index: r for s, r in zip(asked, found, strict=True) if r is not None}
+
+
+def _rows(statement: Statement) -> list[str]:
+    """Return the relations of which a statement removes or changes chosen rows."""
+    return [doomed.relation for doomed in statement.effect.doomed if doomed.kind == "rows"]
 
 
 def _counts(statement: Statement, readings: dict[int, Reading]) -> bool:
@@ -117,6 +134,7 @@ def _tasks(
     """Return all that there is to count, in the order of the plan."""
     tasks: list[_Task] = []
     unchecked = Unchecked()
+    changing = 0
 
     def add(statement: Statement, names: Iterable[str], run: _Counting) -> None:
         pages = sum(known[name].pages for name in names if name in known)
@@ -126,9 +144,11 @@ def _tasks(
         reading = readings.get(statement.index)
         for doomed in losing.doomed_of(inquiry, statement):
             add(statement, [doomed.relation], partial(losing.gone, inquiry, statement, doomed))
-        rows = [doomed.relation for doomed in statement.effect.doomed if doomed.kind == "rows"]
+        rows = _rows(statement)
         if rows:
-            add(statement, rows, partial(losing.touched, inquiry, statement, reading))
+            changing += 1
+            why = _TOO_MANY if changing > _MOST_CHANGING else ""
+            add(statement, rows, partial(losing.touched, inquiry, statement, reading, why))
         if reading is None:
             add(statement, (), partial(unread, statement))
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
+from typing import TypeAlias
 
 from rollback_tui.core.demand import Change, Name, Reading
 from rollback_tui.core.model import Effect, Statement
@@ -15,10 +15,9 @@ from rollback_tui.postgres.relations import Relation
 _WRITING = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY FROM", "SELECT (WITH", "REFRESH")
 
 
-class _Event(NamedTuple):
-    statement: int
-    columns: frozenset[str] | None
-    """Names that mean something else from here on; None: the rows themselves change."""
+_Key: TypeAlias = tuple[int, str | None]
+"""A relation's OID, and the name of a column that means something else from a statement on; None:
+the rows themselves change."""
 
 
 class Earlier:
@@ -31,7 +30,8 @@ class Earlier:
         relations: Mapping[str, Relation],
     ) -> None:
         self._relations = relations
-        self._events: dict[int, list[_Event]] = defaultdict(list)
+        self._first: dict[_Key, int] = {}
+        self._of_columns: dict[int, int] = {}
         self._made: dict[str, list[int]] = defaultdict(list)
         self._types: dict[str, list[tuple[int, tuple[str, ...] | None]]] = defaultdict(list)
         self._everything: list[int] = []
@@ -49,13 +49,12 @@ class Earlier:
         found = [at for at in self._everything if at < index][:1]
         found += [at for at in self._made.get(_last(name), ()) if at < index][:1]
         for oid in relation.family if relation else ():
-            for event in self._events.get(oid, ()):
-                if event.statement >= index:
-                    break
-                if event.columns is None or columns is None or event.columns & {*columns}:
-                    found.append(event.statement)
-                    break
-        return min(found, default=None)
+            found.append(self._first.get((oid, None), index))
+            if columns is None:
+                found.append(self._of_columns.get(oid, index))
+            else:
+                found += [self._first.get((oid, column), index) for column in columns]
+        return min((at for at in found if at < index), default=None)
 
     def retyped(self, index: int, name: Name) -> tuple[int, tuple[str, ...] | None] | None:
         """Return the last statement before ``index`` that makes or changes the type called so,
@@ -81,7 +80,7 @@ class Earlier:
                 self._made[_last(name)].append(index)
                 continue
             for oid in relation.family:
-                self._events[oid].append(_Event(index, None))
+                self._first.setdefault((oid, None), index)
             if relation.spreads:
                 self._everything.append(index)
         for change in reading.changes if reading else ():
@@ -95,7 +94,8 @@ class Earlier:
         else:
             relation = self._relations.get(dotted(list(change.name[:-1])))
             for oid in relation.family if relation else ():
-                self._events[oid].append(_Event(index, frozenset(change.name[-1:])))
+                self._first.setdefault((oid, change.name[-1]), index)
+                self._of_columns.setdefault(oid, index)
 
 
 def _rewritten(effect: Effect) -> Iterator[str]:

@@ -144,12 +144,12 @@ def _bytes(inquiry: Inquiry, relation: Relation) -> int | None:
 
 
 def touched(
-    inquiry: Inquiry, statement: Statement, reading: Reading | None
+    inquiry: Inquiry, statement: Statement, reading: Reading | None, unread: str = ""
 ) -> Iterator[Touched | Loss]:
     """Yield the queries of the rows that a statement touches, if they may be sent, and their
-    number."""
+    number. ``unread`` says why there is no reading."""
     if reading is None or reading.touched is None:
-        why = reading.why if reading else "the statement could not be read"
+        why = reading.why if reading else unread or "the statement could not be read"
         for doomed in statement.effect.doomed:
             if doomed.kind == "rows":
                 yield _uncounted(

@@ -15,37 +15,30 @@ from tests.survey.planned import count
 IMPOSSIBLE = (psycopg.errors.DatatypeMismatch, psycopg.errors.CannotCoerce)
 
 VALUES: dict[str, list[str]] = {
-    "bigint": ["0", "-32768", "32768", "2147483647", "2147483648", "-9223372036854775808", "2"],
-    "smallint": ["0", "32767", "-1"],
-    "numeric": ["0", "0.5", "-0.5", "99.95", "99.94", "-100", "32767.5", "32767.4", "2147483647.5",
-                "9223372036854775807.4", "9223372036854775807.5", "NaN", "Infinity", "1e40", "1.10",
-                "1e-50"],
-    "numeric(8,3)": ["99999.999", "9.949", "9.950", "0.001"],
-    "double precision": ["0", "0.5", "1.5", "-32768.5", "32767.5", "32767.4", "2147483647.5",
-                         "9223372036854774784", "9223372036854775808", "NaN", "Infinity",
-                         "-Infinity", "1e300", "1e-50", "0.1", "3.4028235e38", "3.5e38", "1e-46"],
-    "real": ["0.5", "16777216", "9.3e18", "NaN", "Infinity"],
-    "text": ["", "abc", "abcd", "abc   ", "  42 ", "42", "42.5", "t", "2024-01-31", "2024-02-30",
-             "99999", "caf\u00e9", "{}", "f47ac10b-58cc-4372-a567-0e02b2c3d479", "red", "NaN"],
-    "varchar(6)": ["abcdef", "abc", "abc  d"],
-    "char(6)": ["abc", "abcdef", "red", "42"],
-    "timestamptz": ["2024-01-01 00:00:00+00", "2024-01-01 00:00:01+00", "infinity",
-                    "2024-01-01 00:00:00.000001+00"],
-    "timestamp": ["2024-01-01", "2024-01-01 00:00:00.5", "-infinity"],
-    "date": ["2024-01-01", "infinity"],
-    "interval": ["1.4 s", "1 day"],
+    "bigint": ["2", "-32768", "32768", "2147483648", "9223372036854775807"],
+    "numeric": ["0.5", "99.95", "-100", "32767.5", "9223372036854775807.4", "NaN", "Infinity",
+                "1e40", "1.10"],
+    "numeric(8,3)": ["99999.999", "9.949", "9.950"],
+    "double precision": ["1.5", "-32768.5", "32767.5", "2147483647.5", "9223372036854774784",
+                         "9223372036854775808", "NaN", "-Infinity", "1e300", "1e-50", "0.1"],
+    "real": ["0.5", "9.3e18", "Infinity"],
+    "text": ["", "abcd", "abc   ", "  42 ", "42.55", "t", "2024-02-30", "99999", "caf\u00e9", "{}",
+             "f47ac10b-58cc-4372-a567-0e02b2c3d479", "red"],
+    "varchar(6)": ["abcdef", "abc  d"],
+    "char(6)": ["abc", "red", "42"],
+    "timestamptz": ["2024-01-01 00:00:00+00", "2024-01-01 00:00:00.000001+00", "infinity"],
+    "timestamp": ["2024-01-01", "2024-01-01 00:00:00.5"],
+    "interval": ["1.4 s"],
     "boolean": ["t"],
     "json": ['{"a": 1, "a": 2}'],
-    "uuid": ["f47ac10b-58cc-4372-a567-0e02b2c3d479"],
     "colour": ["red", "blue"],
     "inet": ["10.0.0.1/8", "10.0.0.0/8"],
     "integer[]": ["{1,40000}", "{1}"],
 }  # fmt: skip
 NEW = (
-    "smallint", "integer", "bigint", "numeric", "numeric(3,1)", "numeric(4,-2)", "real",
-    "double precision", "text", "varchar(3)", "varchar(9)", "char(3)", "char", "timestamp",
-    "timestamp(0)", "timestamptz(0)", "date", "interval(0)", "boolean", "jsonb", "uuid", "shade",
-    "cidr", "smallint[]", "bit(3)", "positive",
+    "smallint", "bigint", "numeric", "numeric(3,1)", "numeric(4,-2)", "real", "double precision",
+    "varchar(3)", "varchar(9)", "char(3)", "timestamp(0)", "date", "interval(0)", "boolean",
+    "jsonb", "uuid", "shade", "cidr", "smallint[]", "bit(3)", "positive",
 )  # fmt: skip
 TYPES = """
 CREATE TYPE colour AS ENUM ('red', 'blue'); CREATE TYPE shade AS ENUM ('red');
@@ -67,7 +60,7 @@ def test_every_value_in_every_type(on18: psycopg.Connection[Any], parser: Parser
     _every(on18, parser, old, VALUES[old])
 
 
-@pytest.mark.parametrize("old", ["varchar(6)", "real"])
+@pytest.mark.parametrize("old", ["char(6)", "real"])
 def test_the_same_on_16(on16: psycopg.Connection[Any], parser: Parser, old: str) -> None:
     _every(on16, parser, old, VALUES[old])
 
@@ -88,7 +81,7 @@ def _every(
             # Written out, a cast differs only from and to strings, and where it is needed.
             if not possible or old.startswith(STRINGS) or new.startswith(STRINGS):
                 possible_ones += _each(connection, parser, f" USING c::{new}", old, new, values)
-    assert possible_ones >= 4
+    assert possible_ones >= 3
 
 
 def _each(
