@@ -265,6 +265,25 @@ def test_a_loss_nobody_counted_is_never_left_out() -> None:
     assert report_json(found)["impact"]["data_lost_known"] is False
 
 
+def test_what_the_server_did_is_better_than_a_count_of_before() -> None:
+    before = (Loss(kind="rows", relation="public.t", count=5),)
+    delete = statement(1, "DELETE FROM t", "DELETE", loses_data=True, loss=before)
+    merge = statement(2, "MERGE …", "MERGE", loses_data=True, loss=before)
+    found = view(
+        started(plan=plan(migration(script=script(statements=(delete, merge))))),
+        ev.TransactionStarted(xid="1", backend_pid=2, attempt=1),
+        *(
+            ev.StatementFinished(index=s.index, seconds=0.1, command_tag="X", rows=9)
+            for s in (delete, merge)
+        ),
+        ev.Committed(xid="1"),
+        finished("rolled_back"),
+    )
+    text = _section(report_markdown(found), "Impact")
+    assert "statement 1, line 3: 9 rows of public.t (reported by the server)" in text
+    assert "statement 2, line 4: 5 rows of public.t (counted before the run)" in text
+
+
 # --- what keeps a run safe ---------------------------------------------------------------------
 
 

@@ -107,7 +107,10 @@ def _by(statement: Statement, rows: int | None, counted: tuple[Loss, ...] | None
 
 
 def _one(statement: Statement, loss: Loss, verb: str, rows: int | None) -> Lost:
-    reported = loss.count is None and loss.kind == "rows" and rows is not None
+    # What the server said it did is better than a count of before; but of a MERGE it counts the
+    # rows that were inserted too.
+    better = loss.count is None or (verb in ("DELETE", "UPDATE") and loss.basis == "counted before")
+    reported = loss.kind == "rows" and rows is not None and better
     count = rows if reported else loss.count
     basis: Literal[
         "counted in the run", "counted before the run", "reported by the server", "not counted"
