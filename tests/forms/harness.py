@@ -42,6 +42,10 @@ class Stage:
             found = found.replace("{" + name + "}", value)
         return found
 
+    def another(self) -> Connection:
+        """Open another session, in a transaction as soon as it does something."""
+        return psycopg.connect(self.server.dsn(self.database))
+
     def forecast(self, form: Form, tree: Tree) -> Statement:
         """Return the statement with its effect, resolved against this database."""
         text = self.text(form)

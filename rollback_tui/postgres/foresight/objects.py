@@ -113,3 +113,5 @@ class Constraint(NamedTuple):
     inherited: int
     no_inherit: bool
     definition: str
+    """Of a CHECK, as ``pg_get_constraintdef`` writes it; empty while another session has the
+    table locked: to ask would be to wait."""
