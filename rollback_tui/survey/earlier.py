@@ -74,6 +74,8 @@ class Earlier:
             "changes_session" in effect.hazards and not effect.session
         ):
             self._paths.append(index)
+        # What drops a table fires no trigger of it, and no action of its foreign keys.
+        spreads = effect.kind.startswith((*_WRITING, "TRUNCATE"))
         for name in _rewritten(effect):
             relation = self._relations.get(name)
             if relation is None:
@@ -81,7 +83,7 @@ class Earlier:
                 continue
             for oid in relation.family:
                 self._first.setdefault((oid, None), index)
-            if relation.spreads:
+            if relation.spreads and spreads:
                 self._everything.append(index)
         for change in reading.changes if reading else ():
             self._noted(change, index)

@@ -32,6 +32,9 @@ INSERT INTO heir VALUES (1, NULL, 9, 9);
 CREATE DOMAIN age AS int;
 CREATE TABLE people (id int, age age);
 INSERT INTO people VALUES (1, 5), (2, NULL), (3, 200);
+CREATE TABLE loud (id int);
+CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE t SET b = 1; END';
+CREATE TRIGGER shout AFTER DELETE ON loud FOR EACH STATEMENT EXECUTE FUNCTION shout();
 CREATE TABLE "select" ("[/red]" int, "a""b" text);
 INSERT INTO "select" VALUES (NULL, 'x'), (1, 'x');
 CREATE UNIQUE INDEX t_id ON parent (x);
@@ -170,6 +173,8 @@ def test_the_numbers_are_the_same_on_16(shop16: psycopg.Connection[Any], parser:
         ("ALTER TABLE t ALTER b SET DEFAULT 1; ALTER TABLE t ALTER b SET NOT NULL", 1, None),
         ("CREATE INDEX i ON t (b); ALTER TABLE t ALTER b SET NOT NULL", 1, None),
         ("DELETE FROM people; ALTER TABLE t ALTER b SET NOT NULL", 1, None),
+        ("DROP TABLE loud; ALTER TABLE t ALTER b SET NOT NULL", 1, None),
+        ("DELETE FROM loud; ALTER TABLE t ALTER b SET NOT NULL", 1, 1),
         ("UPDATE t SET b = 0 WHERE b IS NULL; ALTER TABLE t ALTER b SET NOT NULL", 1, 1),
         ("DELETE FROM heir; ALTER TABLE t ALTER b SET NOT NULL", 1, 1),
         ("TRUNCATE t; ALTER TABLE t ALTER b SET NOT NULL", 1, 1),
