@@ -34,7 +34,7 @@ PLANS: list[list[tuple[str, str]]] = [
     [
         ("ALTER TABLE plain RENAME TO simple", SURE),
         ("DROP TABLE simple", UNSURE),
-        ("DROP TABLE IF EXISTS plain", UNSURE),
+        ("DROP TABLE IF EXISTS plain", NOTHING),
     ],
     [
         ("ALTER TRIGGER g ON t RENAME TO h", SURE),

@@ -27,6 +27,7 @@ CREATE FUNCTION either(int) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETU
 CREATE FUNCTION either(text) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1; END';
 CREATE SCHEMA app;
 CREATE TYPE app.colour AS ENUM ('red');
+CREATE TABLE counted (id int GENERATED ALWAYS AS IDENTITY, b serial);
 CREATE TABLE ranged (k int) PARTITION BY RANGE (k);
 CREATE TABLE proven (k int, CHECK (k IS NOT NULL AND k >= 10 AND k < 20));
 CREATE TABLE unproven (k int);
@@ -187,6 +188,12 @@ def test_other_columns_stay_known(seen: Foresee) -> None:
             "CREATE TABLE n PARTITION OF ranged FOR VALUES FROM (1) TO (2)",
             "ALTER TABLE ranged ALTER k SET NOT NULL",
         ),
+        ("CREATE VIEW n AS SELECT b FROM t", "ALTER TABLE t DROP COLUMN b CASCADE"),
+        ("ALTER TABLE t SET UNLOGGED", "ALTER TABLE t SET LOGGED"),
+        (
+            "CREATE TABLE n (t_id int REFERENCES t)",
+            "ALTER TABLE t DROP CONSTRAINT t_pkey CASCADE",
+        ),
         ("ALTER TABLE heir NO INHERIT base", "ALTER TABLE base DROP COLUMN note"),
         ("CREATE TABLE n (t_id int REFERENCES t)", "ALTER TABLE t ALTER id TYPE bigint"),
     ],
@@ -194,6 +201,36 @@ def test_other_columns_stay_known(seen: Foresee) -> None:
 def test_what_was_changed_before_is_not_believed(seen: Foresee, first: str, second: str) -> None:
     _, found = seen(first, second)
     assert not found.resolved
+
+
+def test_a_new_name_is_known(seen: Foresee) -> None:
+    found = seen(
+        "ALTER TABLE t RENAME TO renamed",
+        "ALTER TABLE renamed RENAME CONSTRAINT t_pkey TO renamed_key",
+        "ALTER TABLE renamed SET SCHEMA app",
+        "ALTER TABLE app.renamed ALTER b TYPE bigint",
+        "ALTER TABLE t ADD COLUMN z int",
+        "ALTER TABLE IF EXISTS t ADD COLUMN z int",
+        "ALTER TABLE app.renamed DROP COLUMN at",
+    )
+    assert [one.resolved for one in found] == [True, True, True, True, False, True, False]
+    assert locks(found[3]) == {
+        "app.renamed": "AccessExclusive",
+        "app.renamed_key": "AccessExclusive",
+        "app.t_b": "AccessExclusive",
+    }
+    assert found[5].no_op
+
+
+def test_what_a_column_took_along_is_gone(seen: Foresee) -> None:
+    found = seen(
+        "ALTER TABLE counted ALTER id DROP IDENTITY",
+        "ALTER TABLE counted DROP COLUMN b",
+        "ALTER TABLE counted SET SCHEMA app",
+    )
+    assert "public.counted_id_seq" in locks(found[0])
+    assert "public.counted_b_seq" in locks(found[1])
+    assert locks(found[2]) == {"public.counted": "AccessExclusive"}
 
 
 # --- proofs ---------------------------------------------------------------------------------------

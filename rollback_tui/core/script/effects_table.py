@@ -194,15 +194,16 @@ def _add_column(table: str, command: Node) -> Effect:
     for constraint in constraints:
         if text(constraint, "contype") == "CONSTR_FOREIGN":
             locks.append((relation(child(constraint, "pktable")), _SRX))
+    given = kinds & {"CONSTR_DEFAULT", "CONSTR_IDENTITY", "CONSTR_GENERATED"}
     if kinds & {"CONSTR_CHECK", "CONSTR_UNIQUE", "CONSTR_PRIMARY"}:
         hazards.append("full_scan_under_lock")
-    if "CONSTR_NOTNULL" in kinds and not kinds & {
-        "CONSTR_DEFAULT",
-        "CONSTR_IDENTITY",
-        "CONSTR_GENERATED",
-    }:
+    if "CONSTR_FOREIGN" in kinds and given:
+        hazards += ["full_scan_under_lock", "may_fail_on_data"]
+    if "CONSTR_NOTNULL" in kinds and not given:
         hazards.append("may_fail_on_data")
     fills = _fills(column, constraints)
+    if fills and flag(command, "missing_ok"):
+        fills = None  # IF NOT EXISTS: it may be there already
     return forecast(
         "ADD COLUMN",
         locks=locks,
@@ -268,11 +269,13 @@ def _add_constraint(table: str, command: Node) -> Effect:
         "CONSTR_NOTNULL": "ADD NOT NULL",
     }.get(kind, "ADD CONSTRAINT")
     unchecked = flag(constraint, "skip_validation") or bool(text(constraint, "indexname"))
-    hazards = [] if unchecked else ["full_scan_under_lock", "may_fail_on_data"]
+    # A primary key made of an index still needs columns without nulls.
+    nulls = kind == "CONSTR_PRIMARY" and unchecked
+    hazards = [] if unchecked and not nulls else ["full_scan_under_lock", "may_fail_on_data"]
     locks = [(table, _AX)]
     if kind == "CONSTR_FOREIGN":
         locks = [(table, _SRX), (relation(child(constraint, "pktable")), _SRX)]
-    return forecast(words, locks=locks, hazards=hazards)
+    return forecast(words, locks=locks, scans=None if nulls else False, hazards=hazards)
 
 
 def _validate(table: str, _: Node) -> Effect:
@@ -331,6 +334,7 @@ def _detach(table: str, command: Node) -> Effect:
         "DETACH PARTITION CONCURRENTLY" if slow else "DETACH PARTITION",
         [part],
         locks=[(table, mode), (part, _AX)],
+        scans=None,  # tables that refer to the parent are read
         loses_data=None,
         transactional=not slow,
     )

@@ -55,9 +55,11 @@ def remember(catalog: Catalog, effect: Effect, kind: str, node: Node) -> None:
     for name in made:
         catalog.changed(name)
     if kind == "rename_stmt":
-        _renamed(catalog, node)
+        _renamed(catalog, effect, node)
     elif kind == "alter_object_schema_stmt":
-        catalog.changed(relation(child(node, "relation")) or named(child(node, "object")))
+        table = relation(child(node, "relation"))
+        if not table or not effect.resolved:
+            catalog.changed(table or named(child(node, "object")))
     elif kind == "variable_set_stmt":
         _setting(catalog, node)
     elif kind == "alter_table_stmt":
@@ -86,14 +88,19 @@ def _made(kind: str, node: Node) -> list[str]:
     return [relation(child(node, _NAMED_BY[kind]))] if kind in _NAMED_BY else []
 
 
-def _renamed(catalog: Catalog, node: Node) -> None:
-    """Neither name can be looked up any more; columns and constraints are followed elsewhere."""
+def _renamed(catalog: Catalog, effect: Effect, node: Node) -> None:
+    """Neither name can be looked up any more, but for a relation whose new name is known.
+
+    Columns and constraints are followed elsewhere.
+    """
     table = relation(child(node, "relation"))
     what = text(node, "rename_type")
     if what in ("OBJECT_COLUMN", "OBJECT_TABCONSTRAINT", "OBJECT_ATTRIBUTE"):
         return
     if what in ("OBJECT_TRIGGER", "OBJECT_POLICY", "OBJECT_RULE"):
         catalog.changed(quote(text(node, "subname")))
+    elif table and effect.resolved:
+        return
     else:
         catalog.changed(table or named(child(node, "object")))
     catalog.changed(quote(text(node, "newname")))

@@ -63,7 +63,7 @@ def _fills(work: Work, definition: Node, constraints: list[Node]) -> bool | None
         if kind == "CONSTR_GENERATED":
             # Virtual columns (PostgreSQL 18) store nothing.
             return text(constraint, "generated_kind") != "v"
-    if work.types.constrained(work.types.of(child(definition, "type_name")).oid):
+    if work.types.constrained(work.type_of(definition).oid):
         return True
     for constraint in constraints:
         if text(constraint, "contype") == "CONSTR_DEFAULT":
@@ -100,6 +100,8 @@ def _restrict(
             parent = work.catalog.known(relation(child(constraint, "pktable")))
             referred = work.partitions(parent)
             work.locks.take_each(referred, SRX)
+            work.trail.grow(t.oid for t in referred)
+            work.trail.lean((t.oid for t in referred), None)
             if given and not flag(constraint, "skip_validation"):
                 work.compare(leaves(tables), referred)
                 work.check(tables)
@@ -134,6 +136,7 @@ def drop_column(work: Work, command: Node) -> None:
         work.lose(True)
         work.doomed.append(Doomed(kind="column", relation=work.table.name, column=quote(name)))
     for table in _losing(work, work.table, name, {}):
+        work.trail.ask_free(table.oid, name)
         work.trail.change([table.oid], [name])
         work.drop_column(table, work.catalog.columns(table.oid)[name].number)
 
@@ -278,8 +281,11 @@ def drop_identity(work: Work, command: Node) -> None:
         return
     work.done()
     work.lose(True)
-    work.locks.take_each(work.catalog.sequences_of(work.table.oid, column.number), AX)
+    sequences = work.catalog.sequences_of(work.table.oid, column.number)
+    work.locks.take_each(sequences, AX)
+    work.trail.change([work.table.oid], [column.name])
     _identity_family(work)
+    work.gone += [sequence.oid for sequence in sequences]
 
 
 def _identity_family(work: Work) -> None:

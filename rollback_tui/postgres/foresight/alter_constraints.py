@@ -6,7 +6,16 @@ locks all that is below the table first, whatever the constraint is.
 
 from __future__ import annotations
 
-from rollback_tui.core.script.tree import Node, child, children, flag, relation, strings, text
+from rollback_tui.core.script.tree import (
+    Node,
+    child,
+    children,
+    each,
+    flag,
+    relation,
+    strings,
+    text,
+)
 from rollback_tui.postgres.foresight.alter_columns import require
 from rollback_tui.postgres.foresight.alter_work import AS, AX, RS, SRX, SUX, S, Work, leaves
 from rollback_tui.postgres.foresight.catalog import Constraint, ForeignKey, Relation, Unsure
@@ -40,6 +49,16 @@ def add_constraint(work: Work, command: Node) -> None:
     work.trail.change((t.oid for t in tables), [text(constraint, "conname")])
     if kind in _KEYS or kind == "CONSTR_FOREIGN":
         work.trail.grow(t.oid for t in tables)
+    work.trail.lean((t.oid for t in tables), _named(constraint))
+
+
+def _named(constraint: Node) -> list[str] | None:
+    """Return the columns that a constraint is about; None when it does not say so plainly."""
+    keys = ("keys", "fk_attrs", "including")
+    named = [name for key in keys for name in strings(children(constraint, key))]
+    references = (fields for kind, fields in each(constraint) if kind == "column_ref")
+    named += [n for fields in references for n in strings(children(fields, "fields"))]
+    return None if text(constraint, "indexname") or not named else named
 
 
 def _add_check(work: Work, constraint: Node) -> None:
@@ -71,6 +90,8 @@ def _add_foreign_key(work: Work, constraint: Node) -> None:
     referring = work.partitions(work.table) if work.recurse else (work.table,)
     work.locks.take_each(referring, work.mode)
     work.locks.take_each(referred, SRX)
+    work.trail.grow(t.oid for t in referred)
+    work.trail.lean((t.oid for t in referred), None)
     if not flag(constraint, "skip_validation"):
         work.compare(leaves(referring), referred)
         work.check(referring)
@@ -84,6 +105,8 @@ def _add_key(work: Work, constraint: Node, kind: str) -> None:
         index = work.catalog.known(_beside(work.table, ready))
         renamed = text(constraint, "conname") not in ("", ready)
         work.locks.take(index, SUX if renamed else AS)
+        if renamed:
+            work.renamed[index.oid] = text(constraint, "conname")
         found = work.catalog.index(index.oid)
         by_number = {c.number: c.name for c in work.catalog.columns(work.table.oid).values()}
         names = [by_number[n] for n in found.columns if n in by_number] if found else []
@@ -129,6 +152,8 @@ def drop_constraint(work: Work, command: Node) -> None:
         raise Unsure(name)
     work.done()
     work.drops.append(("constraint", work.part(name)))
+    if constraint.type in ("p", "u"):
+        work.trail.ask_free(work.table.oid, None)
     for table in _freed(work, work.table, constraint, {}):
         work.trail.change([table.oid], [name])
         own = work.catalog.constraints(table.oid)[name]

@@ -33,7 +33,12 @@ def rename(catalog: Catalog, effect: Effect, fields: Node) -> Effect:
     elif what == "trigger" and table.kind == "p" and catalog.version >= 150000:
         # Since 15 the triggers that partitions have from it are renamed too.
         locks.take_each(catalog.descendants_of(table.oid), _AX)
-    return resolved(effect, objects=(table.name,), locks=locks.taken, rewrites=False, scans=False)
+    found = resolved(effect, objects=(table.name,), locks=locks.taken, rewrites=False, scans=False)
+    if what not in ("column", "attribute", "constraint", "trigger", "policy", "rule"):
+        catalog.renamed(table.oid, plain=text(fields, "newname"))
+    elif what == "constraint":
+        catalog.renamed(_index_of(catalog, table, fields), plain=text(fields, "newname"))
+    return found
 
 
 def set_schema(catalog: Catalog, effect: Effect, fields: Node) -> Effect:
@@ -49,10 +54,12 @@ def set_schema(catalog: Catalog, effect: Effect, fields: Node) -> Effect:
         return _missing(effect, fields)
     locks = Locks(catalog)
     locks.take(table, _AX)
-    same = table.schema == text(fields, "newschema")
-    if not same:
-        locks.take_each(catalog.sequences_of(table.oid), _AX)
-    return resolved(
+    trail_of(catalog).ask_known(table.oid)
+    schema = text(fields, "newschema")
+    same = table.schema == schema
+    sequences = () if same else catalog.sequences_of(table.oid)
+    locks.take_each(sequences, _AX)
+    found = resolved(
         effect,
         objects=(table.name,),
         locks=locks.taken,
@@ -60,6 +67,10 @@ def set_schema(catalog: Catalog, effect: Effect, fields: Node) -> Effect:
         scans=False,
         no_op=same,
     )
+    indexes = (i.oid for i in catalog.indexes_of(table.oid))
+    for oid in (table.oid, *indexes, *(s.oid for s in sequences)):
+        catalog.renamed(oid, schema=schema)
+    return found
 
 
 def owner(_: Catalog, effect: Effect, fields: Node) -> Effect:
@@ -106,6 +117,12 @@ def _column(catalog: Catalog, locks: Locks, table: Relation, fields: Node) -> No
     locks.take_each((*below, *typed), _AX)
     oids = [t.oid for t in (table, *below, *typed)]
     trail.change(oids, [name, text(fields, "newname")])
+
+
+def _index_of(catalog: Catalog, table: Relation, fields: Node) -> int:
+    """Return the index that a constraint is kept by; 0 when it is kept by none."""
+    found = catalog.constraints(table.oid).get(text(fields, "subname"))
+    return found.index_oid if found is not None and found.type in ("p", "u", "x") else 0
 
 
 def _constraint(catalog: Catalog, locks: Locks, table: Relation, fields: Node) -> None:

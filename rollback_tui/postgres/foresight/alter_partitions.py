@@ -20,6 +20,8 @@ def attach(work: Work, command: Node) -> None:
     if work.table.kind in ("i", "I"):
         _attach_index(work, part)
         return
+    work.trail.ask_whole(work.table.oid)
+    work.trail.ask_whole(part.oid)
     bound = child(order, "bound")
     whole = (part, *work.catalog.descendants_of(part.oid))
     work.locks.take_each(whole, AX)
@@ -151,6 +153,8 @@ def detach(work: Work, command: Node) -> None:
     part = work.catalog.known(relation(child(order, "name")))
     work.objects.append(part.name)
     work.done()
+    work.trail.ask_whole(part.oid)
+    work.trail.ask_known(work.table.oid)
     slow = flag(order, "concurrent")
     whole = (part, *work.catalog.descendants_of(part.oid))
     work.locks.take_each(whole, AX)

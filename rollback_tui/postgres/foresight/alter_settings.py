@@ -19,12 +19,23 @@ def persistence(work: Work, command: Node) -> None:
 
     Its indexes are written anew with it, and since PostgreSQL 15 the sequences it owns.
     """
+    _again(work, "persistence")
     if work.table.persistence == _UNLOGGED[text(command, "subtype")]:
         return
     work.done()
     work.rewrite([work.table])
     if work.version >= 15:
         work.locks.take_each(work.catalog.sequences_of(work.table.oid), AX)
+
+
+def _again(work: Work, what: str) -> None:
+    """An earlier statement of the plan may have changed it already: then nobody knows.
+
+    No column has such a name: a name cannot hold a NUL.
+    """
+    name = f"{what}\0"
+    work.trail.ask(work.table.oid, name)
+    work.trail.change([work.table.oid], [name])
 
 
 def access_method(work: Work, command: Node) -> None:
@@ -36,6 +47,7 @@ def access_method(work: Work, command: Node) -> None:
     ).fetchone()
     if row is None:
         raise Unsure(text(command, "name"))
+    _again(work, "method")
     if row[0] == work.table.method:
         return
     work.done()
@@ -51,6 +63,7 @@ def tablespace(work: Work, command: Node) -> None:
     ).fetchone()
     if row is None:
         raise Unsure(text(command, "name"))
+    _again(work, "tablespace")
     if row[0] == (work.table.tablespace or row[1]):
         return
     work.done()
@@ -68,6 +81,7 @@ def give(catalog: Catalog, work: Work, role: Node) -> None:
     row = catalog.cursor.execute(_ROLE[text(role, "roletype")], [text(role, "rolename")]).fetchone()
     if row is None:
         raise Unsure(text(role, "rolename"))
+    _again(work, "owner")
     if row[0] == work.table.owner:
         return
     work.done()

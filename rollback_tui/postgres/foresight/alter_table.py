@@ -58,11 +58,13 @@ def _resolve(catalog: Catalog, table: Relation, effect: Effect, fields: Node) ->
         judge(work, command)
     collateral = work.follow(cascade=effect.cascade)
     rewrites = any(t.kind in STORED for t in work.rewritten.values())
+    locks = work.locks.taken
+    work.leave()
     kept = (h for h in effect.hazards if h not in _TOLD_BY_TEXT)
     return resolved(
         effect,
         objects=tuple(dict.fromkeys(work.objects)),
-        locks=work.locks.taken,
+        locks=locks,
         rewrites=True if rewrites else None if work.unknown_rewrite else False,
         scans=True if work.scanned or rewrites else None if work.unknown_scan else False,
         loses_data=work.loses,

@@ -14,6 +14,9 @@ from weakref import WeakKeyDictionary
 from rollback_tui.core.script.tree import Node, child, children, each, relation
 from rollback_tui.postgres.foresight.catalog import Catalog, Unsure
 
+_ANY = "*"
+"""In place of a column: any of them."""
+
 
 class Trail:
     """Which parts of which tables are no longer as the catalog has them.
@@ -26,6 +29,7 @@ class Trail:
         self._parts: dict[int, set[str]] = defaultdict(set)
         self._whole: set[int] = set()
         self._unknown: set[int] = set()
+        self._leaning: dict[int, set[str]] = defaultdict(set)
         self._coming: list[Callable[[], None]] = []
 
     def change(self, oids: Iterable[int], names: Iterable[str]) -> None:
@@ -43,6 +47,17 @@ class Trail:
         tables = set(oids)
         self._coming.append(lambda: self._whole.update(tables))
 
+    def lean(self, oids: Iterable[int], columns: Iterable[str] | None) -> None:
+        """Something new hangs on these columns, or (None) on nobody knows which of them."""
+        tables = list(oids)
+        wanted = {_ANY} if columns is None else set(columns)
+
+        def apply() -> None:
+            for oid in tables:
+                self._leaning[oid] |= wanted
+
+        self._coming.append(apply)
+
     def lose_track(self, oids: Iterable[int]) -> None:
         """Something is changed, and nobody knows what."""
         tables = set(oids)
@@ -59,6 +74,17 @@ class Trail:
         if oid in self._unknown or name in self._parts.get(oid, ()):
             raise Unsure(name)
 
+    def ask_known(self, oid: int) -> None:
+        """Raise Unsure when nobody knows any more what belongs to a table."""
+        if oid in self._unknown:
+            raise Unsure(str(oid))
+
+    def ask_free(self, oid: int, column: str | None) -> None:
+        """Raise Unsure when something new hangs on a column; None: on any of them."""
+        new = self._leaning.get(oid, set())
+        if new and (column is None or new & {_ANY, column}):
+            raise Unsure(str(oid))
+
     def ask_whole(self, oid: int) -> None:
         """Raise Unsure when the table has more indexes or constraints than the catalog knows."""
         if oid in self._unknown or oid in self._whole:
@@ -68,17 +94,26 @@ class Trail:
 def remember(catalog: Catalog, kind: str, node: Node) -> None:
     """Note what a statement that is no ALTER TABLE adds to tables that are there already.
 
-    An index; a partition or an heir; a foreign key of a new table.
+    An index; a partition or an heir; a foreign key of a new table; a view, a trigger, a policy.
     """
+    if kind not in _MAKING:
+        return
     trail = trail_of(catalog)
-    if kind == "index_stmt":
-        trail.grow(_family(catalog, child(node, "relation")))
-    elif kind == "create_stmt":
-        above = [child(item, "range_var") for item in children(node, "inh_relations")]
-        trail.lose_track(oid for parent in above for oid in _family(catalog, parent))
-        keys = [child(f, "pktable") for k, f in each(node) if k == "constraint"]
-        trail.grow(oid for table in keys if table for oid in _family(catalog, table))
+    named = [fields for _, fields in each(node) if "relname" in fields]
+    tables = [oid for range_var in named for oid in _family(catalog, range_var)]
+    trail.lean(tables, None)
+    if kind in ("index_stmt", "create_stmt"):
+        trail.grow(tables)
+    above = [child(item, "range_var") for item in children(node, "inh_relations")]
+    trail.lose_track(oid for parent in above for oid in _family(catalog, parent))
     trail.settle()
+
+
+_MAKING = frozenset(
+    {"index_stmt", "create_stmt", "view_stmt", "create_table_as_stmt", "rule_stmt"}
+    | {"create_trig_stmt", "create_policy_stmt", "create_stats_stmt", "create_seq_stmt"}
+)
+"""Statements whose making hangs on tables that they name."""
 
 
 def _family(catalog: Catalog, range_var: Node) -> list[int]:

@@ -29,7 +29,7 @@ def alter_type(work: Work, command: Node) -> None:
     name = text(command, "name")
     definition = child(child(command, "def"), "column_def")
     column = work.known_column(name)
-    new = work.types.of(child(definition, "type_name"))
+    new = work.type_of(definition)
     old = Typed(column.type, column.modifier)
     using = child(definition, "raw_default")
     rewrites = _rewrites(work, name, old, new, using)
@@ -108,6 +108,8 @@ def _index(work: Work, table: Relation, index: Index, *, rewritten: bool, same: 
 
 def _constraint(work: Work, table: Relation, oid: int, *, rewritten: bool, same: bool) -> None:
     found = _named(work.catalog.constraints(table.oid).values(), oid)
+    if found is not None:
+        work.trail.ask(table.oid, found.name)
     if found is not None and found.type in ("p", "u", "x"):
         index = work.catalog.index(found.index_oid)
         if index is not None:
@@ -131,6 +133,7 @@ def _foreign_key(work: Work, key: ForeignKey, *, rewritten: bool, same: bool) ->
     child_table, parent = work.refers(key)
     if child_table is None or parent is None:
         raise Unsure(key.name)
+    work.trail.ask(child_table.oid, key.name)
     work.locks.take(child_table, AX)
     work.locks.take(parent, AX)
     if not key.validated:

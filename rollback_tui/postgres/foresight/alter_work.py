@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rollback_tui.core.model import Doomed
-from rollback_tui.core.script.tree import quote
+from rollback_tui.core.script.tree import Node, child, quote
 from rollback_tui.postgres.deletion import Address
 from rollback_tui.postgres.foresight.alter_trail import Trail, trail_of
 from rollback_tui.postgres.foresight.answer import Locks
@@ -17,7 +17,7 @@ from rollback_tui.postgres.foresight.catalog import (
     Relation,
     Unsure,
 )
-from rollback_tui.postgres.foresight.column_types import Types, types_of
+from rollback_tui.postgres.foresight.column_types import Typed, Types, types_of
 from rollback_tui.postgres.foresight.deletion import PG_CLASS, PG_CONSTRAINT
 
 AX, SUX, SRX = "AccessExclusive", "ShareUpdateExclusive", "ShareRowExclusive"
@@ -61,12 +61,19 @@ class Work:
         self.roots: list[Address] = []
         """What is dropped, to follow what depends on it."""
         self.dropped_columns: set[str] = set()
+        self.gone: list[int] = []
+        """Relations that go by themselves, to be forgotten when all is resolved."""
+        self.renamed: dict[int, str] = {}
+        """Relations that get another name, likewise."""
+        self.used_types: list[str] = []
+        """Types that columns have from here on, by their own names: to drop one drops these."""
         self.objects: list[str] = [table.name]
 
     # --- looking up -----------------------------------------------------------------------------
 
     def below(self) -> tuple[Relation, ...]:
         """Partitions and heirs of the table, however deep; none with ONLY."""
+        self.trail.ask_known(self.table.oid)
         return self.catalog.descendants_of(self.table.oid) if self.recurse else ()
 
     def family(self) -> tuple[Relation, ...]:
@@ -103,6 +110,14 @@ class Work:
     def drop_constraint(self, oid: int) -> None:
         """A constraint goes, and with it whatever depends on it."""
         self.roots.append(Address(PG_CONSTRAINT, oid, 0))
+
+    def type_of(self, definition: Node) -> Typed:
+        """Return the type of a column definition. Raises Unsure when there is none (yet)."""
+        found = self.types.of(child(definition, "type_name"))
+        for oid in (found.oid, self.types.get(found.oid).element):
+            if oid and self.types.get(oid).schema != "pg_catalog":
+                self.used_types.append(self.types.get(oid).name)
+        return found
 
     # --- noting ---------------------------------------------------------------------------------
 
@@ -165,6 +180,14 @@ class Work:
         if any(kind in ("table", "column") for kind, _ in found.collateral):
             self.lose(True)
         return found.collateral
+
+    def leave(self) -> None:
+        """All is resolved: the next statement finds what this one leaves behind."""
+        self.catalog.forget(self.gone)
+        for oid, name in self.renamed.items():
+            self.catalog.renamed(oid, plain=name)
+        for name in self.used_types:
+            self.catalog.changed(quote(name))
 
     def partitions(self, table: Relation) -> tuple[Relation, ...]:
         """Return a table and, when it is partitioned, all below it."""

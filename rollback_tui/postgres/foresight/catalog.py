@@ -63,6 +63,7 @@ class Catalog:
         self._constraints: dict[int, dict[str, Constraint]] = {}
         self._gone: set[int] = set()
         self._changed: set[str] = set()
+        self._renamed: set[int] = set()
         self._dropped: set[tuple[str, ...]] = set()
         self._new_keys: dict[int, list[int]] = {}
 
@@ -257,6 +258,12 @@ class Catalog:
             self._stored.relations[oid] = new
             self._stored.named.pop((old.schema, old.plain), None)
             self._stored.named[new.schema, new.plain] = new
+            self._renamed.add(oid)
+
+    def ask_name(self, oid: int) -> None:
+        """Raise Unsure when the server still calls a relation, and its parts, something else."""
+        if oid in self._renamed:
+            raise Unsure(str(oid))
 
     def changed(self, name: str) -> None:
         """Something of this name is made or renamed: from here on nobody can tell of it."""

@@ -58,7 +58,8 @@ class Dependencies:
     def drop(self, roots: Sequence[Address], locks: Locks, *, cascade: bool) -> Deletion:
         """Drop ``roots`` in thought, once for all: what goes is forgotten by the catalog.
 
-        What that locks is added to ``locks``. Raises psycopg.Error.
+        What that locks is added to ``locks``. Raises psycopg.Error, or Unsure when something that
+        goes was renamed by an earlier statement: its parts are known by the old name only.
         """
         went: set[Address] = set()
         noted = walk(self._left, dict.fromkeys(roots, ""), went, cascade=cascade)
@@ -139,6 +140,7 @@ class Dependencies:
             relation = self._catalog.by_oid(oid) if oid else None
             if relation is None:
                 continue
+            self._catalog.ask_name(relation.oid)
             locks.take(relation, "ShareUpdateExclusive" if light else "AccessExclusive")
             if address.catalog != PG_CLASS or address.column:
                 continue

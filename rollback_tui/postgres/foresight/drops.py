@@ -12,6 +12,7 @@ from rollback_tui.core.script.effects_drop import object_class
 from rollback_tui.core.script.tree import Node, child, children, flag, relation, text
 from rollback_tui.postgres.aside import query
 from rollback_tui.postgres.deletion import Address
+from rollback_tui.postgres.foresight.alter_trail import trail_of
 from rollback_tui.postgres.foresight.answer import Locks, nothing, resolved
 from rollback_tui.postgres.foresight.catalog import Catalog, Relation, Unsure
 from rollback_tui.postgres.foresight.deletion import PG_CLASS, Deletion
@@ -30,6 +31,10 @@ def drop(catalog: Catalog, effect: Effect, node: Node) -> Effect:
         return nothing(effect)
     if flag(node, "concurrent"):
         return _concurrently(catalog, effect, roots)
+    if effect.cascade:
+        for root in roots:
+            # What an earlier statement hung on it goes too, and the catalog does not know it yet.
+            trail_of(catalog).ask_free(root.object, None)
     locks = Locks(catalog)
     found = catalog.dependencies.drop(roots, locks, cascade=effect.cascade)
     return _dropped(effect, found, locks)
