@@ -160,3 +160,48 @@ def test_the_trees_are_those_of_protobufs_own_json(parser: Parser, statement: st
 
 def test_what_is_cut_off_by_a_nul_is_unknown(parser: Parser) -> None:
     assert parser.trees(["SELECT 1\0; DROP TABLE a"]) == (None,)
+
+
+# --- what a statement demands and touches -------------------------------------------------------
+
+
+def test_rows_are_asked_for_with_the_names_as_they_are_written(parser: Parser) -> None:
+    (reading,) = parser.readings(
+        ['DELETE FROM ONLY "a.b"."select" AS "x""y" USING u WHERE "x""y"."[/red]" = u.id']
+    )
+    assert reading is not None and reading.touched is not None
+    assert reading.touched.relation == ("a.b", "select")
+    assert reading.touched.count == (
+        'SELECT pg_catalog.count(*) FROM (SELECT DISTINCT "x""y".tableoid, "x""y".ctid'
+        ' FROM ONLY "a.b"."select" "x""y", u WHERE "x""y"."[/red]" = u.id) touched'
+    )
+    assert reading.touched.uses.operators == (("=",),)
+
+
+def test_what_is_written_is_not_what_is_asked(parser: Parser) -> None:
+    (reading,) = parser.readings(
+        ["UPDATE t SET a = evil(), b = (SELECT worse()) WHERE c RETURNING worst()"]
+    )
+    assert reading is not None and reading.touched is not None
+    assert reading.touched.uses.functions == ()
+    assert reading.touched.rows == "SELECT t.* FROM t WHERE c"
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "expression"),
+    [
+        ("ALTER TABLE t ADD CHECK (a > 0 AND f(b))", "check", "a > 0 AND f(b)"),
+        ("ALTER TABLE t ADD COLUMN a int CHECK (a > 0)", "check", "a > 0"),
+        ("ALTER DOMAIN d ADD CHECK (value <> '; DROP')", "domain", "value <> '; DROP'"),
+    ],
+)
+def test_expressions_are_written_out(parser: Parser, text: str, rule: str, expression: str) -> None:
+    (reading,) = parser.readings([text])
+    assert reading is not None
+    assert [(d.rule, d.expression) for d in reading.demands] == [(rule, expression)]
+
+
+def test_a_statement_that_kills_the_child_has_no_reading(parser: Parser) -> None:
+    found = parser.readings(["DELETE FROM a", CRASHES, "DELETE FROM b", "nonsense", "SELECT 1;;"])
+    assert [reading is None for reading in found] == [False, True, False, True, False]
+    assert parser.trees(["SELECT 1"])[0] is not None
