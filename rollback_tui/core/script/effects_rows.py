@@ -9,12 +9,12 @@ from rollback_tui.core.script.tree import (
     Node,
     child,
     children,
-    each,
     enabled,
     flag,
     option,
     relation,
     strings,
+    telling,
     text,
 )
 
@@ -24,6 +24,7 @@ _WRITES = {
     "delete_stmt": "DELETE",
     "merge_stmt": "MERGE",
 }
+_TELLING = frozenset({*_WRITES, "common_table_expr", "range_var", "locking_clause", "func_call"})
 # Built-in functions that change nothing outside the row they are computed for. Any other
 # function may do anything, so that a statement that calls it cannot be forecast.
 _PURE = frozenset(
@@ -50,10 +51,11 @@ _SEQUENCE = frozenset({"setval", "nextval"})
 def rows(kind: str, node: Node) -> Effect:
     """SELECT, INSERT, UPDATE, DELETE or MERGE, with every write in its WITH, and its functions."""
     parts = [_write(kind, node)] if kind in _WRITES else []
+    inside = telling(node, _TELLING)
     # Only WITH can hold further writes, but looking everywhere costs nothing.
-    parts += [_write(inner, fields) for inner, fields in each(node) if inner in _WRITES]
+    parts += [_write(inner, fields) for inner, fields in inside if inner in _WRITES]
     written = {part.objects[0] for part in parts if part.objects}
-    readings = _read(kind, node, written)
+    readings = _read(kind, inside, written)
     title = _WRITES.get(kind, "SELECT")
     if kind == "select_stmt" and parts:
         title = f"SELECT (WITH {', '.join(dict.fromkeys(part.kind for part in parts))})"
@@ -61,13 +63,13 @@ def rows(kind: str, node: Node) -> Effect:
     if into:
         title = "SELECT INTO"
         parts.append(forecast(title, [relation(child(into, "rel"))]))
-    return merged(title, [*parts, readings, *functions(node)])
+    return merged(title, [*parts, readings, *_functions(inside)])
 
 
-def functions(node: Node) -> list[Effect]:
-    """Return the effects of the functions called anywhere in ``node`` that are not pure."""
+def _functions(inside: list[tuple[str, Node]]) -> list[Effect]:
+    """Return the effects of the functions called anywhere in it that are not pure."""
     found: list[Effect] = []
-    for kind, fields in each(node):
+    for kind, fields in inside:
         if kind != "func_call":
             continue
         parts = strings(children(fields, "funcname"))
@@ -130,20 +132,16 @@ def _loses(kind: str, node: Node) -> bool:
     return True
 
 
-def _read(kind: str, node: Node, written: set[str]) -> Effect:
+def _read(kind: str, inside: list[tuple[str, Node]], written: set[str]) -> Effect:
     """The relations that are only read, or locked row by row."""
-    local = {
-        text(fields, "ctename") for inner, fields in each(node) if inner == "common_table_expr"
-    }
+    local = {text(fields, "ctename") for inner, fields in inside if inner == "common_table_expr"}
     names = [
         relation(fields)
-        for inner, fields in each(node)
+        for inner, fields in inside
         if inner == "range_var"  # the targets of writes are in a field called "relation"
         and (text(fields, "schemaname") or text(fields, "relname") not in local)
     ]
-    mode = (
-        "RowShare" if any(inner == "locking_clause" for inner, _ in each(node)) else "AccessShare"
-    )
+    mode = "RowShare" if any(inner == "locking_clause" for inner, _ in inside) else "AccessShare"
     only = [name for name in dict.fromkeys(names) if name not in written]
     return forecast(
         "SELECT",

@@ -7,7 +7,7 @@ are absent. All accessors tolerate any shape and give an empty value instead of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 Node = Mapping[str, object]
 
@@ -95,6 +95,30 @@ def each(root: object) -> Iterator[tuple[str, Node]]:
                     stack.append(value)
         elif isinstance(at, list):
             stack += reversed(at)
+
+
+def telling(root: object, kinds: Collection[str]) -> list[tuple[str, Node]]:
+    """Return what ``each`` yields of these kinds, in one quick walk that passes constants by.
+
+    In a script that brings rows back nine nodes in ten are constants, and nothing is in them.
+    """
+    found: list[tuple[str, Node]] = []
+    stack: list[object] = [root]
+    while stack:
+        at = stack.pop()
+        if isinstance(at, dict):
+            for key, value in at.items():
+                if isinstance(value, dict):
+                    if key == "a_const":
+                        continue
+                    if key in kinds:
+                        found.append((key, value))
+                    stack.append(value)
+                elif isinstance(value, list):
+                    stack.append(value)
+        elif isinstance(at, list):
+            stack += reversed(at)
+    return found
 
 
 def quote(name: str) -> str:
