@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from rollback_tui.core.script.tree import dotted
+
+
+@lru_cache(maxsize=65536)
+def _qualified(schema: str, plain: str) -> str:
+    return dotted([schema, plain])
 
 
 class Relation(NamedTuple):
@@ -34,7 +40,7 @@ class Relation(NamedTuple):
     @property
     def name(self) -> str:
         """Qualified, and quoted where needed: ``public."order"``."""
-        return dotted([self.schema, self.plain])
+        return _qualified(self.schema, self.plain)
 
 
 class Index(NamedTuple):

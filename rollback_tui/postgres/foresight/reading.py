@@ -8,7 +8,7 @@ PREPARE) locks no more than what it names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from rollback_tui.core.names import parts
 from rollback_tui.core.script.tree import Node, child, children, each, flag, opened, relation, text
@@ -18,30 +18,41 @@ from rollback_tui.postgres.foresight.catalog import Catalog, Relation, Unsure
 _SEQUENCES = frozenset({"nextval", "setval"})
 
 
-def read(catalog: Catalog, node: Node, locks: Locks) -> None:
+def read(catalog: Catalog, node: Node, locks: Locks) -> bool:
     """Add what a query locks by reading, wherever in ``node``; what DML writes is left out.
 
-    Raises Unsure for a relation that the catalog does not know.
+    Return whether it reads any relation. Raises Unsure for one that the catalog does not know.
     """
-    firm = _firmly(node)
-    for fields in _ranges(node):
-        found = _named(catalog, node, fields)
+    items = _items(node)
+    ranges = _ranges(items)
+    firm = _firmly(items) if ranges else set()
+    local = _local(items) if ranges else set()
+    reads = False
+    for fields in ranges:
+        found = _named(catalog, local, fields)
         if found is not None:
+            reads = True
             choosing(catalog, found, node)
             mode = "RowShare" if id(fields) in firm else "AccessShare"
             whole(catalog, found, mode, locks, inherited=flag(fields, "inh"))
-    _sequences(catalog, node, locks)
+    _sequences(catalog, items, locks)
+    return reads
 
 
 def name_only(catalog: Catalog, node: Node, locks: Locks) -> None:
     """Add what a query locks that is analysed and not planned."""
-    for fields in _ranges(node):
-        locks.take(_named(catalog, node, fields), "AccessShare")
+    items = _items(node)
+    local = _local(items)
+    for fields in _ranges(items):
+        locks.take(_named(catalog, local, fields), "AccessShare")
 
 
-def reads_anything(catalog: Catalog, node: Node) -> bool:
-    """Whether a query reads any relation."""
-    return any(_named(catalog, node, fields) is not None for fields in _ranges(node))
+Items = Sequence[tuple[str, Node]]
+"""Every node of a query, as :func:`rollback_tui.core.script.tree.each` yields them."""
+
+
+def _items(node: Node) -> Items:
+    return list(each({"statement": node}))
 
 
 def choosing(catalog: Catalog, found: Relation, node: Node) -> None:
@@ -92,22 +103,24 @@ def whole(
         locks.take_planned(table, mode)
 
 
-def _ranges(node: Node) -> Iterator[Node]:
+def _ranges(items: Items) -> list[Node]:
     """The fields of every relation that is named to be read; FOR UPDATE OF only repeats names."""
+    named = [fields for kind, fields in items if kind == "range_var"]
+    if not named:
+        return []
     repeated = {
         id(child(item, "range_var"))
-        for _, fields in each({"statement": node})
+        for _, fields in items
+        if "locked_rels" in fields
         for item in children(fields, "locked_rels")
     }
-    for kind, fields in each(node):
-        if kind == "range_var" and id(fields) not in repeated:
-            yield fields
+    return [fields for fields in named if id(fields) not in repeated]
 
 
-def _named(catalog: Catalog, node: Node, fields: Node) -> Relation | None:
-    """The relation behind a name; None for a WITH query, an alias of FOR UPDATE, a catalog."""
+def _named(catalog: Catalog, local: set[str], fields: Node) -> Relation | None:
+    """The relation behind a name; None for a WITH query and for a catalog."""
     name, schema = text(fields, "relname"), text(fields, "schemaname")
-    if not schema and name in _local(node):
+    if not schema and name in local:
         return None
     if schema in ("pg_catalog", "information_schema"):
         return None
@@ -119,15 +132,17 @@ def _named(catalog: Catalog, node: Node, fields: Node) -> Relation | None:
     return found
 
 
-def _local(node: Node) -> set[str]:
+def _local(items: Items) -> set[str]:
     """Names of WITH queries."""
-    return {text(fields, "ctename") for kind, fields in each(node) if kind == "common_table_expr"}
+    return {text(fields, "ctename") for kind, fields in items if kind == "common_table_expr"}
 
 
-def _firmly(node: Node) -> set[int]:
+def _firmly(items: Items) -> set[int]:
     """Which of the relations' nodes have their rows locked: FOR UPDATE, FOR SHARE …"""
     found: set[int] = set()
-    for _, fields in each({"statement": node}):
+    for _, fields in items:
+        if "locking_clause" not in fields:
+            continue
         for item in children(fields, "locking_clause"):
             wanted = {
                 text(child(r, "range_var"), "relname")
@@ -140,9 +155,9 @@ def _firmly(node: Node) -> set[int]:
     return found
 
 
-def _sequences(catalog: Catalog, node: Node, locks: Locks) -> None:
+def _sequences(catalog: Catalog, items: Items, locks: Locks) -> None:
     """``nextval`` and ``setval`` of a sequence that is written out."""
-    for kind, fields in each(node):
+    for kind, fields in items:
         if kind != "func_call":
             continue
         name = [text(child(i, "string"), "sval") for i in children(fields, "funcname")]

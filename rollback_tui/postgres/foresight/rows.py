@@ -35,11 +35,11 @@ def statement(kind: str) -> Callable[[Catalog, Effect, Node], Effect]:
 def _query(catalog: Catalog, effect: Effect, kind: str, node: Node) -> Effect:
     locks = Locks(catalog)
     writing = Writing(catalog, locks)
-    for at, fields in _writes(kind, node):
+    writes = list(_writes(kind, node))
+    for at, fields in writes:
         writing.write(at, fields)
-    reading.read(catalog, node, locks)
-    reads = reading.reads_anything(catalog, node)
-    searches = any(at != "insert_stmt" for at, _ in _writes(kind, node))
+    reads = reading.read(catalog, node, locks)
+    searches = any(at != "insert_stmt" for at, _ in writes)
     scans: bool | None = None if reads or searches or writing.checks else False
     if "every_row" in effect.hazards and kind in WRITES and not reads:
         scans = True
@@ -82,8 +82,7 @@ def create_table_as(catalog: Catalog, effect: Effect, node: Node) -> Effect:
     if flag(into, "skip_data"):
         reading.name_only(catalog, query, locks)
         return resolved(effect, locks=locks.taken, scans=False)
-    reading.read(catalog, query, locks)
-    scans = None if reading.reads_anything(catalog, query) else False
+    scans = None if reading.read(catalog, query, locks) else False
     return resolved(effect, locks=locks.taken, scans=scans)
 
 
