@@ -17,7 +17,7 @@ from rollback_tui.core.script.reach import (
     Far,
     Reach,
     calls_nothing,
-    defined_function,
+    defined,
     reach,
     reach_of_text,
     runs_attached,
@@ -80,12 +80,12 @@ def _set_off(
     with aside(connection, seconds=20) as cursor:
         things = [_Thing(*row) for row in cursor.execute(query("attached").encode())]
     for statement, tree in zip(statements, trees, strict=True):
-        made = defined_function(tree)
+        made, danger = defined(tree)
         if made:
-            things.append(_Thing(made, statement.sql, "", "table"))
+            things.append(_Thing(made, statement.sql, danger, "table"))
     known: dict[str, list[_Thing]] = {}
     for thing in things:
-        known.setdefault(thing.name.lower(), []).append(thing)
+        known.setdefault(_word(thing.name), []).append(thing)
     hanging = {
         code: _followed([t for t in things if t.how == "event" or (code and t.how)], known)
         for code in (False, True)
@@ -120,3 +120,8 @@ def _followed(begin: Iterable[_Thing], known: Mapping[str, Sequence[_Thing]]) ->
 
 def _words(text: str) -> set[str]:
     return {word.lower() for word in _WORD.findall(text)}
+
+
+def _word(name: str) -> str:
+    """The word by which a name is found in a text: of ``"Far away"``, the longest one."""
+    return max(_WORD.findall(name.lower()), key=len, default="")

@@ -278,6 +278,53 @@ def test_what_reaches_beyond_is_rehearsed_nowhere(shop: Project, statement: str,
     assert scratch_databases(shop) == []
 
 
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("TRUNCATE away;", "away: it is a table of another server"),
+        ("DELETE FROM half;", "half: it shows a table of another server"),
+        ("DELETE FROM upper_view;", "upper_view: it shows a table of another server"),
+        ('DELETE FROM "Far away";', "Far away: it is a table of another server"),
+        ("TRUNCATE users CASCADE;", "it may set off far_away: it calls dblink_exec"),
+        ("CREATE FOREIGN TABLE gone (id int) SERVER far; TRUNCATE gone;", "gone: it is a table"),
+        ("CREATE VIEW w AS SELECT dblink('x', 'y'); TABLE w;", "set off w: it calls dblink"),
+        ("DO LANGUAGE plpython3u $$ x $$;", "written in plpython3u"),
+    ],
+)
+def test_nothing_reaches_another_server_by_a_side_way(
+    shop: Project, statement: str, why: str
+) -> None:
+    """A partition, a view on a view, a trigger of TRUNCATE, what the script itself makes; and what
+    fills a materialised view."""
+    with psycopg.connect(shop.database.superuser_dsn) as connection:
+        connection.execute(
+            "CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER far FOREIGN DATA WRAPPER nowhere;"
+            " CREATE TABLE half (id int) PARTITION BY LIST (id);"
+            " CREATE FOREIGN TABLE away PARTITION OF half FOR VALUES IN (1) SERVER far;"
+            ' CREATE FOREIGN TABLE "Far away" (id int) SERVER far;'
+            " CREATE VIEW lower_view AS SELECT id FROM half;"
+            " CREATE VIEW upper_view AS SELECT id FROM lower_view;"
+            " CREATE FUNCTION far_away() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM dblink_exec('x', 'y'); RETURN NEW; END $$;"
+            " CREATE TRIGGER t AFTER TRUNCATE ON users EXECUTE FUNCTION far_away()"
+        )
+    shop.migration("20240303000000", "far", "SELECT 1;", statement)
+    with pytest.raises(RollbackTuiError, match="not rehearsed: statement") as caught:
+        rehearsed(shop)
+    assert why in caught.value.summary
+
+
+def test_what_a_materialised_view_would_ask_is_not_asked(shop: Project) -> None:
+    with psycopg.connect(shop.database.dsn) as connection:
+        connection.execute(
+            "CREATE SEQUENCE asked; CREATE FUNCTION ask() RETURNS bigint LANGUAGE sql"
+            " AS $$ SELECT nextval('public.asked') $$; CREATE MATERIALIZED VIEW answers AS SELECT ask()"
+        )
+    found = rehearsed(shop)
+    assert found.failure == ""
+    assert [note for note in found.notes if "public.answers is not filled" in note]
+
+
 # --- nothing is left ------------------------------------------------------------------------------
 
 

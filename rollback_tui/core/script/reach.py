@@ -12,7 +12,16 @@ from typing import Literal
 
 from rollback_tui.core.model import Value
 from rollback_tui.core.script.lexer import tokens
-from rollback_tui.core.script.tree import Node, child, children, flag, opened, strings, text
+from rollback_tui.core.script.tree import (
+    Node,
+    child,
+    children,
+    flag,
+    opened,
+    option,
+    strings,
+    text,
+)
 
 Far = Literal["server", "beyond"]
 
@@ -89,12 +98,13 @@ _DEFINES = frozenset(
         "notify_stmt",
         "rename_stmt",
         "rule_stmt",
-        "truncate_stmt",
         "variable_set_stmt",
         "view_stmt",
     }
 )
-"""Kinds that name functions without calling them. NOTIFY is heard in its own database only."""
+"""Kinds that name functions without calling them. NOTIFY is heard in its own database only.
+
+TRUNCATE is none of them: it fires triggers, and empties the table of another server, too (14+)."""
 
 _COMPUTE = frozenset(
     {
@@ -142,6 +152,9 @@ def reach(sql: str, tree: Node | None) -> Reach | None:
         found = ("beyond", f"it copies through {what} of the server's machine")
     if found is not None:
         return Reach(far=found[0], why=found[1])
+    wild = _unconfined(option(node, "args", "language")) if kind == "do_stmt" else ""
+    if wild:
+        return Reach(far="beyond", why=wild)
     return None if kind in _DEFINES else reach_of_text(without_comments(sql))
 
 
@@ -160,11 +173,41 @@ def runs_attached(tree: Node | None) -> bool:
     return kind not in _DEFINES and kind != "index_stmt"
 
 
-def defined_function(tree: Node | None) -> str:
-    """Return the plain name of the function that a statement defines; empty: it defines none."""
+_PLACES = {
+    "view_stmt": ("view",),
+    "rule_stmt": ("relation",),
+    "create_foreign_table_stmt": ("base_stmt", "relation"),
+}
+"""Where the name stands of what later statements may set off by naming it."""
+
+_CONFINED = frozenset("sql plpgsql plperl pltcl plv8 plcoffee plls pllua c internal".split())  # noqa: SIM905
+"""Languages that are trusted; and those in which a script only names what is installed."""
+
+
+def defined(tree: Node | None) -> tuple[str, str]:
+    """Return (name, danger) of what a statement defines that later ones may set off: a function, a
+    view, the table of a rule, a table of another server. Empty: it defines none.
+
+    ``danger`` says why it reaches beyond whatever its body says; empty: only the body tells.
+    """
     kind, node = opened(tree or {})
-    names = strings(children(node, "funcname")) if kind == "create_function_stmt" else []
-    return names[-1] if names else ""
+    if kind == "create_function_stmt":
+        names = strings(children(node, "funcname"))
+        return (names[-1] if names else ""), _unconfined(option(node, "options", "language"))
+    for field in _PLACES.get(kind, ()):
+        node = child(node, field)
+    if kind not in _PLACES:
+        return "", ""
+    far = kind == "create_foreign_table_stmt"
+    return text(node, "relname"), "it is a table of another server" if far else ""
+
+
+def _unconfined(language: Node | None) -> str:
+    """Return why code in this language may do anything; empty: it may not."""
+    name = text(child(child(language or {}, "arg"), "string"), "sval").lower()
+    if not name or name in _CONFINED:
+        return ""
+    return f"it is written in {name}, which may do anything on the machine"
 
 
 def reach_of_text(body: str) -> Reach | None:

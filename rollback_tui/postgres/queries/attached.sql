@@ -1,6 +1,19 @@
 -- What a statement may set off without saying so: the functions of users, by their plain names, and
--- the tables of other servers with the views on them. "How": what a function hangs on, if anything.
+-- the tables of other servers with what they are partitions or heirs of and all views on them.
+-- "How": what a function hangs on, if anything.
 -- A body that the server keeps parsed (BEGIN ATOMIC, 14+) has no source text of its own.
+WITH RECURSIVE away (oid) AS (
+  SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relkind = 'f'
+  UNION
+  SELECT up.oid FROM away, LATERAL (
+    SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = away.oid
+    UNION ALL
+    SELECT w.ev_class
+      FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid
+     WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = away.oid
+       AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+  ) up (oid)
+)
 SELECT p.proname::text,
        CASE WHEN p.prosrc = '' AND p.prokind IN ('f', 'p')
             THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END,
@@ -17,13 +30,7 @@ SELECT p.proname::text,
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
 UNION ALL
-SELECT c.relname::text, '', 'it is a table of another server', ''
-  FROM pg_catalog.pg_class c WHERE c.relkind = 'f'
-UNION ALL
-SELECT DISTINCT v.relname::text, '', 'it shows a table of another server', ''
-  FROM pg_catalog.pg_depend d
-  JOIN pg_catalog.pg_class f ON f.oid = d.refobjid AND f.relkind = 'f'
-  JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid
-  JOIN pg_catalog.pg_class v ON v.oid = w.ev_class
- WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-   AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+SELECT c.relname::text, '',
+       CASE WHEN c.relkind = 'f' THEN 'it is a table of another server'
+            ELSE 'it shows a table of another server' END, ''
+  FROM away JOIN pg_catalog.pg_class c ON c.oid = away.oid

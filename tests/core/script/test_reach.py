@@ -48,6 +48,7 @@ SELECT dblink_exec('x', 'y')
 SELECT lo_export(1, '/x')
 DO $$ BEGIN COPY t TO PROGRAM 'cat'; END $$
 SELECT pg_drop_replication_slot('x')
+DO LANGUAGE plperlu $$ x $$
 """
 
 WITHIN = """\
@@ -99,6 +100,7 @@ def test_what_nobody_could_read_is_judged_by_its_words() -> None:
         ("ALTER TABLE t ALTER COLUMN a TYPE text", True),
         ("ALTER TABLE t DROP COLUMN a", False),
         ("DROP TABLE t", False),
+        ("TRUNCATE t", True),
         ("CREATE INDEX ON t (a)", False),
     ],
 )
