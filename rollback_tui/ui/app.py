@@ -114,6 +114,7 @@ class RollbackApp(App[int]):
         self.ansi_theme_dark = ANSI_DARK
         self.ansi_theme_light = ANSI_LIGHT
         self.theme = PLAIN if self.no_color else DARK.name
+        self.set_class(self.no_color, "-no-color")
         self._catch_signals()
         for number, screen in enumerate(self._steps, 1):
             self.install_screen(screen, f"step-{number}")

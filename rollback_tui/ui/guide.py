@@ -311,7 +311,6 @@ class Guide:
             return
         overrides, keep = dict(self.walk.overrides), self.walk.keep
         rehearsal = valid_rehearsal(self.walk)
-        self.rehearsing.stop()
         self.replace(starting=True, start_failure=None)
         self.requests.ask(
             "start",
@@ -330,7 +329,13 @@ class Guide:
 
     def _started(self, folder: Path) -> None:
         self.replace(
-            starting=False, folder=folder, view=None, stale="", paused=False, controls=None
+            starting=False,
+            folder=folder,
+            view=None,
+            stale="",
+            paused=False,
+            controls=None,
+            way=None,
         )
         self._following.open(folder)
 

@@ -43,6 +43,8 @@ class Way(NamedTuple):
     by_statement: dict[int, list[InTheWay]]
     sessions: tuple[InTheWay, ...]
     """One for each session, or prepared transaction."""
+    first: frozenset[int]
+    """The first statement that each of them blocks: there the run would begin to wait."""
 
 
 @once
@@ -50,11 +52,15 @@ def way(found: tuple[InTheWay, ...]) -> Way:
     """Return who is in the way by statement: those with the most waiting behind them first."""
     worst = sorted(found, key=lambda one: (-one.behind, -(one.age or 0.0), one.pid))
     sessions: dict[tuple[int, str], InTheWay] = {}
+    first: dict[tuple[int, str], int] = {}
     for one in worst:
-        sessions.setdefault((one.pid, "" if one.pid else one.application), one)
+        who = (one.pid, "" if one.pid else one.application)
+        sessions.setdefault(who, one)
+        first[who] = min((first.get(who, one.statements[0]), *one.statements))
     return Way(
         by_statement=_by((index, one) for one in worst for index in one.statements),
         sessions=tuple(sessions.values()),
+        first=frozenset(first.values()),
     )
 
 

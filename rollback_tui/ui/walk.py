@@ -208,6 +208,8 @@ def not_ready(walk: Walk) -> str:
         return reason
     if walk.plan is not None and not walk.plan.migrations:
         return "nothing is applied, so there is nothing to roll back"
+    if walk.rehearsing is not None:
+        return "a rehearsal goes on (x on step 3 stops it)"
     if walk.judging:
         return "the safety checks are being judged"
     if walk.checks is None:

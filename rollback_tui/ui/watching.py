@@ -58,6 +58,9 @@ class Watching:
         plan = walk.plan
         if self._step not in LOOKS or plan is None or walk.target is None:
             return
+        if walk.folder is not None:
+            # The plan was executed, or refused: nobody can be in its way any more.
+            return
         if walk.paused:
             guide.replace(way_stale="refreshing is paused (p on step 1)")
             return

@@ -173,7 +173,7 @@ def rehearsed_words(rehearsal: Rehearsal | None, total: int) -> tuple[str, Tone]
         return "not rehearsed", "dim"
     where = f"rehearsed on {COPIES[rehearsal.source]}"
     if rehearsal.proven:
-        where = "rehearsed on the proven checkpoint"
+        where = "rehearsed on a proven checkpoint"
     done = sum(not m.failed for m in rehearsal.statements)
     if rehearsal.failure:
         return f"{where}: FAILED after {done} of {total}: {rehearsal.failure}", "bad"

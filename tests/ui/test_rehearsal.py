@@ -120,6 +120,8 @@ def test_it_says_what_it_does_and_can_be_stopped(world: World) -> None:
         await t.until("rehearsing on the checkpoint 00:0", "statement 1 of 5", "x stops it")
         await t.press("r")
         await t.until("Not now: a rehearsal goes on: x stops it")
+        await t.press("4")
+        await t.until("Step 4 is blocked: a rehearsal goes on")
         await t.press("x")
         await t.until("not rehearsed: stopped: the rehearsal was stopped")
         assert world.stopped and t.app.guide.walk.rehearsal is None

@@ -98,6 +98,8 @@ def _violation(violation: Violation) -> Content:
 
 def in_the_way(statement: Statement, walk: Walk) -> list[Content]:
     """Return who makes it wait now; the answer's age when it is an old one."""
+    if walk.folder is not None:
+        return []
     if walk.way is None:
         why = f": {walk.way_stale}" if walk.way_stale else " yet"
         return [line((f"? not known who is in the way{why}", "warn"))]

@@ -80,6 +80,8 @@ def kept_words(walk: Walk) -> str:
 
 def in_the_way(walk: Walk) -> Content:
     """Return who blocks how many statements now; that it is not known, or an old answer."""
+    if walk.folder is not None:
+        return line(("as it was before the run", "dim"))
     if walk.way is None:
         if not walk.way_stale:
             return line(("? who is in the way is being asked", "dim"))

@@ -130,10 +130,10 @@ def _lost(statement: Statement, walk: Walk) -> Text:
 
 
 def wanting(plan: Plan, walk: Walk) -> frozenset[int]:
-    """Return the statements that want somebody's eyes: not reviewed, going to fail, blocked, or
-    not as forecast."""
+    """Return the statements that want somebody's eyes: not reviewed, going to fail, the first
+    that a session blocks, or not as forecast."""
     rehearsal = valid_rehearsal(walk)
-    blocked = way(walk.way).by_statement if walk.way else {}
+    blocked = way(walk.way).first if walk.way else frozenset()
     differing = rehearsed(rehearsal) if rehearsal else None
     found = frozenset(unreviewed(walk)).union(listing(plan).failing, blocked)
     if differing is None:
