@@ -8,6 +8,7 @@ from rollback_tui.core.model import Statement
 from rollback_tui.core.script.effects import effect
 from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.parser import Parser
+from rollback_tui.postgres import foresight
 from rollback_tui.postgres.foresight import foresee
 from rollback_tui.rehearsal.compare import differences
 from rollback_tui.rehearsal.measure import Gauge
@@ -127,6 +128,16 @@ PLANS: list[list[tuple[str, str]]] = [
         ("DROP TABLE plain", SURE),
     ],
 ]
+
+
+def test_without_time_nothing_is_called_resolved(
+    server: EmbeddedServer, theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, trees = theatre.stage(server, GROUPS[0])
+    form = GROUPS[0].forms[0]
+    assert stage.forecast(form, trees[form.sql]).effect.resolved
+    monkeypatch.setattr(foresight, "MOST_SECONDS", 0.0)
+    assert not stage.forecast(form, trees[form.sql]).effect.resolved
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan[0][0])

@@ -25,6 +25,14 @@ Tree = Mapping[str, object]
 MOST_SECONDS = 10.0
 """For all statements of a plan; what is not resolved by then stays what the text tells."""
 
+_CUT_SHORT = (
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.InternalError_,
+)
+"""The catalog is too large for the time there is; or somebody changes it in this very moment
+("cache lookup failed")."""
+
 
 def foresee(
     connection: Connection, statements: Sequence[Statement], trees: Sequence[Tree | None]
@@ -47,8 +55,8 @@ def foresee(
                 if time.monotonic() > deadline:
                     break
                 found.append(_resolved(catalog, statement.effect, tree))
-    except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
-        pass  # a catalog too large, or somebody changes it: what was found so far holds
+    except _CUT_SHORT:
+        pass  # what was found so far holds
     return (*found, *(s.effect for s in statements[len(found) :]))
 
 

@@ -28,8 +28,6 @@ class Deletion(NamedTuple):
     collateral: tuple[Object, ...]
     """What goes along: by CASCADE, and partitions."""
     loses_data: bool
-    stopped: bool
-    """Something depends on it, and there is no CASCADE: the statement fails as things are."""
 
 
 class Dependencies:
@@ -62,7 +60,7 @@ class Dependencies:
         goes was renamed by an earlier statement: its parts are known by the old name only.
         """
         went: set[Address] = set()
-        noted = walk(self._left, dict.fromkeys(roots, ""), went, cascade=cascade)
+        walk(self._left, dict.fromkeys(roots, ""), went, cascade=cascade)
         self._lock(went, locks)
         shown = self._shown(roots, went)
         self._read_identities(shown)
@@ -81,7 +79,6 @@ class Dependencies:
             named=named,
             collateral=tuple(sorted(collateral)),
             loses_data=any(kind in _HOLDING for kind, _ in (*named, *collateral)),
-            stopped=bool(noted) and not cascade,
         )
 
     def identity(self, address: Address) -> Object:
