@@ -66,6 +66,8 @@ class Parser:
         self._received = bytearray()
         self._lock = threading.Lock()
         self._closed = False
+        self.unread = 0
+        """Texts that the time did not suffice for, or that were left after too many crashes."""
 
     def __enter__(self) -> Self:
         return self
@@ -119,7 +121,9 @@ class Parser:
                     restarts += 1
                     found.append(None)
                 left -= time.monotonic() - began
-        return [*found, *[None] * (len(texts) - len(found))]
+            missing = len(texts) - len(found)
+            self.unread += missing
+        return [*found, *[None] * missing]
 
     def close(self) -> None:
         """End the child. Safe to call twice; a later ``trees`` answers only None."""

@@ -76,19 +76,29 @@ def make_plan(
             trees.update(zip(texts, found, strict=True))
             return found
 
+        migrations = _migrations(framework, detection, past.applied, chosen, remembered)
         plan = Plan(
             framework=detection.framework,
             version_table=detection.table.quoted,
             directory=str(directory),
             current=past.applied[0].version if past.applied else None,
             goal=goal.version if goal else None,
-            migrations=_migrations(framework, detection, past.applied, chosen, remembered),
+            migrations=migrations,
             applied=past.applied,
             stale_files=framework.stale_files(directory),
-            notes=detection.why,
+            notes=(*detection.why, *_unread(parser)),
         )
         plan = marked(_foreseen(connection, plan, trees))
         return counted(connection, plan, parser) if count_losses else plan
+
+
+def _unread(parser: Parser) -> tuple[str, ...]:
+    if not parser.unread:
+        return ()
+    return (
+        f"{parser.unread:,} statements were not parsed within the time: what they do is unknown,"
+        " and treated as dangerous",
+    )
 
 
 def _chosen(

@@ -92,8 +92,11 @@ def test_a_child_killed_between_calls_is_replaced(parser: Parser) -> None:
     assert parser.trees(["SELECT 1"])[0] is not None
 
 
-def test_no_time_means_unknown(parser: Parser) -> None:
-    assert parser.trees(["SELECT 1"], seconds=0) == (None,)
+def test_no_time_means_unknown_and_is_said(parser: Parser) -> None:
+    parser.trees(["SELECT 1", "SELEC"])
+    assert parser.unread == 0
+    assert parser.trees(["SELECT 1"] * 3, seconds=0) == (None,) * 3
+    assert parser.unread == 3
 
 
 def test_no_zombie_stays() -> None:
