@@ -200,7 +200,7 @@ def _add_column(table: str, command: Node) -> Effect:
     if "CONSTR_FOREIGN" in kinds and given:
         hazards += ["full_scan_under_lock", "may_fail_on_data"]
     if "CONSTR_NOTNULL" in kinds and not given:
-        hazards.append("may_fail_on_data")
+        hazards += ["full_scan_under_lock", "may_fail_on_data"]
     fills = _fills(column, constraints)
     if fills and flag(command, "missing_ok"):
         fills = None  # IF NOT EXISTS: it may be there already

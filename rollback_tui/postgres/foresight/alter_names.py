@@ -26,11 +26,13 @@ def rename(catalog: Catalog, effect: Effect, fields: Node) -> Effect:
     locks.take(table, _mode(fields, table))
     if what in ("column", "attribute"):
         _column(catalog, locks, table, fields)
-        trail_of(catalog).settle()
     elif what == "constraint":
         _constraint(catalog, locks, table, fields)
-        trail_of(catalog).settle()
-    elif what == "trigger" and table.kind == "p" and catalog.version >= 150000:
+    elif what in ("trigger", "policy", "rule"):
+        # The server still calls it by its old name when it goes with a column.
+        trail_of(catalog).lean([table.oid], None)
+    trail_of(catalog).settle()
+    if what == "trigger" and table.kind == "p" and catalog.version >= 150000:
         # Since 15 the triggers that partitions have from it are renamed too.
         locks.take_each(catalog.descendants_of(table.oid), _AX)
     found = resolved(effect, objects=(table.name,), locks=locks.taken, rewrites=False, scans=False)
@@ -117,6 +119,9 @@ def _column(catalog: Catalog, locks: Locks, table: Relation, fields: Node) -> No
     locks.take_each((*below, *typed), _AX)
     oids = [t.oid for t in (table, *below, *typed)]
     trail.change(oids, [name, text(fields, "newname")])
+    if catalog.columns(table.oid)[name].generated:
+        # The server still calls it by its old name when it goes with what it is computed from.
+        trail.lean(oids, None)
 
 
 def _index_of(catalog: Catalog, table: Relation, fields: Node) -> int:
@@ -139,3 +144,8 @@ def _constraint(catalog: Catalog, locks: Locks, table: Relation, fields: Node) -
         locks.take_each(catalog.descendants_of(table.oid), _AX)
     oids = [table.oid, *(t.oid for t in catalog.descendants_of(table.oid))]
     trail.change(oids, [name, text(fields, "newname")])
+    # The server still calls it by its old name when it goes with a column or a key.
+    if found.type == "f":
+        trail.lean([found.parent], None)
+    columns = catalog.columns(table.oid).values()
+    trail.lean(oids, [c.name for c in columns if c.number in found.columns])
