@@ -64,9 +64,8 @@ def type_of(conn: psycopg.Connection[Any], spelled: str) -> Type:
             raise psycopg.errors.UndefinedObject(f"there is no type {spelled}")
         typmod = result.fmod(0)
         # The description of a result names what a domain is made of, and not the domain.
-        cursor.execute(
-            f"SELECT pg_catalog.pg_typeof(NULL::{spelled})::pg_catalog.oid".encode(), binary=True
-        )
+        # And a NULL that is computed would be checked against the domain's rules.
+        cursor.execute("SELECT %s::pg_catalog.regtype::pg_catalog.oid", [spelled], binary=True)
         (oid,) = cursor.fetchone() or (0,)
         row = cursor.execute(
             "SELECT typname, typtype::text, typcategory::text, pg_catalog.format_type(oid, %s)"

@@ -104,7 +104,7 @@ class Inquiry:
         names = set(reads)
         if names & self._locked:
             return Answer(None, LOCKED)
-        why = self.guard.obstacle(uses) if self.left > 0 else ""
+        why = self.guard.obstacle(uses, text) if self.left > 0 else ""
         if why:
             return Answer(None, why)
         left = self.left

@@ -183,7 +183,7 @@ def _obstacle(inquiry: Inquiry, statement: Statement, asked: Asked) -> str:
         if inquiry.relation(one) is None:
             made = inquiry.earlier.changing(statement.index, None, one, ())
             return f"{one} is not there" + (f" before statement {made}" if made else "")
-    return inquiry.guard.obstacle(asked.uses) if inquiry.left > 0 else NO_TIME
+    return inquiry.guard.obstacle(asked.uses, asked.rows) if inquiry.left > 0 else NO_TIME
 
 
 def _rows(inquiry: Inquiry, statement: Statement, asked: Asked, name: str) -> Loss:

@@ -145,7 +145,7 @@ class _Counting:
         value = f"({demand.using})"
         if self.made is not None:
             raise Unasked(f"statement {self.made[0]} makes or changes the type {demand.type} first")
-        why = self.inquiry.guard.obstacle(demand.uses)
+        why = self.inquiry.guard.obstacle(demand.uses, value)
         if why:
             raise Unasked(why)
         given = self._type_of(value)

@@ -41,6 +41,14 @@ CREATE FUNCTION slow(int) RETURNS bool LANGUAGE plpgsql STABLE AS
 CREATE OPERATOR @@@ (FUNCTION = noisy, RIGHTARG = int);
 CREATE VIEW trap AS SELECT id FROM users WHERE noisy(id);
 CREATE VIEW deeper AS SELECT * FROM trap;
+CREATE FUNCTION unseen(users) RETURNS bool LANGUAGE sql AS 'SELECT noisy(1)';
+CREATE FUNCTION step(int, int) RETURNS int LANGUAGE sql AS 'SELECT noisy(1)::int';
+CREATE AGGREGATE summed(int) (SFUNC = step, STYPE = int);
+CREATE DOMAIN ruled AS int CHECK (noisy(VALUE));
+CREATE TYPE paired AS (x ruled);
+CREATE FUNCTION paired(int) RETURNS paired LANGUAGE sql AS 'SELECT NULL::paired WHERE noisy(1)';
+CREATE CAST (int AS paired) WITH FUNCTION paired(int) AS ASSIGNMENT;
+CREATE VIEW by_rule AS SELECT id FROM users WHERE id::ruled > 1;
 """
 
 TOUCHED: dict[str, int] = {
@@ -70,6 +78,11 @@ REFUSED = {
     "DELETE FROM users WHERE @@@ id": "operator @@@ is volatile",
     "DELETE FROM users WHERE id IN (SELECT id FROM deeper)": "function noisy is volatile",
     "UPDATE users SET score = 1 WHERE id = nextval('ticks')": "function nextval is volatile",
+    "DELETE FROM users u WHERE u.unseen": "function unseen is volatile",
+    "DELETE FROM users WHERE id IN (SELECT summed(id) FROM orders)": "function summed is volatile",
+    "DELETE FROM users WHERE id::ruled > 1": "rules of public.ruled call a volatile function",
+    "DELETE FROM users WHERE CAST(id AS paired) IS NULL": "paired",
+    "DELETE FROM users WHERE id IN (SELECT id FROM by_rule)": "rules of public.ruled",
     "DELETE FROM users WHERE missing(id)": "function missing is not known",
     "DELETE FROM users WHERE lying(id)": "cannot execute nextval() in a read-only transaction",
     "DELETE FROM users WHERE id IN (SELECT id FROM orders FOR UPDATE)": "locks rows",
@@ -178,7 +191,7 @@ def test_what_may_not_be_asked_is_neither_called_nor_counted(
     assert held == (0,)
     assert shop.execute("SELECT last_value, is_called FROM ticks").fetchone() == ticks
     unsent = [s.touched for s in plan.statements if "volatile" in s.loss[0].why]
-    assert unsent == [None] * 4
+    assert unsent == [None] * 9
 
 
 def test_tables_columns_and_what_is_in_them(shop: psycopg.Connection[Any], parser: Parser) -> None:
@@ -303,3 +316,18 @@ def test_rows_that_a_policy_hides_are_not_counted(database: Database, parser: Pa
     deleted, not_null, dropped = plan.statements
     for found in (*deleted.loss, *not_null.violations, *dropped.loss):
         assert found.count is None and "row-level security" in found.why
+
+
+def test_no_other_server_is_asked(database: Database, parser: Parser) -> None:
+    """Neither for a foreign table nor for what it is a partition of, or views on them."""
+    connection = database.connect(superuser=True)
+    connection.execute(
+        "CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER far FOREIGN DATA WRAPPER nowhere;"
+        " CREATE TABLE halves (id int) PARTITION BY LIST (id);"
+        ' CREATE FOREIGN TABLE "Far half" PARTITION OF halves FOR VALUES IN (1) SERVER far;'
+        " CREATE VIEW low AS SELECT id FROM halves; CREATE VIEW high AS SELECT id FROM low"
+    )
+    script = 'DELETE FROM halves; DELETE FROM "Far half" WHERE id = 1; DELETE FROM high'
+    for statement in count(connection, script, parser).statements:
+        assert (statement.loss[0].count, statement.touched) == (None, None)
+        assert "the server of a foreign table" in statement.loss[0].why

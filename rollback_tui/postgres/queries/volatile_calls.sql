@@ -5,7 +5,12 @@ SELECT w.place, w.operator, count(f.volatility) = 0, coalesce(bool_or(f.volatili
   FROM unnest(%(schemas)s::text[], %(names)s::text[], %(operators)s::bool[])
        WITH ORDINALITY AS w(schema, name, operator, place)
   LEFT JOIN LATERAL (
-    SELECT p.provolatile AS volatility
+    -- An aggregate is never volatile by itself: what it is made of may be.
+    SELECT CASE WHEN EXISTS (
+             SELECT FROM pg_aggregate a JOIN pg_proc part ON part.oid IN
+                    (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggmtransfn, a.aggmfinalfn)
+              WHERE p.prokind = 'a' AND a.aggfnoid = p.oid AND part.provolatile = 'v')
+           THEN 'v' ELSE p.provolatile END AS volatility
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
      WHERE NOT w.operator AND p.proname = w.name
        AND CASE WHEN w.schema IS NULL THEN pg_function_is_visible(p.oid) ELSE n.nspname = w.schema END
