@@ -40,7 +40,7 @@ class Theatre:
         """The stage of a group on a server, and the trees of its forms."""
         key = (server.major, group.schema_name)
         if key not in self._stages:
-            made = self._stack.enter_context(stage(server, group.schema))
+            made = self._stack.enter_context(stage(server, group.schema, group.end))
             forms = [f for g in GROUPS if g.schema_name == group.schema_name for f in g.forms]
             self._stages[key] = (made, trees(forms, made.words))
         return self._stages[key]

@@ -103,6 +103,9 @@ FORMS = [
     Form("DROP PUBLICATION pub"),
     Form("DROP EVENT TRIGGER et"),
     Form("DROP ROLE IF EXISTS missing"),
+    Form("DROP SUBSCRIPTION fed", alone=True),
+    Form("DROP SUBSCRIPTION unfed"),
+    Form("DROP SUBSCRIPTION IF EXISTS missing", no_op=True),
     Form("DROP DATABASE missing", alone=True),
     Form("DROP TABLESPACE missing", alone=True),
 ]

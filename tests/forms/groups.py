@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tests.forms import alter_table, creates, drops, others, rows
 from tests.forms.alter_schema import ALTER_SCHEMA
 from tests.forms.form import Form
-from tests.forms.schema import EVENT_FUNCTION, SCHEMA
+from tests.forms.schema import END, EVENT_FUNCTION, SCHEMA, SUBSCRIPTIONS
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,13 @@ class Group:
     forms: list[Form]
     schema_name: str
     schema: tuple[str, ...]
+    end: tuple[str, ...] = ()
+    """What must be done before the database can be dropped."""
 
 
 GROUPS = [
     *(
-        Group(name, forms, "shop", (EVENT_FUNCTION, SCHEMA))
+        Group(name, forms, "shop", (EVENT_FUNCTION, SCHEMA, *SUBSCRIPTIONS), END)
         for name, forms in (
             ("DROP and TRUNCATE", drops.FORMS),
             ("rows", rows.FORMS),

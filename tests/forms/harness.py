@@ -66,7 +66,9 @@ class Stage:
 
 
 @contextmanager
-def stage(server: EmbeddedServer, schema: Sequence[str]) -> Iterator[Stage]:
+def stage(
+    server: EmbeddedServer, schema: Sequence[str], end: Sequence[str] = ()
+) -> Iterator[Stage]:
     """Make a database with ``schema`` on ``server``; it is dropped afterwards, with its role."""
     suffix = uuid.uuid4().hex[:10]
     name, role = f"forms_{suffix}", f"forms_role_{suffix}"
@@ -83,6 +85,8 @@ def stage(server: EmbeddedServer, schema: Sequence[str]) -> Iterator[Stage]:
                         part = part.replace("{" + word + "}", value)
                     connection.execute(part.encode())
                 yield Stage(server, name, role, connection, major, words)
+                for part in end:
+                    connection.execute(part.encode())
         finally:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
             admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))

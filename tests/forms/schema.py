@@ -137,6 +137,18 @@ CREATE EXTENSION {extension};
 CREATE TABLE extended (id int, e {extension});
 """
 
+SUBSCRIPTIONS = (
+    "CREATE SUBSCRIPTION fed CONNECTION 'host=/nowhere' PUBLICATION p WITH (connect = false)",
+    "CREATE SUBSCRIPTION unfed CONNECTION 'host=/nowhere' PUBLICATION p"
+    " WITH (connect = false, slot_name = NONE)",
+)
+"""Each a statement of its own. A database that has one cannot be dropped."""
+END = (
+    "ALTER SUBSCRIPTION fed SET (slot_name = NONE)",
+    "DROP SUBSCRIPTION fed",
+    "DROP SUBSCRIPTION unfed",
+)
+
 EVENT_FUNCTION = """
 CREATE FUNCTION et_nothing() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'
 """

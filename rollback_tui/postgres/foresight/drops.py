@@ -170,3 +170,18 @@ def _roles(node: Node) -> list[str]:
     if any(text(spec, "roletype") != "ROLESPEC_CSTRING" for spec in specs):
         raise Unsure("current_user")
     return [text(spec, "rolename") for spec in specs]
+
+
+def drop_subscription(catalog: Catalog, effect: Effect, node: Node) -> Effect:
+    """DROP SUBSCRIPTION runs alone while it has a replication slot on the other server."""
+    row = catalog.cursor.execute(
+        "SELECT s.subslotname IS NOT NULL FROM pg_subscription s"
+        " WHERE s.subname = %s AND s.subdbid ="
+        " (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())",
+        [text(node, "subname")],
+    ).fetchone()
+    if row is None and effect.if_exists:
+        return nothing(effect)
+    if row is None:
+        raise Unsure("subscription")
+    return resolved(effect, transactional=not row[0])

@@ -66,5 +66,6 @@ RESOLVERS: dict[str, Resolver] = {
     "drop_stmt": drops.drop,
     "truncate_stmt": drops.truncate,
     "drop_owned_stmt": drops.drop_owned,
+    "drop_subscription_stmt": drops.drop_subscription,
     "reassign_owned_stmt": drops.reassign_owned,
 }

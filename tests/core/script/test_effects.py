@@ -431,3 +431,40 @@ def test_what_no_parser_could_read_is_unknown_and_dangerous() -> None:
     assert (nothing.kind, nothing.basis) == ("unknown", "unknown")
     assert (nothing.rewrites, nothing.loses_data, nothing.transactional) == (None, None, None)
     assert effect({"future_stmt": {}}).loses_data is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "session"),
+    [
+        ("SET ROLE x", ("role",)),
+        ("SET LOCAL lock_timeout = 0", ("lock_timeout",)),
+        ("SET search_path = a, b", ("search_path",)),
+        ("RESET ALL", ("ALL",)),
+        ("DISCARD PLANS", ("ALL",)),
+        ("SELECT set_config('a.b', 'c', false)", ("a.b",)),
+        ("SELECT set_config(x, 'c', false) FROM t", ("ALL",)),
+        ("DROP TABLE t", ()),
+    ],
+)
+def test_what_it_changes_in_the_session_is_named(
+    judge: Judge, sql: str, session: tuple[str, ...]
+) -> None:
+    assert judge(sql).session == session
+
+
+@pytest.mark.parametrize(
+    ("sql", "scans"),
+    [
+        ("DELETE FROM t", True),
+        ("DELETE FROM t WHERE a = 1", None),
+        ("SELECT * FROM t", None),
+        ("SELECT setval('s', 1)", False),
+        ("INSERT INTO t VALUES (1)", False),
+        ("CREATE INDEX i ON t (a)", True),
+        ("DROP TABLE t", False),
+    ],
+)
+def test_a_scan_is_claimed_only_where_the_text_tells(
+    judge: Judge, sql: str, scans: bool | None
+) -> None:
+    assert judge(sql).scans is scans
