@@ -10,6 +10,7 @@ import msgspec
 from rollback_tui.config import Settings
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration, Migration, Plan, Script
+from rollback_tui.core.script.collector import collector_paused
 from rollback_tui.core.script.crosscheck import SecondReading
 from rollback_tui.core.script.read import Trees, effective, read_script
 from rollback_tui.core.script.source import Source
@@ -88,7 +89,8 @@ def make_plan(
             stale_files=framework.stale_files(directory),
             notes=(*detection.why, *_unread(parser)),
         )
-        plan = marked(_foreseen(connection, plan, trees))
+        with collector_paused():
+            plan = marked(_foreseen(connection, plan, trees))
         return counted(connection, plan, parser) if count_losses else plan
 
 
