@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
 from rollback_tui.core.lock_modes import strength, stronger
-from rollback_tui.core.model import Effect, Lock, Statement
+from rollback_tui.core.model import Effect, Statement
 from rollback_tui.core.rehearsal import Dropped, Measured
-from rollback_tui.core.script.forecast import derived
 from rollback_tui.core.script.identity import Object, as_named
 
 _UNTOLD = frozenset({"event trigger", "role", "database", "tablespace", "user mapping"})
@@ -59,56 +56,6 @@ def rows_differ(statement: Statement, measured: Measured) -> tuple[str, ...]:
         and loss.count is not None
         and removed.get(loss.relation, 0) != loss.count
     )
-
-
-def measured_effect(
-    effect: Effect, measured: Measured, held: Mapping[str, str], *, with_data: bool = False
-) -> Effect:
-    """Return ``effect`` with what was measured in place of what was forecast.
-
-    What could not be measured stays as it was forecast. ``with_data``: the scratch database had
-    the target's rows, so that "no row was touched" means something. A statement that failed keeps
-    its forecast.
-    """
-    if measured.failed:
-        return effect
-    changes: dict[str, object] = {}
-    if measured.locks is not None:
-        kept = {
-            lock.relation: lock.mode
-            for lock in effect.locks
-            if strength(held.get(lock.relation)) >= strength(lock.mode)
-        }
-        changes["locks"] = tuple(
-            Lock(relation=name, mode=mode)
-            for name, mode in (kept | {m.relation: m.mode for m in measured.locks}).items()
-        )
-    if measured.rewritten is not None:
-        changes["rewrites"] = bool(measured.rewritten)
-    if measured.scanned is not None:
-        changes["scans"] = bool(measured.scanned)
-    if measured.dropped is not None:
-        named = [as_forecast(d) for d in measured.dropped if not d.collateral]
-        changes["drops"] = effect.drops if effect.resolved else tuple(named)
-        changes["collateral"] = tuple(as_forecast(d) for d in measured.dropped if d.collateral)
-    if effect.loses_data is None:
-        changes["loses_data"] = _lost(measured, with_data=with_data)
-    changed = derived(msgspec.structs.replace(effect, **changes), ("cannot_forecast",))
-    return msgspec.structs.replace(changed, basis="measured")
-
-
-_HOLDING = frozenset({"table", "table column", "materialized view", "sequence"})
-
-
-def _lost(measured: Measured, *, with_data: bool) -> bool | None:
-    """Whether stored data went; None when that is not known after all."""
-    if measured.dropped is None or measured.changed is None:
-        return None
-    if any(d.kind in _HOLDING for d in measured.dropped):
-        return True
-    if any(rows.deleted or rows.updated for rows in measured.changed):
-        return True
-    return False if with_data and not measured.rewritten else None
 
 
 def _locks(effect: Effect, measured: Measured, held: Mapping[str, str]) -> Iterator[str]:

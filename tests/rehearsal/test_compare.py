@@ -1,4 +1,4 @@
-"""Differences between forecast and measurement, in words; and what replaces a forecast."""
+"""Differences between forecast and measurement, in words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from rollback_tui.core.model import Effect, Lock, Loss, Statement
 from rollback_tui.core.rehearsal import Dropped, Measured, RowsChanged
-from rollback_tui.rehearsal.compare import differences, measured_effect, rows_differ
+from rollback_tui.rehearsal.compare import differences, rows_differ
 
 AX, SUX, RX = "AccessExclusive", "ShareUpdateExclusive", "RowExclusive"
 
@@ -99,43 +99,6 @@ def test_what_was_not_known_is_no_difference() -> None:
     unknown = Effect(kind="DO", basis="unknown", hazards=("cannot_forecast",))
     measured = _measured(rewritten=("public.t",), scanned=("public.t",))
     assert differences(unknown, measured, {}) == ()
-
-
-def test_measured_takes_the_place_of_unknown() -> None:
-    unknown = Effect(kind="DO", basis="unknown", hazards=("cannot_forecast",))
-    found = measured_effect(unknown, _measured(rewritten=("public.t",)), {})
-    assert found.basis == "measured"
-    assert found.locks == MEASURED.locks
-    assert (found.rewrites, found.scans, found.loses_data) == (True, True, True)
-    assert found.drops == (("column", "public.t.a"),)
-    assert set(found.hazards) == {
-        "deletes_data",
-        "access_exclusive_lock",
-        "rewrites_table",
-        "full_scan_under_lock",
-    }
-
-
-def test_no_row_touched_means_something_only_with_the_rows_there() -> None:
-    unknown = Effect(kind="CALL", basis="unknown", hazards=("cannot_forecast",))
-    quiet = _measured(dropped=(), locks=())
-    assert measured_effect(unknown, quiet, {}).loses_data is None
-    assert measured_effect(unknown, quiet, {}, with_data=True).loses_data is False
-    wrote = _measured(
-        dropped=(),
-        changed=(RowsChanged(relation="public.t", inserted=0, updated=0, deleted=1),),
-    )
-    assert measured_effect(unknown, wrote, {}).loses_data is True
-
-
-def test_a_lock_that_is_held_already_stays_in_the_effect() -> None:
-    found = measured_effect(FORECAST, _measured(locks=()), {"public.t": AX})
-    assert found.locks == FORECAST.locks
-    assert measured_effect(FORECAST, _measured(locks=()), {}).locks == ()
-
-
-def test_a_statement_that_failed_keeps_its_forecast() -> None:
-    assert measured_effect(FORECAST, _measured(failed="no"), {}) == FORECAST
 
 
 def test_rows_other_than_counted_are_said() -> None:
