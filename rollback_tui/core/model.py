@@ -307,7 +307,7 @@ class Problem(Value, frozen=True, kw_only=True):
     rule: str = ""
     """``transaction_control``, ``psql_command``, ``copy_from_stdin``,
     ``copy_to_stdout``, ``encoding``, ``unterminated``, ``framework_marker``,
-    ``changes_lexing`` …"""
+    ``changes_lexing``, ``template``, ``too_large``, ``boundaries`` (a doubt) …"""
 
 
 class Script(Value, frozen=True, kw_only=True):
