@@ -132,6 +132,8 @@ class Look:
         if table is None:
             raise CannotKeep("it changes rows through a view, or on another server")
         name = table["name"]
+        if table["ruled"]:
+            raise CannotKeep(f"a rule of {printable(name)} may change other rows instead")
         if oid in path:
             raise CannotKeep(f"ON DELETE CASCADE leads from {printable(name)} back to itself")
         key = self.keys(oid)

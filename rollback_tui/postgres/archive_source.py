@@ -9,6 +9,7 @@ besides, and what ON UPDATE CASCADE writes into other tables, is not among them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -124,6 +125,14 @@ def _touched(connection: psycopg.Connection[Any], statement: Statement) -> tuple
         return tuple(Look(cursor).chosen(oid, kind, touched.rows, ()))
 
 
+_BY_CHANCE = re.compile(
+    r"\b(limit|offset|fetch\s+(?:first|next)|distinct\s+on|row_number|ntile|first_value|last_value"
+    r"|nth_value|lag|lead)\b",
+    re.IGNORECASE,
+)
+"""What takes some of several rows; which, the order decides in which the server comes by them."""
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+
 _VOLATILE = """
 SELECT w FROM unnest(%s::text[]) AS w WHERE EXISTS (
   SELECT FROM pg_catalog.pg_proc p WHERE p.provolatile = 'v'
@@ -134,6 +143,10 @@ SELECT w FROM unnest(%s::text[]) AS w WHERE EXISTS (
 
 def _steady(cursor: psycopg.Cursor[TupleRow], touched: Touched) -> None:
     """Asked twice, it must choose the same rows, and asking must do nothing else."""
+    chance = _BY_CHANCE.search(_QUOTED.sub(" ", touched.rows))
+    if chance:
+        word = " ".join(chance.group(1).split()).upper()
+        raise CannotKeep(f"{word} may choose other rows the second time it is asked")
     try:
         with cursor.connection.transaction():
             rows = cursor.execute(_VOLATILE.encode(), [list(touched.calls)]).fetchall()

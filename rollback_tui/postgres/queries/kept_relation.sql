@@ -6,6 +6,8 @@ SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,
        row_security_active(c.oid) AS filtered,
        ARRAY(SELECT i.inhrelid::bigint FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid
               WHERE i.inhparent = c.oid AND NOT k.relispartition) AS children,
+       EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type IN ('2', '3', '4')
+                  AND w.ev_enabled IN ('O', 'A')) AS ruled,
        CASE WHEN c.relkind = 'p' THEN
          EXISTS (SELECT FROM pg_partition_tree(c.oid) p JOIN pg_class k ON k.oid = p.relid
                   WHERE k.relkind = 'f') ELSE false END AS has_foreign_parts,
