@@ -103,7 +103,9 @@ class Earlier:
 def _rewritten(effect: Effect) -> Iterator[str]:
     """Yield the relations whose rows a statement changes, or that it takes away."""
     if effect.kind.startswith(_WRITING):
-        yield from (lock.relation for lock in effect.locks if lock.mode != "AccessShare")
+        # A foreign key's other table is only read, with RowShare.
+        reading = ("AccessShare", "RowShare")
+        yield from (lock.relation for lock in effect.locks if lock.mode not in reading)
     if "PARTITION" in effect.kind:
         yield from (lock.relation for lock in effect.locks)
     yield from (doomed.relation for doomed in effect.doomed if doomed.kind != "column")

@@ -194,13 +194,17 @@ def test_what_may_not_be_asked_is_neither_called_nor_counted(
     assert unsent == [None] * 9
 
 
-def test_tables_columns_and_what_is_in_them(shop: psycopg.Connection[Any], parser: Parser) -> None:
+@pytest.mark.parametrize("resolved", [False, True])
+def test_tables_columns_and_what_is_in_them(
+    shop: psycopg.Connection[Any], parser: Parser, resolved: bool
+) -> None:
     plan = count(
         shop,
         'DROP TABLE "select"; DROP TABLE parted;'
         ' ALTER TABLE users DROP COLUMN score, DROP flag, DROP mail, DROP made, DROP "[/red]";'
         "DROP TABLE IF EXISTS nothing; TRUNCATE orders",
         parser,
+        resolved=resolved,
     )
     table, parted, columns, nothing, truncated = (s.loss for s in plan.statements)
     size = shop.execute(
@@ -223,8 +227,9 @@ def test_tables_columns_and_what_is_in_them(shop: psycopg.Connection[Any], parse
     assert [(x.relation, x.count) for x in truncated] == [("public.orders", 30)]
 
 
+@pytest.mark.parametrize("resolved", [False, True])
 def test_what_an_earlier_statement_makes_or_changes(
-    shop: psycopg.Connection[Any], parser: Parser
+    shop: psycopg.Connection[Any], parser: Parser, resolved: bool
 ) -> None:
     plan = count(
         shop,
@@ -232,6 +237,7 @@ def test_what_an_earlier_statement_makes_or_changes(
         "ALTER TABLE orders ADD COLUMN n int; DELETE FROM orders WHERE n IS NULL;"
         "ALTER TABLE orders DROP COLUMN n; DELETE FROM users; DROP TABLE users",
         parser,
+        resolved=resolved,
     )
     found = {s.index: s.loss for s in plan.statements if s.loss}
     assert found[2] == (

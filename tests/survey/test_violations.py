@@ -195,14 +195,16 @@ def test_the_numbers_are_the_same_on_16(shop16: psycopg.Connection[Any], parser:
         ("ALTER TABLE t ALTER b TYPE text, ADD CHECK (b > 1)", None, None),
     ],
 )  # fmt: skip
+@pytest.mark.parametrize("resolved", [False, True])
 def test_what_comes_before_takes_certainty_away(
     shop18: psycopg.Connection[Any],
     parser: Parser,
     script: str,
     count_of_last: int | None,
     after: int | None,
+    resolved: bool,
 ) -> None:
-    last = count(shop18, script, parser).statements[-1]
+    last = count(shop18, script, parser, resolved=resolved).statements[-1]
     found = last.violations[-1]
     assert (found.count, found.after) == (count_of_last, after), found
     assert found.certain == (count_of_last is not None and after is None)
