@@ -94,7 +94,7 @@ def told(size: tuple[int, int]) -> None:
             look = camera(t, size)
             await t.until("16/16 counted", "1 State ✓", "↩ goes", seconds=30)
             await t.press("3")
-            await t.until("3 destructive, 3 to review", "nobody in its way", seconds=20)
+            await t.until("3 destructive, 3 to review", "nobody blocks it now", seconds=20)
             backoffice.execute("SET application_name = 'backoffice'")
             backoffice.execute("UPDATE users SET email = email WHERE id = 1")
             await t.until("blocked now", "blocked", seconds=10)

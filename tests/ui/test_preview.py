@@ -40,7 +40,7 @@ async def read(t: Terminal) -> str:
 def test_a_blocker_appears_on_its_statement_and_vanishes_within_two_seconds(world: World) -> None:
     async def script(t: Terminal) -> None:
         await to_preview(t)
-        await t.until("nobody in its way now")
+        await t.until("nobody blocks it now")
         began = time.monotonic()
         world.the_way = (waits(3), waits(2, 3, pid=4800, behind=0, application="report"))
         await t.until("2 statements blocked now by backoffice (pid 4714)", ", and 1 other")
@@ -56,7 +56,7 @@ def test_a_blocker_appears_on_its_statement_and_vanishes_within_two_seconds(worl
         while "blocked" in t.text:
             await t.pilot.pause(0.05)
             assert time.monotonic() - began < 2
-        await t.until("nobody in its way now")
+        await t.until("nobody blocks it now")
 
     drive(world, script, size=(120, 40))
 
@@ -91,7 +91,7 @@ def test_an_answer_that_does_not_come_is_stale_and_never_empty(world: World) -> 
         world.in_the_way = down  # type: ignore[method-assign,assignment]
         await t.until("? stale since", "the server does not answer")
         assert "? was blocked" in line_of(t, 3)
-        assert "nobody in its way" not in t.text
+        assert "blocks it now" not in t.text
         world.in_the_way = real  # type: ignore[method-assign]
         await t.until("1 statement blocked now")
 
@@ -107,7 +107,7 @@ def test_before_the_first_answer_nobody_is_said_to_be_away(world: World) -> None
     async def script(t: Terminal) -> None:
         await to_preview(t)
         await t.until("not known who is in the way: the server does not answer")
-        assert "nobody in its way" not in t.text
+        assert "blocks it now" not in t.text
 
     drive(world, script)
 

@@ -204,7 +204,7 @@ def rest(statement: Statement, walk: Walk) -> list[Content]:
     fine, unknown = [], []
     fresh = walk.way if not walk.way_stale else None
     if fresh is not None and statement.index not in way(fresh).by_statement:
-        fine.append("nobody in its way now")
+        fine.append("nobody blocks it now")
     outlook = walk.outlook
     if walk.outlook_failure is not None:
         unknown.append(f"what depends on it, who still uses it: {walk.outlook_failure.summary}")

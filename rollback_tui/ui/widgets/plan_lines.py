@@ -93,10 +93,10 @@ def in_the_way(walk: Walk) -> Content:
     who += f", and {count(others, 'other')}" if others > 0 else ""
     if walk.way_stale:
         since = time_of(walk.way_at) if walk.way_at else "the beginning"
-        was = f"{blocked} blocked {who}" if found.sessions else "nobody was in the way"
+        was = f"{blocked} blocked {who}" if found.sessions else "nobody blocked it"
         return line((f"? stale since {since}: {was} · {walk.way_stale}", "warn"))
     if not found.sessions:
-        return line(("nobody in the way now", "dim"))
+        return line(("no session blocks it now", "dim"))
     return line((f"✗ {blocked} blocked now", "alarm"), (f" {who}", "bad"))
 
 
