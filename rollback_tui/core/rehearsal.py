@@ -47,6 +47,9 @@ class Measured(Value, frozen=True, kw_only=True):
     scanned: tuple[str, ...] | None
     """Tables that were read from end to end."""
     dropped: tuple[Dropped, ...] | None
+    listed: bool = False
+    """``dropped`` was told by two listings of the catalog, not by the server itself: tables, views,
+    columns, functions, types, schemas, extensions and the indexes it names, nothing else."""
     changed: tuple[RowsChanged, ...] | None
     rows: int | None
     """As the command tag says."""

@@ -18,9 +18,17 @@ def as_forecast(dropped: Dropped) -> Object:
     return as_named(dropped.kind, dropped.name)
 
 
-def told(effect: Effect) -> set[Object]:
+_LISTED = frozenset(
+    {"table", "view", "materialized view", "foreign table", "column", "function", "procedure"}
+    | {"aggregate", "type", "schema", "extension"}
+)
+"""What two listings of the catalog tell (:class:`rollback_tui.rehearsal.drops.Listing`)."""
+
+
+def told(effect: Effect, *, listed: bool = False) -> set[Object]:
     """Return what ``effect`` says is dropped, as far as a measurement can tell."""
-    return {item for item in (*effect.drops, *effect.collateral) if item[0] not in _UNTOLD}
+    every = {item for item in (*effect.drops, *effect.collateral) if item[0] not in _UNTOLD}
+    return {item for item in every if item[0] in _LISTED} if listed else every
 
 
 def differences(effect: Effect, measured: Measured, held: Mapping[str, str]) -> tuple[str, ...]:
@@ -92,9 +100,9 @@ def _tables(effect: Effect, measured: Measured) -> Iterator[str]:
 def _drops(effect: Effect, measured: Measured) -> Iterator[str]:
     if measured.dropped is None or not effect.resolved or effect.basis == "unknown":
         return
-    forecast = told(effect)
+    forecast, sure = told(effect), told(effect, listed=measured.listed)
     dropped = {as_forecast(item) for item in measured.dropped}
     for kind, name in sorted(dropped - forecast):
         yield f"dropped {kind} {name}: that was not forecast"
-    for kind, name in sorted(forecast - dropped):
+    for kind, name in sorted(sure - dropped):
         yield f"did not drop {kind} {name}: that had been forecast"

@@ -121,8 +121,11 @@ def takes_language(statement: Statement) -> bool:
 
 
 class _Object(NamedTuple):
-    """One object of the catalog: its class and identity, and the table it is a part of."""
+    """One object of the catalog: its class and identity, and the relation it is a column of."""
 
+    oid: int
+    number: int
+    """Of a column; 0 for all else."""
     kind: str
     name: str
     table: str
@@ -137,53 +140,41 @@ WITH users AS (
   SELECT c.oid, c.relkind, c.relnamespace,
          pg_catalog.format('%I.%I', u.nspname, c.relname) AS name
     FROM pg_catalog.pg_class c JOIN users u ON u.oid = c.relnamespace
-   WHERE c.relkind IN ('r','p','v','m','S','f','i','I')
+   WHERE c.relkind IN ('r','p','v','m','f','c','i','I')
 )
-SELECT CASE r.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
-            WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table' WHEN 'i' THEN 'index'
-            WHEN 'I' THEN 'index' ELSE 'table' END, r.name,
-       coalesce((SELECT t.name FROM pg_catalog.pg_index x JOIN relation t ON t.oid = x.indrelid
-                  WHERE x.indexrelid = r.oid),
-                (SELECT t.name FROM pg_catalog.pg_depend d JOIN relation t ON t.oid = d.refobjid
-                  WHERE d.objid = r.oid AND r.relkind = 'S' AND d.deptype IN ('a', 'i')
-                    AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass LIMIT 1), '')
-  FROM relation r
+SELECT r.oid, 0, CASE r.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
+            WHEN 'f' THEN 'foreign table' WHEN 'i' THEN 'index' WHEN 'I' THEN 'index'
+            ELSE 'table' END, r.name, ''
+  FROM relation r WHERE r.relkind <> 'c'
 UNION ALL
-SELECT CASE r.relkind WHEN 'v' THEN 'view column' WHEN 'f' THEN 'foreign table column'
-            ELSE 'table column' END,
+SELECT r.oid, a.attnum,
+       CASE r.relkind WHEN 'v' THEN 'view column' WHEN 'f' THEN 'foreign table column'
+            WHEN 'c' THEN 'composite type column' ELSE 'table column' END,
        pg_catalog.format('%s.%I', r.name, a.attname), r.name
   FROM pg_catalog.pg_attribute a JOIN relation r ON r.oid = a.attrelid
- WHERE a.attnum > 0 AND NOT a.attisdropped AND r.relkind IN ('r','p','v','m','f')
+ WHERE a.attnum > 0 AND NOT a.attisdropped AND r.relkind NOT IN ('i','I')
 UNION ALL
-SELECT 'table constraint', pg_catalog.format('%I on %s', k.conname, r.name), r.name
-  FROM pg_catalog.pg_constraint k JOIN relation r ON r.oid = k.conrelid
- WHERE k.contype <> 't'
-UNION ALL
-SELECT 'trigger', pg_catalog.format('%I on %s', t.tgname, r.name), r.name
-  FROM pg_catalog.pg_trigger t JOIN relation r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal
-UNION ALL
-SELECT 'policy', pg_catalog.format('%I on %s', p.polname, r.name), r.name
-  FROM pg_catalog.pg_policy p JOIN relation r ON r.oid = p.polrelid
-UNION ALL
-SELECT 'rule', pg_catalog.format('%I on %s', w.rulename, r.name), r.name
-  FROM pg_catalog.pg_rewrite w JOIN relation r ON r.oid = w.ev_class
- WHERE w.rulename <> '_RETURN'
-UNION ALL
-SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
+SELECT p.oid, 0,
+       CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
        pg_catalog.format('%I.%I(%s)', u.nspname, p.proname,
          (SELECT pg_catalog.string_agg(pg_catalog.format_type(a.type, NULL), ',' ORDER BY a.place)
             FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY a(type, place))), ''
   FROM pg_catalog.pg_proc p JOIN users u ON u.oid = p.pronamespace
+ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                      AND d.objid = p.oid AND d.deptype = 'e')
 UNION ALL
-SELECT 'type', pg_catalog.format('%I.%I', u.nspname, t.typname), ''
+SELECT t.oid, 0, 'type', pg_catalog.format('%I.%I', u.nspname, t.typname), ''
   FROM pg_catalog.pg_type t JOIN users u ON u.oid = t.typnamespace
   LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
- WHERE t.typcategory <> 'A' AND (c.oid IS NULL OR c.relkind = 'c')
+ WHERE t.typcategory <> 'A' AND t.typtype <> 'm' AND (c.oid IS NULL OR c.relkind = 'c')
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
+                      AND d.objid = t.oid AND d.deptype = 'e')
 UNION ALL
-SELECT 'schema', pg_catalog.quote_ident(u.nspname), '' FROM users u
+SELECT u.oid, 0, 'schema', pg_catalog.quote_ident(u.nspname), '' FROM users u
 UNION ALL
-SELECT 'extension', pg_catalog.quote_ident(e.extname), '' FROM pg_catalog.pg_extension e
+SELECT e.oid, 0, 'extension', pg_catalog.quote_ident(e.extname), '' FROM pg_catalog.pg_extension e
 """
 
 
@@ -198,37 +189,28 @@ class Listing:
     def before(self, statement: Statement) -> None:
         """Nothing is to be prepared: the listing of now was read when the last one ended."""
 
-    def _read(self) -> frozenset[_Object]:
+    def _read(self) -> dict[tuple[int, int, str], _Object]:
+        """By what stays the same when an object is renamed."""
         with self._connection.cursor(row_factory=tuple_row) as cursor:
-            return frozenset(
-                _Object(*row) for row in cursor.execute(_LISTING.encode(), prepare=False)
-            )
+            rows = [_Object(*row) for row in cursor.execute(_LISTING.encode(), prepare=False)]
+        return {(row.oid, row.number, row.kind): row for row in rows}
 
     def since(self, statement: Statement) -> tuple[Dropped, ...] | None:
-        """Return what is no longer listed, parts of what went left out.
+        """Return what is no longer listed.
 
-        None when the statement renamed or moved something: that looks like a drop.
+        Columns of what went are left out, and indexes that the statement does not name: whether
+        one simply belonged to a column or a constraint that went is not in a listing.
         """
         before, self._before = self._before, self._read()
-        gone = before - self._before
-        if gone and re.search(r"RENAME|SET SCHEMA|cannot_forecast", _words(statement)):
-            return None
-        owners = {o.name for o in gone if not o.table or o.kind == "table"}
-        narrowed = {o.table for o in gone if o.kind.endswith("column")}
-        named = {_last(name) for _, name in statement.effect.drops}
-        found = []
-        for item in sorted(gone):
-            is_named = _last(item.name.split(" on ")[0]) in named
-            if item.table in owners:
-                continue
-            part = item.kind.endswith("column") or item.table not in narrowed
-            if is_named or part:
-                found.append(Dropped(kind=item.kind, name=item.name, collateral=not is_named))
-        return tuple(found)
-
-
-def _words(statement: Statement) -> str:
-    return " ".join((statement.effect.kind, *statement.effect.hazards))
+        gone = [item for key, item in before.items() if key not in self._before]
+        whole = {item.name for item in gone if not item.number}
+        # A constraint's index has its name and goes with it.
+        named = {_last(n) for kind, n in statement.effect.drops if kind != "constraint"}
+        return tuple(
+            Dropped(kind=o.kind, name=o.name, collateral=_last(o.name) not in named)
+            for o in sorted(gone, key=lambda item: (item.kind, item.name))
+            if o.table not in whole and (o.kind != "index" or _last(o.name) in named)
+        )
 
 
 def _last(name: str) -> str:
