@@ -166,6 +166,12 @@ def _migrations(
 def _foreseen(connection: Connection, plan: Plan, trees: Mapping[str, Tree | None]) -> Plan:
     """Return the plan with its effects resolved against the catalog."""
     statements = plan.statements
-    found = foresee(connection, statements, [trees.get(s.sql) for s in statements])
+    scripts = [m.script.statements for m in plan.migrations if m.script]
+    found = foresee(
+        connection,
+        statements,
+        [trees.get(s.sql) for s in statements],
+        first={script[0].index for script in scripts if script},
+    )
     effects = {s.index: effect for s, effect in zip(statements, found, strict=True)}
     return plan.with_statements(lambda s: msgspec.structs.replace(s, effect=effects[s.index]))

@@ -65,7 +65,7 @@ def test_what_a_script_sets_for_its_session_decides_nothing(project: Project) ->
     """SET outlives COMMIT; RESET ALL does not even undo SET ROLE."""
     project.two_migrations(
         "SET search_path = nowhere;\nSET lock_timeout = 0;\nSET statement_timeout = 0;\n"
-        "SET idle_in_transaction_session_timeout = 1;\nSET default_transaction_read_only = on;\n"
+        "SET idle_in_transaction_session_timeout = 100;\nSET default_transaction_read_only = on;\n"
         "SET TimeZone = 'Asia/Kathmandu';\n"
         "DROP TABLE public.tokens;\nALTER TABLE public.users DROP COLUMN verified_at;"
     )

@@ -8,7 +8,7 @@ something it cannot know raises :class:`Unsure`; the effect then stays what the 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import psycopg
 
@@ -35,11 +35,17 @@ _CUT_SHORT = (
 
 
 def foresee(
-    connection: Connection, statements: Sequence[Statement], trees: Sequence[Tree | None]
+    connection: Connection,
+    statements: Sequence[Statement],
+    trees: Sequence[Tree | None],
+    *,
+    first: Collection[int] = (),
 ) -> tuple[Effect, ...]:
     """Return the effect of each statement, resolved against the catalog as it is now.
 
-    ``trees`` has the parse tree of each statement, None where nobody could read it. Statements
+    ``trees`` has the parse tree of each statement, None where nobody could read it. ``first`` are
+    the indexes of the statements that begin a script: the run puts the search_path back before
+    each, so what the script before did to it does not matter there. Statements
     are taken in their order: what one drops, makes or renames is not looked up for a later one.
     Nothing is changed and no lock of a user's relation is taken. An effect is returned as it was,
     not ``resolved``, when the catalog does not tell, or not in time. Raises psycopg.Error.
@@ -54,6 +60,8 @@ def foresee(
             for statement, tree in zip(statements, trees, strict=True):
                 if time.monotonic() > deadline:
                     break
+                if statement.index in first:
+                    catalog.begin_script()
                 found.append(_resolved(catalog, statement.effect, tree))
     except _CUT_SHORT:
         pass  # what was found so far holds

@@ -67,6 +67,10 @@ class Catalog:
         self._dropped: set[tuple[str, ...]] = set()
         self._new_keys: dict[int, list[int]] = {}
 
+    def begin_script(self) -> None:
+        """Look for names where the session began to: the run puts its search_path back."""
+        self.path = self._path
+
     # --- names ------------------------------------------------------------------------------
 
     def relation(self, name: str) -> Relation | None:
