@@ -318,7 +318,8 @@ def test_what_a_materialised_view_would_ask_is_not_asked(shop: Project) -> None:
     with psycopg.connect(shop.database.dsn) as connection:
         connection.execute(
             "CREATE SEQUENCE asked; CREATE FUNCTION ask() RETURNS bigint LANGUAGE sql"
-            " AS $$ SELECT nextval('public.asked') $$; CREATE MATERIALIZED VIEW answers AS SELECT ask()"
+            " AS $$ SELECT nextval('public.asked') $$;"
+            " CREATE MATERIALIZED VIEW answers AS SELECT ask()"
         )
     found = rehearsed(shop)
     assert found.failure == ""
