@@ -24,6 +24,7 @@ from rollback_tui.postgres.foresight.alter_types import alter_type
 from rollback_tui.postgres.foresight.alter_work import STORED, Work
 from rollback_tui.postgres.foresight.answer import nothing, resolved
 from rollback_tui.postgres.foresight.catalog import Catalog, Relation, Unsure
+from rollback_tui.postgres.foresight.unseen import code_of
 
 _TOLD_BY_TEXT = frozenset({"may_fail_on_data", "narrows_values"})
 """Hazards that the text alone must fear, and the catalog decides."""
@@ -61,13 +62,16 @@ def _resolve(catalog: Catalog, table: Relation, effect: Effect, fields: Node) ->
     locks = work.locks.taken
     work.leave()
     kept = (h for h in effect.hazards if h not in _TOLD_BY_TEXT)
+    unseen = _runs_unseen(work, fields)
+    if unseen:
+        work.hazards.add("cannot_forecast")
     return resolved(
         effect,
         objects=tuple(dict.fromkeys(work.objects)),
         locks=locks,
         rewrites=True if rewrites else None if work.unknown_rewrite else False,
         scans=True if work.scanned or rewrites else None if work.unknown_scan else False,
-        loses_data=work.loses,
+        loses_data=(work.loses or None) if unseen else work.loses,
         doomed=tuple(work.doomed),
         drops=tuple(work.drops),
         retyped=tuple(work.retyped),
@@ -75,6 +79,14 @@ def _resolve(catalog: Catalog, table: Relation, effect: Effect, fields: Node) ->
         no_op=not work.effective,
         hazards=tuple(dict.fromkeys((*kept, *sorted(work.hazards)))) if work.effective else (),
     )
+
+
+def _runs_unseen(work: Work, fields: Node) -> bool:
+    """Whether rows are computed or checked by code of users: a default, USING, a rule, a domain."""
+    code = code_of(work.catalog)
+    if not (work.rewritten or work.unknown_rewrite or work.scanned or work.unknown_scan):
+        return False
+    return code.named(fields) or any(code.written(oid, inserted=False) for oid in work.rewritten)
 
 
 def _named(fields: Node) -> str:

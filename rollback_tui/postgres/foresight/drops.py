@@ -17,6 +17,9 @@ from rollback_tui.postgres.foresight.answer import Locks, nothing, resolved
 from rollback_tui.postgres.foresight.catalog import Catalog, Relation, Unsure
 from rollback_tui.postgres.foresight.deletion import PG_CLASS, Deletion
 
+_TRUNCATE = 32
+"""A bit of ``pg_trigger.tgtype`` (``pg_trigger.h``)."""
+
 RELATIONS = frozenset({"table", "view", "materialized view", "index", "sequence", "foreign table"})
 _ON_TABLES = frozenset({"trigger", "policy", "rule"})
 
@@ -125,11 +128,14 @@ def truncate(catalog: Catalog, effect: Effect, node: Node) -> Effect:
     doomed = tuple(
         msgspec.structs.replace(d, relation=catalog.known(d.relation).name) for d in effect.doomed
     )
+    fires = any(bits & _TRUNCATE for oid in emptied for bits in catalog.triggers_of(oid))
     return resolved(
         effect,
         objects=tuple(table.name for table in emptied.values()),
         locks=locks.taken,
         doomed=doomed,
+        # A trigger of a user may do anything.
+        hazards=(*effect.hazards, *(["cannot_forecast"] if fires else [])),
     )
 
 

@@ -96,6 +96,8 @@ def whole(
     if found.kind == "v":
         locks.take(found, mode)
         for behind in catalog.reads_of(found.oid):
+            if behind.kind == "S":
+                raise Unsure("a sequence in a view: read, or asked for a number")
             whole(catalog, behind, mode, locks)
         return
     below = catalog.descendants_of(found.oid) if inherited and found.kind in "rp" else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,7 @@ from rollback_tui.core.script.tree import (
 from rollback_tui.postgres.foresight import reading
 from rollback_tui.postgres.foresight.answer import Locks, nothing, resolved
 from rollback_tui.postgres.foresight.catalog import Catalog, Unsure
+from rollback_tui.postgres.foresight.unseen import code_of
 from rollback_tui.postgres.foresight.writing import Writing
 
 WRITES = frozenset({"insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"})
@@ -43,8 +45,11 @@ def _query(catalog: Catalog, effect: Effect, kind: str, node: Node) -> Effect:
     scans: bool | None = None if reads or searches or writing.checks else False
     if "every_row" in effect.hazards and kind in WRITES and not reads:
         scans = True
-    return resolved(
+    return _unless_unseen(
+        catalog,
         effect,
+        node,
+        unknown=writing.unknown,
         objects=tuple(_qualified(catalog, name) for name in effect.objects),
         locks=locks.taken,
         scans=scans,
@@ -52,7 +57,21 @@ def _query(catalog: Catalog, effect: Effect, kind: str, node: Node) -> Effect:
             msgspec.structs.replace(d, relation=_qualified(catalog, d.relation))
             for d in effect.doomed
         ),
-        hazards=(*effect.hazards, *(["cannot_forecast"] if writing.unknown else [])),
+    )
+
+
+def _unless_unseen(
+    catalog: Catalog, effect: Effect, node: Node, *, unknown: bool = False, **changes: Any
+) -> Effect:
+    """Return ``effect`` resolved with ``changes``; where code of users runs unseen, nobody can tell
+    what it does, nor whether data is lost by it."""
+    if not unknown and not code_of(catalog).named(node):
+        return resolved(effect, **changes)
+    return resolved(
+        effect,
+        **changes,
+        loses_data=effect.loses_data or None,
+        hazards=(*effect.hazards, "cannot_forecast"),
     )
 
 
@@ -83,7 +102,7 @@ def create_table_as(catalog: Catalog, effect: Effect, node: Node) -> Effect:
         reading.name_only(catalog, query, locks)
         return resolved(effect, locks=locks.taken, scans=False)
     scans = None if reading.read(catalog, query, locks) else False
-    return resolved(effect, locks=locks.taken, scans=scans)
+    return _unless_unseen(catalog, effect, query, locks=locks.taken, scans=scans)
 
 
 def explain(catalog: Catalog, effect: Effect, node: Node) -> Effect:
@@ -147,4 +166,4 @@ def copy(catalog: Catalog, effect: Effect, node: Node) -> Effect:
     if kind != "select_stmt":
         raise Unsure(text(node, "kind"))
     reading.read(catalog, query, locks)
-    return resolved(effect, locks=locks.taken, scans=None)
+    return _unless_unseen(catalog, effect, query, locks=locks.taken, scans=None)

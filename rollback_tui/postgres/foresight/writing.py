@@ -13,6 +13,7 @@ from rollback_tui.core.script.tree import Node, child, children, flag, opened, r
 from rollback_tui.postgres.foresight.answer import Locks
 from rollback_tui.postgres.foresight.catalog import Catalog, ForeignKey, Relation, Unsure
 from rollback_tui.postgres.foresight.reading import choosing, whole
+from rollback_tui.postgres.foresight.unseen import code_of
 
 _INSERT, _DELETE, _UPDATE = 4, 8, 16
 """Bits of ``pg_trigger.tgtype`` (``pg_trigger.h``)."""
@@ -38,7 +39,7 @@ class Writing:
         self._locks = locks
         self._done: set[tuple[int, int, tuple[int, ...] | None]] = set()
         self.unknown = False
-        """A trigger of a user fires."""
+        """A trigger of a user fires, or a default or a rule calls a function of theirs."""
         self.checks = False
         """A foreign key looks something up, in which way the planner decides."""
 
@@ -229,6 +230,10 @@ class Writing:
 
     def _fires(self, table: Relation, event: int) -> None:
         if any(bits & event for bits in self._catalog.triggers_of(table.oid)):
+            self.unknown = True
+        if event != _DELETE and code_of(self._catalog).written(
+            table.oid, inserted=event == _INSERT
+        ):
             self.unknown = True
 
     def _seen(self, table: Relation, event: int, columns: set[int] | None) -> bool:

@@ -12,5 +12,6 @@ SELECT d.refclassid, d.refobjid, d.refobjsubid,
        SELECT i.refclassid, i.refobjid, i.refobjsubid
          FROM pg_depend i
         WHERE i.classid = d.classid AND i.objid = d.objid AND i.deptype = 'i'
-          AND (i.objsubid = 0 OR i.objsubid = d.objsubid)
+          -- A column is nobody's part because its composite type is (findDependentObjects).
+          AND i.objsubid = d.objsubid
         LIMIT 1) o ON true
