@@ -125,7 +125,28 @@ PLANS: list[list[tuple[str, str]]] = [
     [
         ("DO 'BEGIN EXECUTE ''CREATE TABLE made ()''; END'", UNSURE),
         ("DROP TABLE made", UNSURE),
-        ("DROP TABLE plain", SURE),
+        ("DROP TABLE plain", UNSURE),
+    ],
+    [
+        ("SELECT set_config('search_path', 'stock', true)", SURE),
+        ("DROP TABLE b", UNSURE),
+        ("DROP VIEW stock.va", SURE),
+    ],
+    [
+        ("CREATE RULE rr AS ON DELETE TO loner DO INSTEAD DELETE FROM plain", SURE),
+        ("DELETE FROM loner", UNSURE),
+    ],
+    [
+        ("SET session_replication_role = replica", SURE),
+        ("DELETE FROM boss", UNSURE),
+    ],
+    [
+        ("ALTER TABLE parts DETACH PARTITION part1", SURE),
+        ("DROP TABLE parts", UNSURE),
+    ],
+    [
+        ("ALTER TABLE plain OWNER TO {role}", SURE),
+        ("DROP OWNED BY {role} CASCADE", UNSURE),
     ],
 ]
 

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from rollback_tui.core.model import Statement
+from rollback_tui.core.script.effects import effect
 from rollback_tui.embedded.server import EmbeddedServer
+from rollback_tui.postgres.foresight import foresee
 from tests.forms.form import Form
 from tests.forms.harness import Stage, disagreements, stage, trees
 
@@ -81,9 +84,37 @@ def test_what_runs_unseen_is_not_forecast(made: Stage) -> None:
     forms = [Form(text) for text in UNKNOWN.splitlines()]
     read = trees(forms, {})
     for form in forms:
-        effect = made.forecast(form, read[form.sql]).effect
-        assert effect.basis == "unknown", form.sql
-        assert effect.loses_data is not False, form.sql
+        found = made.forecast(form, read[form.sql]).effect
+        assert found.basis == "unknown", form.sql
+        assert found.loses_data is not False, form.sql
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "ALTER TABLE plain ALTER id SET DEFAULT loses(); INSERT INTO plain DEFAULT VALUES",
+        "ALTER TABLE plain ADD CHECK (loses() = 1); UPDATE plain SET id = 1",
+        "CREATE DOMAIN made AS int CHECK (loses() = 1); SELECT 1::made",
+        "CREATE FUNCTION made() RETURNS int LANGUAGE sql AS 'SELECT loses()';"
+        " ALTER TABLE plain ADD COLUMN n int DEFAULT made()",
+        "CREATE OPERATOR ==== (LEFTARG = int, RIGHTARG = int, FUNCTION = same); SELECT 1 ==== 1",
+        "DO $$ BEGIN DROP TABLE plain; END $$; DROP TABLE IF EXISTS plain",
+        "SELECT loses(); DELETE FROM plain",
+    ],
+)
+def test_nor_is_what_an_earlier_statement_hangs_on_it(made: Stage, script: str) -> None:
+    texts = (
+        [text for text in script.split(";") if text]
+        if "$$" not in script
+        else [f"{script.split('$$;')[0]}$$", script.split("$$;")[1]]
+    )
+    read = trees([Form(text) for text in texts], {})
+    statements = [
+        Statement(index=n, start=0, end=len(t), line=1, sql=t, effect=effect(read[t]))
+        for n, t in enumerate(texts, 1)
+    ]
+    last = foresee(made.connection, statements, [read[t] for t in texts])[-1]
+    assert last.basis == "unknown" or not last.resolved
 
 
 def test_views_on_it_are_not_resolved(made: Stage) -> None:

@@ -87,6 +87,8 @@ def _catalog(cursor: Cursor, statements: Sequence[Statement]) -> Catalog:
 def _resolved(catalog: Catalog, effect: Effect, tree: Tree | None) -> Effect:
     """Resolve one statement, and remember what it changes for the next ones."""
     if tree is None:
+        catalog.lost = True
+    if tree is None or catalog.lost:
         return effect
     kind, fields = opened(tree)
     resolver = RESOLVERS.get(kind)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from rollback_tui.core.model import Effect
 from rollback_tui.core.script.tree import (
     Node,
@@ -16,6 +18,7 @@ from rollback_tui.core.script.tree import (
 )
 from rollback_tui.postgres.foresight import alter_trail
 from rollback_tui.postgres.foresight.catalog import Catalog, Unsure
+from rollback_tui.postgres.foresight.unseen import code_of
 
 _NAMED_BY = {
     "create_stmt": "relation",
@@ -51,6 +54,9 @@ def remember(catalog: Catalog, effect: Effect, kind: str, node: Node) -> None:
     """Tell the catalog what a statement changes: later look-ups must not find the old state."""
     if effect.no_op:
         return
+    catalog.later = True
+    catalog.lost = catalog.lost or _may_do_anything(catalog, effect, kind, node)
+    code_of(catalog).note(catalog, effect, kind, node)
     made = effect.objects if kind in _OTHERS else _made(kind, node)
     for name in made:
         catalog.changed(name)
@@ -64,12 +70,49 @@ def remember(catalog: Catalog, effect: Effect, kind: str, node: Node) -> None:
         _setting(catalog, node)
     elif kind == "alter_table_stmt":
         _refers(catalog, node)
+        _reshapes(catalog, node)
+    if kind != "variable_set_stmt" and {"search_path", "ALL"} & {*effect.session}:
+        catalog.path = None  # set_config
     alter_trail.remember(catalog, kind, node)
     for what, name in (*effect.drops, *effect.collateral):
         if what in _RELATIONS:
             _forget(catalog, name)
         elif what in ("schema", "extension"):
             catalog.dropped(name)
+
+
+_ANYTHING = frozenset(
+    {"do_stmt", "call_stmt", "execute_stmt", "create_event_trig_stmt", "alter_event_trig_stmt"}
+)
+"""What runs code of its own, or has code run by all that follows."""
+_REPLICATION = "session_replication_role"
+"""Whether triggers fire and foreign keys hold."""
+
+
+def _may_do_anything(catalog: Catalog, effect: Effect, kind: str, node: Node) -> bool:
+    """Whether what follows cannot be told from the catalog of now at all: code of users has run,
+    or a rule makes another statement of a later one."""
+    if kind in _ANYTHING or kind == "rule_stmt" or _REPLICATION in effect.session:
+        return True
+    if kind == "variable_set_stmt":
+        return text(node, "name").lower() == _REPLICATION
+    return effect.basis == "unknown" and code_of(catalog).calls(node)
+
+
+def _reshapes(catalog: Catalog, node: Node) -> None:
+    """ATTACH and DETACH PARTITION, INHERIT and NO INHERIT: what goes with a table is not as it
+    was."""
+    for kind, fields in each(node):
+        if kind != "alter_table_cmd" or text(fields, "subtype") not in _SHAPES:
+            continue
+        inner = opened(child(fields, "def"))[1]
+        for name in (child(node, "relation"), child(inner, "name"), inner):
+            with contextlib.suppress(Unsure):
+                found = catalog.relation(relation(name)) if text(name, "relname") else None
+                catalog.reshaped |= {found.oid} if found else set()
+
+
+_SHAPES = frozenset({"AT_AttachPartition", "AT_DetachPartition", "AT_AddInherit", "AT_DropInherit"})
 
 
 def _made(kind: str, node: Node) -> list[str]:

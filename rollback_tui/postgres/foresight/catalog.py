@@ -58,6 +58,12 @@ class Catalog:
         self.dependencies = Dependencies(self)
         self.objects: dict[tuple[str, str], Address | None] = {}
         """(class, name as written) → the object that the session's own search_path led to."""
+        self.lost = False
+        """An earlier statement may have changed anything: nothing is answered for any more."""
+        self.later = False
+        """An earlier statement of the plan changes something."""
+        self.reshaped: set[int] = set()
+        """Tables that got or gave away a partition or an heir."""
         self._path = self.path
         self._columns: dict[int, dict[str, Column]] = {}
         self._constraints: dict[int, dict[str, Constraint]] = {}

@@ -32,6 +32,8 @@ def drop(catalog: Catalog, effect: Effect, node: Node) -> Effect:
         raise Unsure(what)
     if not roots:
         return nothing(effect)
+    if any(root.object in catalog.reshaped for root in roots):
+        raise Unsure("which partitions and heirs it has by then")
     if flag(node, "concurrent"):
         return _concurrently(catalog, effect, roots)
     if effect.cascade:
@@ -150,7 +152,9 @@ def _with_referring(catalog: Catalog, emptied: dict[int, Relation]) -> None:
 
 def drop_owned(catalog: Catalog, effect: Effect, node: Node) -> Effect:
     """DROP OWNED: what the roles own in this database, and the privileges they were given."""
-    rows = catalog.cursor.execute(query("foresight_owned").encode(), {"roles": _roles(node)})
+    rows = catalog.cursor.execute(
+        query("foresight_owned").encode(), {"roles": _roles(catalog, node)}
+    )
     roots = [Address(*row) for row in rows.fetchall()]
     locks = Locks(catalog)
     found = catalog.dependencies.drop(roots, locks, cascade=effect.cascade)
@@ -160,7 +164,9 @@ def drop_owned(catalog: Catalog, effect: Effect, node: Node) -> Effect:
 
 def reassign_owned(catalog: Catalog, effect: Effect, node: Node) -> Effect:
     """REASSIGN OWNED: each relation changes hands, its indexes and sequences with it."""
-    rows = catalog.cursor.execute(query("foresight_owned").encode(), {"roles": _roles(node)})
+    rows = catalog.cursor.execute(
+        query("foresight_owned").encode(), {"roles": _roles(catalog, node)}
+    )
     locks = Locks(catalog)
     for address in (Address(*row) for row in rows.fetchall()):
         table = catalog.by_oid(address.object) if address.catalog == PG_CLASS else None
@@ -170,8 +176,10 @@ def reassign_owned(catalog: Catalog, effect: Effect, node: Node) -> Effect:
     return resolved(effect, locks=locks.taken)
 
 
-def _roles(node: Node) -> list[str]:
+def _roles(catalog: Catalog, node: Node) -> list[str]:
     """Names of roles; CURRENT_USER and its like are not followed through a SET ROLE."""
+    if catalog.later:
+        raise Unsure("what the role owns by then")
     specs = [child(item, "role_spec") for item in children(node, "roles")]
     if any(text(spec, "roletype") != "ROLESPEC_CSTRING" for spec in specs):
         raise Unsure("current_user")

@@ -6,11 +6,13 @@ users that bear the name of one of PostgreSQL's own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
-from rollback_tui.core.script.tree import Node, children, each, strings
+from rollback_tui.core.model import Effect
+from rollback_tui.core.script.tree import Node, child, children, each, strings
 from rollback_tui.postgres.aside import query
-from rollback_tui.postgres.foresight.catalog import Catalog
+from rollback_tui.postgres.foresight.catalog import Catalog, Unsure
 
 _NAMES = {
     "func_call": ("call", "funcname"),
@@ -20,6 +22,15 @@ _NAMES = {
     "type_name": ("type", "names"),
 }
 """Kind of node → what its last word may name, and the field that has the words."""
+
+
+_MAKES = {
+    "create_domain_stmt": ("domainname",),
+    "alter_domain_stmt": ("type_name",),
+    "define_stmt": ("defnames",),
+    "create_cast_stmt": (),
+}
+"""Statements that make something which runs code, and the fields with its name."""
 
 
 class Code:
@@ -41,6 +52,40 @@ class Code:
             if words and (what, words[-1]) in self._words:
                 return True
         return False
+
+    def calls(self, node: Node) -> bool:
+        """Whether a statement runs code that may change the schema: of users, or of an extension,
+        as far as the statement names it."""
+        if self.named(node):
+            return True
+        return any(
+            ("extension", words[-1]) in self._words
+            for kind, fields in each({"statement": node})
+            if kind == "func_call" and (words := strings(children(fields, "funcname")))
+        )
+
+    def note(self, catalog: Catalog, effect: Effect, kind: str, node: Node) -> None:
+        """Take in what a statement makes, or has hung on tables, before the next one."""
+        if kind == "create_function_stmt":
+            name = strings(children(node, "funcname"))[-1:]
+            self._words |= {(what, word) for word in name for what in ("call", "field")}
+        elif not self.named(node):
+            return
+        elif kind == "alter_table_stmt":
+            self._hang(catalog, effect.objects)
+        elif kind in _MAKES:
+            words = [w for field in _MAKES[kind] for w in strings(children(node, field))[-1:]]
+            words += strings(children(child(child(node, "targettype"), "type_name"), "names"))[-1:]
+            self._words |= {(what, w) for w in words for what in ("operator", "type", "call")}
+
+    def _hang(self, catalog: Catalog, names: Sequence[str]) -> None:
+        for name in names:
+            try:
+                found = catalog.relation(name)
+            except Unsure:
+                continue  # nor will a later statement find it
+            tables = [found, *catalog.descendants_of(found.oid)] if found else []
+            self._tables |= {(what, t.oid) for t in tables for what in ("insert", "write")}
 
     def written(self, table: int, *, inserted: bool) -> bool:
         """Whether a row that is inserted into or updated in a table sets some off."""

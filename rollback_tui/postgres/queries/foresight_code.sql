@@ -1,6 +1,7 @@
 -- Code of users that a statement runs without anything in it saying so: (what, table, word).
 --   call      a function of this name, which may be a namesake of PostgreSQL's own
---   field     the same by the notation "row.function"
+--   extension a volatile function in C, of an extension, of this name
+--   field     a function by the notation "row.function"
 --   operator  an operator of this name
 --   type      a cast to a type of this name: by the rules of a domain, or by its own function
 --   insert    rows inserted into the table: by a default
@@ -52,3 +53,6 @@ SELECT 'write', relation, NULL FROM ruled WHERE relation <> 0
 UNION
 SELECT 'write', a.attrelid, NULL FROM wild JOIN pg_attribute a ON a.atttypid = wild.oid
  WHERE a.attnum > 0 AND NOT a.attisdropped
+UNION
+SELECT 'extension', NULL, p.proname FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+ WHERE p.oid >= 16384 AND p.provolatile = 'v' AND l.lanname = 'c' AND p.prokind IN ('f', 'p')
