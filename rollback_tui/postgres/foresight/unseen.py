@@ -69,7 +69,7 @@ class Code:
         if kind == "create_function_stmt":
             name = strings(children(node, "funcname"))[-1:]
             self._words |= {(what, word) for word in name for what in ("call", "field")}
-        elif not self.named(node):
+        elif not (self.named(node) or (kind in _MAKES and self._made_of(node))):
             return
         elif kind == "alter_table_stmt":
             self._hang(catalog, effect.objects)
@@ -77,6 +77,16 @@ class Code:
             words = [w for field in _MAKES[kind] for w in strings(children(node, field))[-1:]]
             words += strings(children(child(child(node, "targettype"), "type_name"), "names"))[-1:]
             self._words |= {(what, w) for w in words for what in ("operator", "type", "call")}
+
+    def _made_of(self, node: Node) -> bool:
+        """Whether CREATE OPERATOR, AGGREGATE or CAST names such a function as its own."""
+        words = [
+            name
+            for _, fields in each({"statement": node})
+            for field in ("names", "objname")
+            for name in strings(children(fields, field))[-1:]
+        ]
+        return any(("call", word) in self._words for word in words)
 
     def _hang(self, catalog: Catalog, names: Sequence[str]) -> None:
         for name in names:
