@@ -60,6 +60,17 @@ _NEXT = (
 )
 
 
+_AWAY = """
+WITH RECURSIVE below (oid) AS (
+  SELECT %s::oid
+  UNION
+  SELECT i.inhrelid FROM below b JOIN pg_catalog.pg_inherits i ON i.inhparent = b.oid
+)
+SELECT EXISTS (SELECT FROM below b JOIN pg_catalog.pg_class c ON c.oid = b.oid
+                WHERE c.relkind = 'f')
+"""
+
+
 class _Row(NamedTuple):
     """A row of the version table."""
 
@@ -128,6 +139,10 @@ def _written(
     left = deadline - time.monotonic()
     if left <= 0:
         return answer(None, "not reached in the time allowed for counting")
+    with aside(connection) as cursor:
+        row = cursor.execute(_AWAY, [table.oid]).fetchone()
+    if row is None or row[0]:
+        return answer(None, "some of its rows are on another server")
     newer = (
         "pg_catalog.pg_xact_commit_timestamp(xmin)"
         " > pg_catalog.pg_xact_commit_timestamp({xid}::pg_catalog.xid)"

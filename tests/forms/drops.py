@@ -32,6 +32,7 @@ FORMS = [
     Form("DROP TABLE IF EXISTS missing", no_op=True),
     Form("DROP TABLE IF EXISTS missing, plain CASCADE"),
     Form("DROP TABLE IF EXISTS nowhere.missing CASCADE", no_op=True),
+    Form("DROP INDEX bare_v"),
     Form("TRUNCATE t", opaque=True),
     Form("TRUNCATE ONLY plain"),
     Form("TRUNCATE plain, badge"),

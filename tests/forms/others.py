@@ -54,6 +54,7 @@ FORMS = [
     Form("ALTER POLICY p ON t USING (true)"),
     Form("ALTER STATISTICS st SET STATISTICS 100"),
     Form("ALTER PUBLICATION pub ADD TABLE t"),
+    Form("ALTER PUBLICATION pub SET TABLE t", unsure=True),
     Form("ALTER PUBLICATION pub DROP TABLE published"),
     Form("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {role}"),
     Form("ALTER ROLE {role} NOLOGIN"),

@@ -145,3 +145,16 @@ def test_commit_times_see_what_ids_do_not() -> None:
             assert (found.rows, found.basis) == (1, "commit timestamps")
     finally:
         server.stop()
+
+
+def test_no_other_server_is_asked(database: Database) -> None:
+    connection = database.connect(superuser=True)
+    connection.execute(
+        'CREATE TABLE "schema migrations" (version text PRIMARY KEY);'
+        " CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER far FOREIGN DATA WRAPPER nowhere;"
+        " CREATE TABLE halves (id int) PARTITION BY LIST (id);"
+        " CREATE FOREIGN TABLE half PARTITION OF halves FOR VALUES IN (1) SERVER far"
+    )
+    connection.execute("INSERT INTO \"schema migrations\" VALUES ('1')")
+    (found,) = written_since(connection, _plan(("1", ("halves",))), 5)
+    assert (found.rows, found.why) == (None, "some of its rows are on another server")

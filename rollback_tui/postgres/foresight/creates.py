@@ -181,8 +181,10 @@ def schema(catalog: Catalog, effect: Effect, node: Node) -> Effect:
 _INSIDE = {"create_stmt": table, "view_stmt": view, "create_seq_stmt": sequence}
 
 
-def publication(catalog: Catalog, effect: Effect, _: Node) -> Effect:
+def publication(catalog: Catalog, effect: Effect, node: Node) -> Effect:
     """CREATE and ALTER PUBLICATION: its tables, with their heirs."""
+    if text(node, "action") == "AP_SetObjects":
+        raise Unsure("what it published so far")
     locks = Locks(catalog)
     for lock in effect.locks:
         found = catalog.known(lock.relation)

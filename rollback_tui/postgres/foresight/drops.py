@@ -41,6 +41,12 @@ def drop(catalog: Catalog, effect: Effect, node: Node) -> Effect:
             # What an earlier statement hung on it goes too, and the catalog does not know it yet.
             trail_of(catalog).ask_free(root.object, None)
     locks = Locks(catalog)
+    for root in roots:
+        index = catalog.index(root.object) if what == "index" else None
+        table = catalog.by_oid(index.table) if index is not None else None
+        if table is not None and table.kind == "p":
+            # Partitions are locked also where they have no part of the index (ON ONLY).
+            locks.take_each(catalog.descendants_of(table.oid), "AccessExclusive")
     found = catalog.dependencies.drop(roots, locks, cascade=effect.cascade)
     return _dropped(effect, found, locks)
 
