@@ -17,7 +17,7 @@ from rollback_tui.core.errors import ConfigurationError, RunRefused
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import archive as archives_of
 from rollback_tui.postgres import target_lock
-from rollback_tui.postgres.archive_restore import restore as restore_all
+from rollback_tui.postgres.archive.restore import restore as restore_all
 from rollback_tui.postgres.connect import Connection, connect
 
 

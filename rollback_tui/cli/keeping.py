@@ -14,7 +14,7 @@ from rollback_tui.core.errors import ConfigurationError, ConnectionFailed, RunRe
 from rollback_tui.core.model import Plan
 from rollback_tui.core.outlook import Keepable
 from rollback_tui.core.text import printable
-from rollback_tui.postgres.archive_cost import BYTES_A_SECOND, keepable
+from rollback_tui.postgres.archive.cost import BYTES_A_SECOND, keepable
 
 ALL = "all"
 

@@ -11,9 +11,9 @@ from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RunRefused
 from rollback_tui.core.model import Statement
 from rollback_tui.postgres import archive
-from rollback_tui.postgres.archive_cost import keepable
-from rollback_tui.postgres.archive_source import sources
-from rollback_tui.postgres.archive_values import CannotKeep
+from rollback_tui.postgres.archive.cost import keepable
+from rollback_tui.postgres.archive.source import sources
+from rollback_tui.postgres.archive.values import CannotKeep
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run.context import AGAIN, Run, summary_of

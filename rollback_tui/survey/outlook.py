@@ -13,7 +13,7 @@ from rollback_tui.core.model import Plan
 from rollback_tui.core.outlook import Outlook
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import dependents, mentions
-from rollback_tui.postgres.archive_cost import keepable
+from rollback_tui.postgres.archive.cost import keepable
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.written import written_since
 

@@ -13,7 +13,7 @@ from rollback_tui.core.script.split import split
 from rollback_tui.demo import shop
 from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres.archive import archives
-from rollback_tui.postgres.archive_restore import restore
+from rollback_tui.postgres.archive.restore import restore
 from tests.conftest import Database
 from tests.postgres.archiving import Judge, roll_back, statements
 from tests.postgres.archiving import judge as judge

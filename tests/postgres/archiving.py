@@ -13,7 +13,7 @@ from rollback_tui.core.model import Effect, Statement, Touched
 from rollback_tui.core.script.effects import effect
 from rollback_tui.parser import Parser
 from rollback_tui.postgres import archive
-from rollback_tui.postgres.archive_source import sources
+from rollback_tui.postgres.archive.source import sources
 
 Connection = psycopg.Connection[tuple[object, ...]]
 Judge = Callable[[str], Effect]

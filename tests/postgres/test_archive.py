@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollback_tui.postgres import archive, catalog
-from rollback_tui.postgres.archive_restore import restore
+from rollback_tui.postgres.archive.restore import restore
 from tests.conftest import Database
 from tests.postgres.archiving import Connection, Judge, roll_back, rows, statements
 from tests.postgres.archiving import judge as judge

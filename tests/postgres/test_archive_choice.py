@@ -7,8 +7,8 @@ import pytest
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Touched
 from rollback_tui.postgres import archive
-from rollback_tui.postgres.archive_restore import restore
-from rollback_tui.postgres.archive_source import sources
+from rollback_tui.postgres.archive.restore import restore
+from rollback_tui.postgres.archive.source import sources
 from tests.postgres.archiving import Connection, Judge, roll_back, rows, statements
 from tests.postgres.archiving import judge as judge
 from tests.postgres.test_archive_edges import connection as connection

@@ -11,9 +11,9 @@ from rollback_tui.core.model import Migration, Plan, Script, Statement, Touched
 from rollback_tui.core.outlook import Keepable
 from rollback_tui.postgres import archive
 from rollback_tui.postgres.archive import ArchiveError
-from rollback_tui.postgres.archive_cost import keepable
-from rollback_tui.postgres.archive_restore import restore
-from rollback_tui.postgres.archive_source import sources
+from rollback_tui.postgres.archive.cost import keepable
+from rollback_tui.postgres.archive.restore import restore
+from rollback_tui.postgres.archive.source import sources
 from tests.conftest import Database
 from tests.postgres.archiving import Connection, Judge, roll_back, rows, statements
 from tests.postgres.archiving import judge as judge

@@ -11,9 +11,9 @@ from psycopg.rows import TupleRow, dict_row
 from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.archive import ArchiveError, Item
-from rollback_tui.postgres.archive_look import Look
-from rollback_tui.postgres.archive_sql import put
-from rollback_tui.postgres.archive_values import Column
+from rollback_tui.postgres.archive.look import Look
+from rollback_tui.postgres.archive.sql_text import put
+from rollback_tui.postgres.archive.values import Column
 from rollback_tui.postgres.aside import query
 
 _EXACT = '::pg_catalog.text COLLATE pg_catalog."C"'

@@ -18,8 +18,8 @@ from psycopg.rows import TupleRow
 
 from rollback_tui.core.model import Statement, Touched
 from rollback_tui.core.text import printable
-from rollback_tui.postgres.archive_look import Look
-from rollback_tui.postgres.archive_values import CannotKeep, Kind, Source
+from rollback_tui.postgres.archive.look import Look
+from rollback_tui.postgres.archive.values import CannotKeep, Kind, Source
 from rollback_tui.postgres.aside import aside, canonical_from_here
 from rollback_tui.postgres.dependents import collateral
 

@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow, dict_row
 
 from rollback_tui.core.text import printable
-from rollback_tui.postgres.archive_values import CannotKeep, Column, Counter, Kind, Source
+from rollback_tui.postgres.archive.values import CannotKeep, Column, Counter, Kind, Source
 from rollback_tui.postgres.aside import query
 
 _STORED = ("r", "p")

@@ -16,9 +16,9 @@ import psycopg
 from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.archive import Archive, ArchiveError, Item
-from rollback_tui.postgres.archive_rows import Rows
-from rollback_tui.postgres.archive_sql import literal, put
-from rollback_tui.postgres.archive_target import (
+from rollback_tui.postgres.archive.rows import Rows
+from rollback_tui.postgres.archive.sql_text import literal, put
+from rollback_tui.postgres.archive.target import (
     Destination,
     destinations,
     identities,

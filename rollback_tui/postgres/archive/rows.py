@@ -11,8 +11,8 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from rollback_tui.postgres.archive_sql import put
-from rollback_tui.postgres.archive_target import Destination
+from rollback_tui.postgres.archive.sql_text import put
+from rollback_tui.postgres.archive.target import Destination
 
 
 class Rows:

@@ -18,8 +18,8 @@ import psycopg
 from rollback_tui.core.model import Plan, Statement
 from rollback_tui.core.outlook import Keepable
 from rollback_tui.core.text import printable
-from rollback_tui.postgres.archive_source import sources
-from rollback_tui.postgres.archive_values import CannotKeep, Source
+from rollback_tui.postgres.archive.source import sources
+from rollback_tui.postgres.archive.values import CannotKeep, Source
 from rollback_tui.postgres.aside import aside, query
 
 BYTES_A_SECOND = 20 * 1024 * 1024
