@@ -95,6 +95,13 @@ def short_kind(kind: str) -> str:
     return kind.rsplit("… ", 1)[-1]
 
 
+def text_only(statement: Statement) -> bool:
+    """Whether the catalog told nothing of it, as when it names what an earlier statement makes:
+    then it may do more than its text tells. A setting of the session needs no catalog."""
+    effect = statement.effect
+    return not effect.resolved and effect.basis != "unknown" and not effect.session
+
+
 def strongest(locks: tuple[Lock, ...]) -> str:
     """Return the strongest mode among ``locks``; a dash when there are none."""
     return lock_modes.strongest(lock.mode for lock in locks) or "–"

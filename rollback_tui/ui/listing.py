@@ -29,6 +29,8 @@ class Listing(NamedTuple):
     """Indexes of statements that stored rows may make fail."""
     losses: tuple[Loss, ...]
     """The largest first, and those not counted before them."""
+    uncounted: tuple[int, ...]
+    """Indexes of dangerous statements of which not even the table that loses is known."""
     transactional: bool
 
 
@@ -49,6 +51,7 @@ def listing(plan: Plan) -> Listing:
         stops=tuple(n for n, e in enumerate(listed) if e.kind in ("problem", "missing")),
         failing=tuple(s.index for s in statements if any(v.count != 0 for v in s.violations)),
         losses=losses_of(plan),
+        uncounted=tuple(s.index for s in statements if s.dangerous and not s.loss),
         transactional=plan.transactional,
     )
 

@@ -170,6 +170,7 @@ def statements() -> tuple[Statement, ...]:
             locks=tuple(Lock(relation=o, mode="AccessExclusive") for o in objects),
             rewrites=False if known else None,
             loses_data=loses,
+            resolved=known,
             hazards=HAZARDS.get(kind, ()),
             transactional=True if known else None,
             basis="forecast" if known else "unknown",
@@ -353,7 +354,11 @@ class World:
         found = next(t for t in TABLES if t.name == table)
         return msgspec.structs.replace(found, exact=EXACT[table])
 
-    def plan(self, choice: Choice) -> Plan:
+    def counted(self, plan: Plan) -> Plan:
+        self._asked()
+        return plan
+
+    def plan(self, choice: Choice, *, count: bool = True) -> Plan:  # noqa: ARG002
         self._asked()
         self.choices.append(choice)
         return self.make_plan(choice.steps)

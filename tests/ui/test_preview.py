@@ -43,7 +43,7 @@ def test_a_blocker_appears_on_its_statement_and_vanishes_within_two_seconds(worl
         await t.until("nobody blocks it now")
         began = time.monotonic()
         world.the_way = (waits(3), waits(2, 3, pid=4800, behind=0, application="report"))
-        await t.until("2 statements blocked now by backoffice (pid 4714)", ", and 1 other")
+        await t.until("2 statements blocked now by backoffice (pid 4714)", ", +1 other")
         assert time.monotonic() - began < 2
         assert "✗ blocked 4714" in line_of(t, 3)
         assert "✗ blocked 4800" in line_of(t, 2)
@@ -275,7 +275,7 @@ def test_what_was_kept_is_proven_and_can_be_put_back(world: World) -> None:
         world.past = (world.summary("rolled_back"),)
         await t.until("✓ kept", "$ rollback-tui archive restore 6f1c --confirm shop")
         await t.press("6")
-        await t.until("kept 1 table in rollback_archive_6f1c. To put back: rollback-tui archive")
+        await t.until("kept 1 table in rollback_archive_6f1c. When it is applied again: ")
 
     drive(world, script, folder=FOLDER, size=(120, 40))
 

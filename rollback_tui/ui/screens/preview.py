@@ -94,7 +94,7 @@ class PreviewScreen(StepScreen):
         """Show the list and the statement under the cursor."""
         self.query_one("#plan-summary", Bar).say(plan_lines.summary(walk))
         listed = self._listed
-        lost = bool(listed and listed.losses)
+        lost = bool(listed and (listed.losses or listed.uncounted))
         self._line("#plan-losses", plan_lines.losses(walk, self.app.size.width) if lost else None)
         self._show_rehearsal(walk)
         entries = self.query_one("#entries", StatementList)

@@ -99,7 +99,7 @@ class ReportScreen(StepScreen):
         if view is not None and view.kept and view.committed and walk.report_folder == walk.folder:
             # Beside the path: the text of the report is long, and this must not be missed.
             what = count(len(view.kept), "table")
-            words = f" kept {what} in {view.kept[0].schema}. To put back: "
+            words = f" kept {what} in {view.kept[0].schema}. When it is applied again: "
             where = lines([where, line((words, "good"), (back_again(view), "strong"))])
         path.say(where)
         if walk.report != self._rendered:

@@ -87,11 +87,14 @@ class RunScreen(StepScreen):
         self._focus_first()
 
     def on_screen_resume(self) -> None:
-        """Begin at the harmless place each time."""
+        """Begin at the harmless place each time; armed, at the first text."""
         self._focus_first()
 
     def _focus_first(self) -> None:
-        if self.walk_value.folder is None:
+        if self.walk_value.folder is None and self.walk_value.armed:
+            # The name of the database is typed at once: its letters must not be taken for keys.
+            self.query_one(TypedConfirm).focus_first_text()
+        elif self.walk_value.folder is None:
             self.query_one(TypedConfirm).focus_cancel()
         elif not (self.walk_value.view and self.walk_value.view.question):
             self.query_one("#statements").focus()

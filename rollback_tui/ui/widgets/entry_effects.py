@@ -83,7 +83,14 @@ def _forecast(effect: Effect, measured: Measured | None) -> list[Content]:
     if not words and measured is not None:
         return []
     text = ", ".join(words) or "no rewrite, no full scan, in the transaction"
-    return [line(("effects   ", "dim"), text, _label(_BASIS[effect.basis]))]
+    return [line(("effects   ", "dim"), text, _label(_basis(effect)))]
+
+
+def _basis(effect: Effect) -> str:
+    """Return where the forecast comes from: a text alone may not tell all."""
+    if effect.basis == "forecast" and not effect.resolved:
+        return "forecast from the text alone"
+    return _BASIS[effect.basis]
 
 
 def _known(answer: bool | None, yes: str, unknown: str) -> list[str]:
@@ -127,7 +134,7 @@ def _label(basis: str) -> tuple[str, Tone]:
 def _locks(effect: Effect, found: Rehearsed | None, measured: Measured | None) -> list[Content]:
     if found is None or measured is None or measured.locks is None or measured.failed:
         alone = measured is not None and not measured.failed
-        basis = "forecast; measured they cannot be, it ran alone" if alone else _BASIS[effect.basis]
+        basis = "forecast; measured they cannot be, it ran alone" if alone else _basis(effect)
         return _forecast_locks(effect, basis)
     comparable = effect.resolved and effect.basis != "unknown"
     expected = set(effect.locks)
@@ -145,8 +152,11 @@ def _locks(effect: Effect, found: Rehearsed | None, measured: Measured | None) -
 
 def _forecast_locks(effect: Effect, basis: str) -> list[Content]:
     if not effect.locks:
-        known = effect.basis != "unknown"
-        word: tuple[str, Tone] = ("none on a relation", "plain") if known else ("unknown", "warn")
+        word: tuple[str, Tone] = ("none on a relation", "plain")
+        if effect.basis == "unknown":
+            word = ("unknown", "warn")
+        elif not effect.resolved:
+            word = ("none that its text tells", "warn")
         return [line(("locks     ", "dim"), word, _label(basis))]
     rows = [_lock(lock, basis) for lock in effect.locks]
     if effect.basis == "unknown":

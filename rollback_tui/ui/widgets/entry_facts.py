@@ -5,12 +5,14 @@ Most important first. What could not be found out is said; what is fine shares o
 
 from __future__ import annotations
 
+import re
+
 from textual.content import Content
 
 from rollback_tui.core.model import Loss, Statement, Violation
 from rollback_tui.core.outlook import InTheWay, Mention, Written
 from rollback_tui.core.text import shorten
-from rollback_tui.ui.entries import Entry
+from rollback_tui.ui.entries import Entry, text_only
 from rollback_tui.ui.surroundings import around, way
 from rollback_tui.ui.theme import Tone, line
 from rollback_tui.ui.walk import Walk
@@ -18,6 +20,9 @@ from rollback_tui.ui.wording import age, count, keep_cost, size, time_of
 
 MOST = 4
 """At most so many sessions, dependents or queries are named; the others are counted."""
+
+_PART = re.compile(r"(.+) on (?:foreign |materialized )?(?:table|view) (.+)")
+"""A constraint, trigger, rule or policy, as ``pg_describe_object`` says it."""
 
 _BROKEN = {
     "not null": "have NULL in {name}",
@@ -54,6 +59,7 @@ def _loss(loss: Loss) -> Content:
         (loss.describe(), "bad"),
         (f", {', '.join(more)}" if more else "", "plain"),
         (f"  {loss.basis}", "dim"),
+        ("" if loss.after is None else f"; statement {loss.after} changes it first", "warn"),
     )
 
 
@@ -135,14 +141,26 @@ def dependents(statement: Statement, walk: Walk) -> list[Content]:
     if len(statement.effect.collateral) > MOST:
         rows.append(line((f"  and {len(statement.effect.collateral) - MOST} more", "bad")))
     found = around(walk.outlook).dependents.get(statement.index, []) if walk.outlook else []
+    found = [x for x in found if not x.cascades or named.isdisjoint(_names(x.dependent))]
     for one in found[:MOST]:
-        if one.cascades and one.dependent.split(" ", 1)[-1] not in named:
+        if one.cascades:
             rows.append(line(("! takes along ", "bad"), one.dependent, ("  by CASCADE", "dim")))
-        elif not one.cascades:
+        else:
             rows.append(line(("✗ will fail: ", "bad"), f"{one.dependent} depends on {one.dropped}"))
     if len(found) > MOST:
         rows.append(line((f"  and {len(found) - MOST} more that depend on it", "bad")))
     return rows
+
+
+def _names(dependent: str) -> tuple[str, ...]:
+    """Return how a forecast may name what the server describes so.
+
+    >>> _names("constraint c on table public.t")
+    ('c on table public.t', 'public.t.c')
+    """
+    described = dependent.split(" ", 1)[-1]
+    part = _PART.fullmatch(described)
+    return (described, f"{part[2]}.{part[1]}") if part else (described,)
 
 
 def mentions(statement: Statement, walk: Walk) -> list[Content]:
@@ -203,7 +221,11 @@ def rest(statement: Statement, walk: Walk) -> list[Content]:
     """Return, on as few lines as can be, what is fine and what could not be found out."""
     fine, unknown = [], []
     fresh = walk.way if not walk.way_stale else None
-    if fresh is not None and statement.index not in way(fresh).by_statement:
+    blind = _blind(statement)
+    if blind:
+        else_ = " else" if walk.way and statement.index in way(walk.way).by_statement else ""
+        unknown.append(f"who{else_} blocks it, what depends on it: {blind}")
+    elif fresh is not None and statement.index not in way(fresh).by_statement:
         fine.append("nobody blocks it now")
     outlook = walk.outlook
     if walk.outlook_failure is not None:
@@ -214,6 +236,8 @@ def rest(statement: Statement, walk: Walk) -> list[Content]:
         known = around(outlook)
         if outlook.dependents is None:
             unknown.append("what depends on it")
+        elif blind:
+            pass
         elif statement.index not in known.dependents and not statement.effect.collateral:
             fine.append("nothing depends on it")
         if outlook.mentions is None:
@@ -224,3 +248,12 @@ def rest(statement: Statement, walk: Walk) -> list[Content]:
             unknown[-1] += f" ({'; '.join(outlook.unreadable)})"
     rows = [line(("✓ ", "good"), (", ".join(fine), "dim"))] if fine else []
     return rows + ([line(("? unknown: ", "warn"), "; ".join(unknown))] if unknown else [])
+
+
+def _blind(statement: Statement) -> str:
+    """Return why nobody can say what stands around a statement; empty when it can be said."""
+    if statement.effect.basis == "unknown":
+        return "nobody knows what it touches"
+    if text_only(statement):
+        return "what it names may be another by then"
+    return ""

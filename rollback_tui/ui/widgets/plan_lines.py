@@ -57,14 +57,21 @@ def losses(walk: Walk, width: int) -> Content:
     """Return what is lost, as much of it as fits, and how many rows are kept of it."""
     found = listing(walk.plan).losses if walk.plan else ()
     kept = kept_words(walk)
-    tail = (f" · keeps {len(walk.keep)}" if kept else "", "good")
+    hidden = len(listing(walk.plan).uncounted) if walk.plan else 0
+    unknown: tuple[str, Tone] = (f", unknown in {count(hidden, 'statement')}", "bad")
+    if not hidden:
+        unknown = ("", "dim")
+    elif not found:
+        return line((f" loses: unknown in {count(hidden, 'statement')}", "bad"))
+    tail: tuple[str, Tone] = (f" · keeps {len(walk.keep)}" if kept else "", "good")
+    room = width - 22 - cells(tail[0]) - cells(unknown[0])
     shown: list[str] = []
     for number, loss in enumerate(found):
         rest = f" and {len(found) - number:,} more"
-        if shown and cells("; ".join([*shown, loss.describe()])) > width - 22 - cells(tail[0]):
-            return line((" loses ", "bad"), "; ".join(shown), (rest, "dim"), tail)  # type: ignore[arg-type]
+        if shown and cells("; ".join([*shown, loss.describe()])) > room:
+            return line((" loses ", "bad"), "; ".join(shown), (rest, "dim"), unknown, tail)
         shown.append(loss.describe())
-    return line((" loses ", "bad"), "; ".join(shown), tail)  # type: ignore[arg-type]
+    return line((" loses ", "bad"), "; ".join(shown), unknown, tail)
 
 
 def kept_words(walk: Walk) -> str:
@@ -90,7 +97,7 @@ def in_the_way(walk: Walk) -> Content:
     blocked = count(len(found.by_statement), "statement")
     others = len(found.sessions) - 1
     who = f"by {_who(found.sessions[0])}" if found.sessions else ""
-    who += f", and {count(others, 'other')}" if others > 0 else ""
+    who += f", +{count(others, 'other')}" if others > 0 else ""
     if walk.way_stale:
         since = time_of(walk.way_at) if walk.way_at else "the beginning"
         was = f"{blocked} blocked {who}" if found.sessions else "nobody blocked it"

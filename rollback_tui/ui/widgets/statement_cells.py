@@ -6,7 +6,14 @@ from rich.text import Text
 
 from rollback_tui.core.model import Plan, Statement
 from rollback_tui.core.rehearsal import Measured
-from rollback_tui.ui.entries import Entry, loss_of, objects_of, short_kind, strongest
+from rollback_tui.ui.entries import (
+    Entry,
+    loss_of,
+    objects_of,
+    short_kind,
+    strongest,
+    text_only,
+)
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.surroundings import rehearsed, way
 from rollback_tui.ui.theme import Tone, cell
@@ -109,7 +116,9 @@ def _lock(statement: Statement, measured: Measured | None, walk: Walk) -> Text:
         lock = strongest(statement.effect.locks)
         if not statement.effect.locks and statement.effect.basis == "unknown":
             lock = "unknown"
-    return cell(lock, "warn" if lock in ("AccessExclusive", "unknown") else "dim")
+        elif not statement.effect.locks and text_only(statement):
+            lock = "? text only"
+    return cell(lock, "warn" if lock in ("AccessExclusive", "unknown", "? text only") else "dim")
 
 
 def _loss(statement: Statement, measured: Measured | None, walk: Walk) -> Text:

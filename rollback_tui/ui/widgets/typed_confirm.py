@@ -115,7 +115,7 @@ class TypedConfirm(Vertical):
         self.query_one("#confirm-why", Static).update(
             line((f"  {why}", "warn"))
             if why
-            else line(("  ready: tab to Start, then enter", "good"))
+            else line(("  ready: tab to Start (past Cancel), enter", "good"))
         )
 
     def forget(self) -> None:
@@ -182,6 +182,11 @@ def facts(walk: Walk) -> Content:
     rows += [line(("loses      ", "dim"), (loss.describe(), "bad")) for loss in losses[:4]]
     if len(losses) > 4:
         rows.append(line(f"           and {len(losses) - 4} more losses (3 shows all)"))
+    uncounted = len(listed.uncounted)
+    if losses and uncounted:
+        # On the line of the last one: at 80×24 there is no room for one more.
+        more = f", and unknown in {count(uncounted, 'statement')}"
+        rows[-1] = Content("").join([rows[-1], line((more, "bad"))])
     if not losses:
         words: tuple[str, Tone] = ("no data", "good")
         if listed.dangerous:
