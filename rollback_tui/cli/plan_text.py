@@ -98,7 +98,8 @@ def _way(plan: Plan, way: Way) -> Iterator[str]:
     unknown = locks_unknown(plan.statements)
     if unknown:
         listed = foreseen.several([str(index) for index in unknown], 10)
-        yield f"Not known what they lock: statements {listed}."
+        noun = "statement" if len(unknown) == 1 else "statements"
+        yield f"Not known what is locked by {noun} {listed}."
 
 
 def _by_statement(way: Sequence[InTheWay]) -> Mapping[int, Sequence[InTheWay]]:

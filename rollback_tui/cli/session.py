@@ -35,6 +35,7 @@ from rollback_tui.run import claims, feed, folder, journal, launch
 from rollback_tui.run.request import Resumption, RunRequest, operator
 from rollback_tui.run.resume import done_before
 from rollback_tui.survey import facts
+from rollback_tui.survey.counting import counted
 from rollback_tui.survey.outlook import outlook
 from rollback_tui.survey.planning import make_plan
 from rollback_tui.ui.operations import Choice, Feed
@@ -128,10 +129,10 @@ class SentLog:
 
 def _refused(error: psycopg.Error) -> RollbackTuiError:
     message = error.diag.message_primary or str(error)
-    return RollbackTuiError(
-        printable(" ".join(message.split())),
-        "See the server's log; the SQL log shows what was sent.",
-    )
+    remedy = "See the server's log; the SQL log shows what was sent."
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        remedy = "Connect as the role that runs the migrations, or have it granted the right."
+    return RollbackTuiError(printable(" ".join(message.split())), remedy)
 
 
 class Session:
@@ -191,8 +192,8 @@ class Session:
         """Return the SHA-256 of the schema as it is now; equal schemas have equal ones."""
         return self._work.ask(lambda c: catalog.snapshot(c).fingerprint)
 
-    def plan(self, choice: Choice) -> Plan:
-        """Return the plan for ``choice``."""
+    def plan(self, choice: Choice, *, count: bool = True) -> Plan:
+        """Return the plan for ``choice``; ``count``: with what goes counted."""
         return self._work.ask(
             lambda c: make_plan(
                 c,
@@ -200,8 +201,13 @@ class Session:
                 self._common.project,
                 steps=choice.steps,
                 version=choice.version,
+                count_losses=count,
             )
         )
+
+    def counted(self, plan: Plan) -> Plan:
+        """Return ``plan`` with what goes counted."""
+        return self._work.ask(lambda c: counted(c, plan))
 
     def facts(self, plan: Plan) -> Facts:
         """Return everything the checks look at."""

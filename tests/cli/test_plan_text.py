@@ -123,7 +123,7 @@ def test_who_is_in_the_way_is_said_or_that_it_is_not_known() -> None:
         "waits pid 77 (shop␛[2J) holds RowExclusive on public.users, in a transaction for 12 s,"
         " 1 session behind" in found
     )
-    assert "Not known what they lock: statements 1." in found
+    assert "Not known what is locked by statement 1." in found
     assert "Nobody is in the way now." in lines(SAID)
     assert "Who is in the way now is not known: it is gone␊" in lines(SAID, "it is gone\n")
 
