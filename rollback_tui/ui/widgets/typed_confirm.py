@@ -185,7 +185,7 @@ def facts(walk: Walk) -> Content:
     uncounted = len(listed.uncounted)
     if losses and uncounted:
         # On the line of the last one: at 80×24 there is no room for one more.
-        more = f", and unknown in {count(uncounted, 'statement')}"
+        more = f", unknown in {count(uncounted, 'statement')}"
         rows[-1] = Content("").join([rows[-1], line((more, "bad"))])
     if not losses:
         words: tuple[str, Tone] = ("no data", "good")
