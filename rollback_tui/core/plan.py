@@ -57,6 +57,8 @@ class Loss(Value, frozen=True, kw_only=True):
     """On disk, with indexes and TOAST, of a table that goes whole; None: not asked or not known."""
     after: int | None = None
     """Index of an earlier statement of the plan that changes it first: the count is that of now."""
+    overwritten: bool = False
+    """The rows stay; their former values go."""
     why: str = ""
     """Why it was not counted; empty when it was."""
 
@@ -65,7 +67,7 @@ class Loss(Value, frozen=True, kw_only=True):
         where = self.relation + (f".{self.column}" if self.column else "")
         number = "an unknown number of" if self.count is None else f"{self.count:,}"
         noun = self.kind[:-1] if self.count == 1 else self.kind
-        return f"{number} {noun} of {where}"
+        return f"{number} {noun} of {where}" + (" (overwritten)" if self.overwritten else "")
 
 
 class Violation(Value, frozen=True, kw_only=True):

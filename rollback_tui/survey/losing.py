@@ -206,5 +206,6 @@ def _uncounted(inquiry: Inquiry, statement: Statement, name: str, why: str) -> L
         kind="rows",
         relation=relation.name if relation else name,
         after=inquiry.earlier.changing(statement.index, relation, name, ()),
+        overwritten=statement.effect.kind.startswith("UPDATE"),
         why=why,
     )

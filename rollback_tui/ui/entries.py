@@ -77,6 +77,8 @@ def loss_of(statement: Statement) -> str:
 
 def _short(loss: Loss) -> str:
     number = "? " if loss.count is None else f"{loss.count:,} "
+    if loss.overwritten:
+        return f"{number}changed"
     return number + (loss.kind[:-1] if loss.count == 1 else loss.kind)
 
 

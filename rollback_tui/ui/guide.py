@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 import msgspec
 
-from rollback_tui.core.checks import obstacles
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.events import Record
-from rollback_tui.core.model import Activity, CheckResult, Plan, Target
+from rollback_tui.core.model import Activity, Target
 from rollback_tui.ui.beside import Beside
 from rollback_tui.ui.counting import Counting
 from rollback_tui.ui.following import Following
 from rollback_tui.ui.operations import Choice, Operations
+from rollback_tui.ui.planning import Planning
 from rollback_tui.ui.rehearsing import Rehearsing
 from rollback_tui.ui.requests import Deliver, Failure, Requests
 from rollback_tui.ui.waiting import Waiting
@@ -38,18 +37,6 @@ RETRY = 3.0
 """Seconds between two attempts to reach a server that cannot be reached."""
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """What ``+`` and ``-`` step through, in seconds."""
-
-
-FORGOTTEN: Mapping[str, object] = MappingProxyType(
-    {
-        "reviewed": frozenset(),
-        "overrides": (),
-        "keep": frozenset(),
-        "rehearsal": None,
-        "rehearsal_failure": None,
-    }
-)
-"""What was said of a plan is not said of another one."""
 
 
 class Say(Protocol):
@@ -80,6 +67,7 @@ class Guide:
         self._counting = Counting(self)
         self.waiting = Waiting(self)
         self.watching = Watching(self)
+        self.planning = Planning(self)
         self.rehearsing = Rehearsing(self)
         self._asked_at = -1e9
 
@@ -149,7 +137,7 @@ class Guide:
     def _connected(self, target: Target) -> None:
         self.replace(target=target, stale="")
         self.refresh()
-        self.read_plan(self.walk.choice)
+        self.planning.read(self.walk.choice)
         self.read_tables()
         self.read_history()
 
@@ -176,7 +164,7 @@ class Guide:
             stale="",
         )
         if self.walk.waiting_until is not None and not writers_of(activity.sessions):
-            self.judge()
+            self.planning.judge()
 
     def _not_fresh(self, failure: Failure) -> None:
         self._mark_stale(failure.summary)
@@ -230,50 +218,7 @@ class Guide:
             self._following.close()
             # A reason to set a check aside was good for that run only.
             self.replace(folder=None, view=None, armed=False, overrides=())
-        self.read_plan(choice)
-
-    def read_plan(self, choice: Choice) -> None:
-        """Ask for the plan; judge it when it is there."""
-        self.replace(choice=choice, planning=True, plan_failure=None)
-        self.requests.ask("plan", lambda: self.operations.plan(choice), self._plan, self._no_plan)
-
-    def _plan(self, plan: Plan) -> None:
-        same = self.walk.plan is not None and self.walk.plan.sha256 == plan.sha256
-        forgotten: dict[str, object] = {} if same else dict(FORGOTTEN)
-        self.replace(plan=plan, planning=False, checks=None, judged_at=None, **forgotten)
-        self.watching.planned(plan)
-        self.judge()
-
-    def _no_plan(self, failure: Failure) -> None:
-        # What was planned for another choice must not be confirmed by mistake.
-        self.replace(plan=None, planning=False, plan_failure=failure, checks=None, way=None)
-
-    def judge(self) -> None:
-        """Ask for all checks again."""
-        plan = self.walk.plan
-        if plan is None or self.walk.running:
-            return
-        self.replace(judging=True)
-        self.requests.ask(
-            "checks", lambda: self.operations.checks(plan), self._judged, self._not_judged
-        )
-
-    def _judged(self, checks: tuple[CheckResult, ...]) -> None:
-        standing = {c.name for c in obstacles(checks) if c.overridable}
-        self.replace(
-            checks=checks,
-            judging=False,
-            judged_at=datetime.now(),
-            checks_failure=None,
-            overrides=tuple(o for o in self.walk.overrides if o[0] in standing),
-        )
-        activity = self.walk.activity
-        nobody = activity is not None and not writers_of(activity.sessions)
-        if nobody and not any(c.name == "no_writers" and c.status == "fail" for c in checks):
-            self.waiting.stop()
-
-    def _not_judged(self, failure: Failure) -> None:
-        self.replace(checks=None, judging=False, checks_failure=failure)
+        self.planning.read(choice)
 
     def set_aside(self, name: str, reason: str) -> None:
         """Override a failed check with a typed reason."""

@@ -73,8 +73,12 @@ class Operations(Protocol):
     def count(self, table: str) -> TableCount:
         """Return one table with its exact count (or ``exact=None`` when time ran out)."""
 
-    def plan(self, choice: Choice) -> Plan:
-        """Return the plan for ``choice``, its losses counted."""
+    def plan(self, choice: Choice, *, count: bool = True) -> Plan:
+        """Return the plan for ``choice``; ``count``: with what goes and what it would fail on
+        counted, which may take long."""
+
+    def counted(self, plan: Plan) -> Plan:
+        """Return ``plan``, made without counting, counted. May take as long as it is allowed."""
 
     def checks(self, plan: Plan) -> tuple[CheckResult, ...]:
         """Judge all safety checks for ``plan`` now."""

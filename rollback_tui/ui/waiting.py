@@ -33,4 +33,4 @@ class Waiting:
         until = self._guide.walk.waiting_until
         if until is not None and now >= until:
             self.stop()
-            self._guide.judge()
+            self._guide.planning.judge()

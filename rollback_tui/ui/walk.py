@@ -65,6 +65,8 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     choice: Choice = Choice()
     plan: Plan | None = None
     planning: bool = False
+    counting: bool = False
+    """What the plan removes, and would fail on, is being counted."""
     plan_failure: Failure | None = None
     checks: tuple[CheckResult, ...] | None = None
     judging: bool = False
@@ -210,6 +212,8 @@ def not_ready(walk: Walk) -> str:
         return "nothing is applied, so there is nothing to roll back"
     if walk.rehearsing is not None:
         return "a rehearsal goes on (x on step 3 stops it)"
+    if walk.counting:
+        return "what goes is still being counted"
     if walk.judging:
         return "the safety checks are being judged"
     if walk.checks is None:

@@ -267,7 +267,9 @@ def test_a_unique_index_that_cannot_be_built_is_not_left_behind(project: Project
     down = "DROP INDEX CONCURRENTLY users_email;\nCREATE UNIQUE INDEX CONCURRENTLY ON users (note);"
     stepwise(project, down, OPEN)
     # It is known beforehand that it will fail.
-    done = project.command(*project.run_arguments, YES, "--override", "stored_rows=the index is built anyway")
+    done = project.command(
+        *project.run_arguments, YES, "--override", "stored_rows=the index is built anyway"
+    )
     assert done.returncode == 5, told(done)
     assert indexes(project) == {"users_note": True}
     assert "statements done: 1; not done: 2" in events(done.stdout)[-1]["summary"]

@@ -306,6 +306,9 @@ class World:
         self.worker: ClaimState = "running"
         self.controls = Controls(mine=False)
         self.released = 0
+        self.may_count = threading.Event()
+        self.may_count.set()
+        self.losses: dict[int, tuple[Loss, ...]] = {}
         self.the_claims: tuple[Claim, ...] = ()
         self.the_outlook = Outlook(dependents=(), mentions=())
         self.the_way: tuple[InTheWay, ...] = ()
@@ -356,12 +359,15 @@ class World:
 
     def counted(self, plan: Plan) -> Plan:
         self._asked()
-        return plan
+        self.may_count.wait(30)
+        return plan.with_statements(lambda s: msgspec.structs.replace(s, loss=self.losses[s.index]))
 
     def plan(self, choice: Choice, *, count: bool = True) -> Plan:  # noqa: ARG002
         self._asked()
         self.choices.append(choice)
-        return self.make_plan(choice.steps)
+        made = self.make_plan(choice.steps)
+        self.losses = {s.index: s.loss for s in made.statements}
+        return made.with_statements(lambda s: msgspec.structs.replace(s, loss=()))
 
     def checks(self, plan: Plan) -> tuple[CheckResult, ...]:  # noqa: ARG002
         self._asked()

@@ -37,6 +37,23 @@ async def read(t: Terminal) -> str:
     return shown
 
 
+def test_the_plan_is_read_while_it_is_still_being_counted(world: World) -> None:
+    world.may_count.clear()
+
+    async def script(t: Terminal) -> None:
+        await t.until("5 Verify")
+        await t.press("3")
+        await t.until("5 statements", "loses: being counted", "counting …")
+        assert "5,321 rows" not in t.text
+        await t.press("4")
+        await t.until("what goes is still being counted")
+        world.may_count.set()
+        await t.until("5,321 rows")
+        assert "being counted" not in t.text.split("▌")[0]
+
+    drive(world, script)
+
+
 def test_a_blocker_appears_on_its_statement_and_vanishes_within_two_seconds(world: World) -> None:
     async def script(t: Terminal) -> None:
         await to_preview(t)

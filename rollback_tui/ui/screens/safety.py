@@ -138,7 +138,7 @@ class SafetyScreen(StepScreen):
     def action_judge(self) -> None:
         """Judge again."""
         if self.allowed("judge"):
-            self.guide.judge()
+            self.guide.planning.judge()
 
     def action_wait(self) -> None:
         """Wait for writers, or stop waiting."""

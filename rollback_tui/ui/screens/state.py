@@ -261,7 +261,7 @@ class StateScreen(StepScreen):
             # The plan of a run that ended stays beside its proof; enter begins another one.
             # What was chosen in the list may be gone since; the list must come back then.
             lost = self._chosen and self.walk_value.plan_failure is not None
-            self.guide.read_plan(Choice() if lost else self.walk_value.choice)
+            self.guide.planning.read(Choice() if lost else self.walk_value.choice)
         self.guide.read_tables()
 
     def _session(self) -> Session | None:

@@ -35,8 +35,9 @@ _BROKEN = {
 }
 
 
-def losses(statement: Statement) -> list[Content]:
-    """Return what it removes, counted; or that nobody knows, and why."""
+def losses(statement: Statement, *, counting: bool = False) -> list[Content]:
+    """Return what it removes, counted; or that nobody knows, and why. ``counting``: it is being
+    counted now."""
     if statement.effect.no_op:
         return [line(("✓ does nothing as things are now", "good"), ": what it names is not there")]
     if statement.effect.loses_data is False:
@@ -45,6 +46,8 @@ def losses(statement: Statement) -> list[Content]:
         return [_loss(loss) for loss in statement.loss]
     if statement.effect.loses_data is None:
         return [line(("? unknown whether it loses data: treat it as if it did", "bad"))]
+    if counting:
+        return [line(("✗ loses data", "bad"), ("; how much is being counted …", "warn"))]
     return [line(("✗ loses data; how much was not counted", "bad"))]
 
 

@@ -50,7 +50,7 @@ def _statement(entry: Entry, statement: Statement, walk: Walk, *, pretty: bool) 
     rehearsal = valid_rehearsal(walk)
     rows = [
         _head(statement, walk),
-        *entry_facts.losses(statement),
+        *entry_facts.losses(statement, counting=walk.counting),
         *entry_facts.keeping(statement, walk),
         *entry_effects.outcome(statement, rehearsal),
         *entry_facts.violations(statement),

@@ -55,6 +55,8 @@ def summary(walk: Walk) -> Content:
 
 def losses(walk: Walk, width: int) -> Content:
     """Return what is lost, as much of it as fits, and how many rows are kept of it."""
+    if walk.counting:
+        return line((" loses: being counted …", "warn"))
     found = listing(walk.plan).losses if walk.plan else ()
     kept = kept_words(walk)
     hidden = len(listing(walk.plan).uncounted) if walk.plan else 0

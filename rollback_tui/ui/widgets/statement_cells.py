@@ -134,6 +134,8 @@ def _loss(statement: Statement, measured: Measured | None, walk: Walk) -> Text:
 
 
 def _lost(statement: Statement, walk: Walk) -> Text:
+    if walk.counting and statement.dangerous and not statement.loss:
+        return cell("counting …", "warn")
     tone: Tone = "bad" if statement.dangerous else "dim"
     return cell(loss_of(statement), "good" if statement.index in walk.keep else tone)
 
