@@ -30,6 +30,8 @@ from rollback_tui.rehearsal.reach import reaching
 
 _WIDTH = 160
 
+_STOPPED = "it was stopped on the way up"
+
 _NEEDS_ROWS = ("22", "23")
 """Classes of SQLSTATE that speak of values: data exceptions, violated constraints. On the schema
 alone the rows are missing that a script counts on."""
@@ -131,7 +133,7 @@ class WayBack:
         limits = self._order.settings.run
         for statement in up.script.statements:
             if self._order.stop.is_set():
-                return RoundTrip(verdict="unknown", summary="it was stopped on the way up")
+                return RoundTrip(verdict="unknown", summary=_STOPPED)
             try:
                 if inside:
                     connection.execute(
@@ -141,6 +143,9 @@ class WayBack:
             except psycopg.Error as error:
                 if connection.broken or connection.closed:
                     raise
+                if self._order.stop.is_set():
+                    # The server was asked to cancel: that says nothing about the script.
+                    return RoundTrip(verdict="unknown", summary=_STOPPED)
                 return self._failed(up, statement, error, inside=inside)
         connection.execute(OURSELVES)
         return None

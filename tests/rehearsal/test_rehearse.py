@@ -362,6 +362,20 @@ def test_stopped_it_goes_at_once(sleeper: Project) -> None:
     assert scratch_databases(sleeper) == []
 
 
+def test_stopped_on_the_way_up_it_judges_nothing(shop: Project) -> None:
+    """The cancelled statement failed because it was asked to, not because the script is wrong."""
+    up = "DO $$ BEGIN IF current_database() LIKE '%\\_\\_rehearsal\\_%' THEN"
+    shop.migration(
+        "20240303000000", "up", f"{up} PERFORM pg_sleep(60); END IF; END $$;", "SELECT 1;"
+    )
+    running = shop.start("rehearse")
+    assert soon(lambda: asleep(shop), 30)
+    running.send_signal(signal.SIGINT)
+    text, _ = running.communicate(timeout=30)
+    assert "Down and up again, unknown: it was stopped on the way up" in text
+    assert scratch_databases(shop) == []
+
+
 def test_cut_off_from_the_server_it_still_removes_it(sleeper: Project) -> None:
     running = sleeper.start("rehearse")
     assert soon(lambda: asleep(sleeper), 30)
