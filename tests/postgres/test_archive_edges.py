@@ -326,6 +326,8 @@ def test_an_archive_that_is_not_ours_alone_is_left(connection: Connection, judge
         archive.drop(connection, kept)
     assert newest(connection) == kept
     connection.execute("DROP VIEW mine")
+    for name in (kept.schema, f"20240303_101010_{kept.run[:8]}"):
+        assert archive.find(connection, name) == kept
     archive.drop(connection, kept)
     with pytest.raises(RollbackTuiError, match="no archive of run"):
         archive.find(connection, kept.run)

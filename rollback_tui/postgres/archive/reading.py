@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,9 @@ from rollback_tui.postgres.archive.contents import (
 )
 from rollback_tui.postgres.archive.values import Column, Counter
 from rollback_tui.postgres.aside import aside, for_now, query
+
+_FOLDER = re.compile(r"^\d{8}_\d{6}_(?=[0-9a-f]{8}$)")
+"""What stands before the id in the name of a run's folder: when it began."""
 
 
 def archives(connection: psycopg.Connection[Any]) -> tuple[Archive, ...]:
@@ -91,12 +95,13 @@ def _item(row: dict[str, Any]) -> Item:
 
 
 def find(connection: psycopg.Connection[Any], run: str) -> Archive:
-    """Return the archive of a run: its id, the beginning of it, or the schema's name.
+    """Return the archive of a run: its id, the beginning of it, the name of the run's folder, or
+    the schema's name.
 
     Raises ArchiveError and psycopg.Error.
     """
     there = archives(connection)
-    wanted = run.lower().removeprefix(PREFIX)
+    wanted = _FOLDER.sub("", run.lower()).removeprefix(PREFIX)
     found = [a for a in there if wanted and a.run.startswith(wanted)]
     if len(found) != 1:
         known = ", ".join(a.run[:8] for a in there) or "there is none in this database"
