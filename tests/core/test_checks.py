@@ -72,6 +72,11 @@ def _statement(**effect: Any) -> Facts:
     return facts(plan=plan(migration(script=script(statements=(one,)))))
 
 
+def _after_a_do(*found: Dependent) -> Facts:
+    """Statement 1 of the plan may do anything."""
+    return replace(_statement(kind="DO", basis="unknown"), dependents=found)
+
+
 def _broken(count: int | None, **more: Any) -> Facts:
     violation = Violation(rule="not null", relation="public.t", name="a", count=count, **more)
     one = replace(example.statement(2, "", "ALTER TABLE … SET NOT NULL"), violations=(violation,))
@@ -280,6 +285,14 @@ CASES: list[tuple[str, str, Facts, str]] = [
         "dependents",
         "fail",
         facts(dependents=(_dependent(True), _dependent(False))),
+        "view public.v depends on",
+    ),
+    ("dependents", "warn", _after_a_do(_dependent(False)), "unless statement 1 helps"),
+    ("dependents", "warn", _after_a_do(_dependent(False), _dependent(True)), "goes with column"),
+    (
+        "dependents",
+        "fail",
+        _after_a_do(replace(_dependent(False), statement=1)),
         "view public.v depends on",
     ),
     ("dependents", "unknown", facts(dependents=None), ""),

@@ -109,16 +109,29 @@ def dependents(facts: Facts) -> CheckResult:
             "Try again; else look at the dropped objects with \\d+ in psql.",
         )
     blocking = [d for d in found if not d.cascades]
-    if blocking:
+    lines = [f"statement {d.statement}: {d.dependent} depends on {d.dropped}" for d in blocking]
+    # What nobody can read (DO, CALL, functions) may drop the dependent before it is in the way.
+    unread = (s.index for s in facts.plan.statements if s.effect.basis == "unknown")
+    first = min(unread, default=None)
+    if any(first is None or d.statement <= first for d in blocking):
         return DEPENDENTS.failed(
             f"{some(len(blocking), 'object')} outside the plan would make it fail",
-            [f"statement {d.statement}: {d.dependent} depends on {d.dropped}" for d in blocking],
+            lines,
             "Drop or change these first (add it to the down migration), then check again.",
         )
-    if found:
+    taken = [
+        f"statement {d.statement}: {d.dependent} goes with {d.dropped}" for d in found if d.cascades
+    ]
+    if blocking:
         return DEPENDENTS.warned(
-            f"CASCADE takes {some(len(found), 'more object')} along",
-            [f"statement {d.statement}: {d.dependent} goes with {d.dropped}" for d in found],
+            f"{some(len(blocking), 'object')} would make it fail, unless statement {first} helps",
+            [*lines, *taken],
+            f"Nobody knows what statement {first} does: rehearse the plan (r on screen 3).",
+        )
+    if taken:
+        return DEPENDENTS.warned(
+            f"CASCADE takes {some(len(taken), 'more object')} along",
+            taken,
             "Make sure that nobody needs these, or drop them by name in the down migration.",
         )
     return DEPENDENTS.passed(
