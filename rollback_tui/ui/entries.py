@@ -77,6 +77,8 @@ def loss_of(statement: Statement) -> str:
 
 def _short(loss: Loss) -> str:
     number = "? " if loss.count is None else f"{loss.count:,} "
+    if loss.after is not None and loss.count is not None:
+        number = f"?{number}"  # of now: an earlier statement changes it first
     if loss.overwritten:
         return f"{number}changed"
     return number + (loss.kind[:-1] if loss.count == 1 else loss.kind)

@@ -91,7 +91,8 @@ class Rehearsing:
         guide.replace(rehearsal=rehearsal)
         if not rehearsal.removed:
             guide.say(
-                f"The scratch database {rehearsal.database} could not be removed: drop it.",
+                f"The scratch database {rehearsal.database} could not be removed: the next"
+                " rehearsal does.",
                 "error",
             )
 

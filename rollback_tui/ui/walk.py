@@ -329,7 +329,7 @@ def _hint_run(walk: Walk) -> str:
             return f"Blocked: {reason}."
         if not walk.armed:
             return "This terminal is READ-ONLY: press a to arm it, then type the texts."
-        return "Tab to the first text, type all of them, tab to Start. Esc leaves a field."
+        return "Type the texts, tab goes from one to the next and to Start. Esc leaves a field."
     if walk.finished:
         return "The run has ended: n shows the proof, 6 the report."
     if walk.worker != "running":

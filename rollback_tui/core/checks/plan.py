@@ -113,6 +113,8 @@ def dependents(facts: Facts) -> CheckResult:
     # What nobody can read (DO, CALL, functions) may drop the dependent before it is in the way.
     unread = (s.index for s in facts.plan.statements if s.effect.basis == "unknown")
     first = min(unread, default=None)
+    if not facts.plan.transactional:
+        first = None  # it would stop half way, with what was done before staying done
     if any(first is None or d.statement <= first for d in blocking):
         return DEPENDENTS.failed(
             f"{some(len(blocking), 'object')} outside the plan would make it fail",

@@ -34,7 +34,8 @@ WIDE = 110
 def marks(walk: Walk) -> str:
     """Return what the letters in the list mean, as far as there are any."""
     rehearsal = valid_rehearsal(walk)
-    said = ["m measured (R: all of it)"] if rehearsal else []
+    measured = rehearsal is not None and any(not m.failed for m in rehearsal.statements)
+    said = ["m measured (R: all of it)"] if measured else []
     said += ["≠ not as forecast"] if rehearsal and rehearsal.differences else []
     said += ["K kept"] if walk.keep else []
     return " · ".join(said)
