@@ -5,6 +5,7 @@ The embedded server has no ``pg_stat_statements``; a PostgreSQL of the system's 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,17 @@ def call(database: Database, times: int = 3, *, superuser: bool = False) -> None
         other.execute("CREATE TABLE IF NOT EXISTS users (id int, verified_at text)")
         for number in range(times):
             other.execute(f"SELECT verified_at FROM users WHERE id = {number}")
+    gone(database)
+
+
+def gone(database: Database) -> None:
+    """Wait until the server, too, has noticed who left."""
+    with psycopg.connect(database.superuser_dsn, autocommit=True) as admin:
+        while admin.execute(
+            "SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'test'"
+        ).rowcount:
+            time.sleep(0.02)
 
 
 def test_what_was_called_is_found_with_its_calls(database15: Database) -> None:
@@ -265,6 +277,7 @@ def test_statistics_whose_texts_are_hidden_are_not_read_whole(database15: Databa
         admin.execute(f"GRANT SELECT ON users TO {database15.owner}")
     with database15.connect() as own:
         own.execute("SELECT verified_at FROM users WHERE id = 7")
+    gone(database15)
     ((one,), statistics) = asked(database15, COLUMN)
     assert (one.user, one.calls, statistics) == (database15.owner, 1, False)
 
