@@ -40,14 +40,7 @@ Edges = Callable[[Sequence[Address]], Sequence[Edge]]
 
 def edges(cursor: psycopg.Cursor[TupleRow], addresses: Sequence[Address]) -> list[Edge]:
     """Ask the catalog what depends on ``addresses``. Raises psycopg.Error."""
-    rows = cursor.execute(
-        query("dependents").encode(),
-        {
-            "catalogs": [a.catalog for a in addresses],
-            "objects": [a.object for a in addresses],
-            "columns": [a.column for a in addresses],
-        },
-    ).fetchall()
+    rows = cursor.execute(query("dependents").encode(), arrays(addresses)).fetchall()
     return [
         Edge(
             Address(*row[0:3]),
@@ -59,6 +52,15 @@ def edges(cursor: psycopg.Cursor[TupleRow], addresses: Sequence[Address]) -> lis
     ]
 
 
+def arrays(addresses: Sequence[Address]) -> dict[str, list[int]]:
+    """Return ``addresses`` as the parameters of a query about many objects."""
+    return {
+        "catalogs": [a.catalog for a in addresses],
+        "objects": [a.object for a in addresses],
+        "columns": [a.column for a in addresses],
+    }
+
+
 class Known:
     """``pg_depend`` as far as it was asked for, each object once."""
 
@@ -67,11 +69,13 @@ class Known:
         self._cursor = cursor
         self._edges: dict[Address, dict[Edge, None]] = {}
 
-    def prefetch(self, roots: Iterable[Address], *, cascade: bool) -> None:
-        """Read what may go with ``roots``, in as many questions as it is deep. Without ``cascade``
-        only what goes silently is followed. Raises psycopg.Error."""
+    def prefetch(self, roots: Iterable[Address], *, cascade: bool) -> set[Address]:
+        """Read what may go with ``roots``, in as many questions as it is deep, and return it, the
+        roots too. Without ``cascade`` only what goes silently is followed. Raises psycopg.Error."""
+        seen: set[Address] = set()
         frontier = list(dict.fromkeys(roots))
         while frontier:
+            seen.update(frontier)
             found = self.edges(frontier)
             following = dict.fromkeys(
                 address
@@ -80,7 +84,8 @@ class Known:
                 for address in (edge.dependent, edge.owner)
                 if address is not None
             )
-            frontier = [address for address in following if address not in self._edges]
+            frontier = [address for address in following if address not in seen]
+        return seen
 
     def edges(self, addresses: Sequence[Address]) -> list[Edge]:
         """Return what depends on some objects, asking only what is new. Raises psycopg.Error."""

@@ -10,7 +10,7 @@ relation, and every name is qualified: a script may have changed ``search_path``
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import psycopg
@@ -254,28 +254,30 @@ def _rewritten(
     before: Mapping[int, _Relation], after: Mapping[int, _Relation], tag: str
 ) -> tuple[str, ...]:
     """Tables and materialised views with new files. TRUNCATE's are new and empty: no rewrite."""
-    if tag in _TRUNCATED:
-        return ()
-    return tuple(
-        sorted(
-            before[oid].name
-            for oid, relation in after.items()
-            if oid in before and relation.kind in _TABLES and before[oid].file != relation.file
-        )
-    )
+    return _tables(before, after, tag, lambda was, now: was.file != now.file)
 
 
 def _scanned(
     before: Mapping[int, _Relation], after: Mapping[int, _Relation], tag: str
 ) -> tuple[str, ...]:
     """Tables read from end to end. TRUNCATE builds its indexes anew, from an empty table."""
+    return _tables(before, after, tag, lambda was, now: now.scans > was.scans)
+
+
+def _tables(
+    before: Mapping[int, _Relation],
+    after: Mapping[int, _Relation],
+    tag: str,
+    changed: Callable[[_Relation, _Relation], bool],
+) -> tuple[str, ...]:
+    """Tables that were there before and that ``changed`` is true of; of TRUNCATE none."""
     if tag in _TRUNCATED:
         return ()
     return tuple(
         sorted(
             before[oid].name
-            for oid, relation in after.items()
-            if oid in before and relation.kind in _TABLES and relation.scans > before[oid].scans
+            for oid, now in after.items()
+            if oid in before and now.kind in _TABLES and changed(before[oid], now)
         )
     )
 

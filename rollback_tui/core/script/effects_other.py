@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rollback_tui.core.lock_modes import MODES
 from rollback_tui.core.model import Effect
 from rollback_tui.core.script.effects_drop import object_class
 from rollback_tui.core.script.forecast import forecast, opaque
@@ -25,18 +26,6 @@ from rollback_tui.core.script.tree import (
 )
 
 _AX, _SUX, _SRX = "AccessExclusive", "ShareUpdateExclusive", "ShareRowExclusive"
-_LOCK_MODES = (
-    "",
-    "AccessShare",
-    "RowShare",
-    "RowExclusive",
-    "ShareUpdateExclusive",
-    "Share",
-    "ShareRowExclusive",
-    "Exclusive",
-    "AccessExclusive",
-)
-"""By PostgreSQL's own numbers (``lockdefs.h``)."""
 _RELATIONS = frozenset(
     {"table", "view", "materialized view", "index", "sequence", "foreign table", "column"}
 )
@@ -283,8 +272,8 @@ def _refresh(node: Node) -> Effect:
 
 def _lock(node: Node) -> Effect:
     number = node.get("mode")
-    known = isinstance(number, int) and 0 < number < len(_LOCK_MODES)
-    mode = _LOCK_MODES[number] if known and isinstance(number, int) else _AX
+    known = isinstance(number, int) and 0 < number <= len(MODES)
+    mode = MODES[number - 1] if known and isinstance(number, int) else _AX
     names = relations(node, "relations")
     return forecast("LOCK TABLE", names, locks=[(name, mode) for name in names])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rollback_tui.core.script.identity import Object, as_named, is_part
 from rollback_tui.postgres.aside import query
-from rollback_tui.postgres.deletion import Address, Edge, edges, is_gone, walk
+from rollback_tui.postgres.deletion import Address, Edge, Known, arrays, is_gone, walk
 
 if TYPE_CHECKING:
     from rollback_tui.postgres.foresight.answer import Locks
@@ -36,20 +36,14 @@ class Dependencies:
     def __init__(self, catalog: Catalog) -> None:
         """Nothing is asked yet."""
         self._catalog = catalog
-        self._edges: dict[Address, dict[Edge, None]] = {}
+        self._known = Known(catalog.cursor)
         self._locks: dict[Address, tuple[int | None, bool]] = {}
         self._identities: dict[Address, Object | None] = {}
         self._gone: set[Address] = set()
 
     def prefetch(self, roots: Iterable[Address]) -> None:
         """Read all that may go with ``roots``, in as many queries as it is deep."""
-        seen: set[Address] = set()
-        frontier = list(dict.fromkeys(roots))
-        while frontier:
-            seen.update(frontier)
-            found = self.edges(frontier)
-            following = dict.fromkeys(a for e in found for a in (e.dependent, e.owner) if a)
-            frontier = [a for a in following if a not in seen]
+        seen = self._known.prefetch(roots, cascade=True)
         self._read_locks(seen)
         self._read_identities(seen)
 
@@ -92,15 +86,7 @@ class Dependencies:
 
     def edges(self, addresses: Sequence[Address]) -> list[Edge]:
         """Return what depends on some objects. Raises psycopg.Error."""
-        missing = {a: dict[Edge, None]() for a in addresses if a not in self._edges}
-        if missing:
-            for edge in edges(self._catalog.cursor, list(missing)):
-                # What depends on a column depends on its table.
-                for address in (edge.on, edge.on._replace(column=0)):
-                    if address in missing:
-                        missing[address][edge] = None
-            self._edges |= missing
-        return [edge for a in addresses for edge in self._edges[a]]
+        return self._known.edges(addresses)
 
     def _left(self, addresses: Sequence[Address]) -> list[Edge]:
         """What depends on them and was not dropped by an earlier statement."""
@@ -162,7 +148,7 @@ class Dependencies:
         missing = [a for a in addresses if a not in self._locks]
         if missing:
             rows = self._catalog.cursor.execute(
-                query("foresight_deleted").encode(), _arrays(missing)
+                query("foresight_deleted").encode(), arrays(missing)
             ).fetchall()
             self._locks |= {Address(*row[:3]): (row[3], row[4]) for row in rows}
 
@@ -171,14 +157,6 @@ class Dependencies:
         if missing:
             self._identities |= dict.fromkeys(missing)
             rows = self._catalog.cursor.execute(
-                query("foresight_identity").encode(), _arrays(missing)
+                query("foresight_identity").encode(), arrays(missing)
             ).fetchall()
             self._identities |= {Address(*row[:3]): (row[3], row[4]) for row in rows}
-
-
-def _arrays(addresses: Sequence[Address]) -> dict[str, list[int]]:
-    return {
-        "catalogs": [a.catalog for a in addresses],
-        "objects": [a.object for a in addresses],
-        "columns": [a.column for a in addresses],
-    }
