@@ -231,6 +231,21 @@ class Verify(Table, frozen=True, kw_only=True):
         float,
         Meta(gt=0, description="Time for exact counts; tables not reached stay unknown."),
     ] = 60
+    budget_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="What proving the result may add to the downtime, before and after the"
+            " script together; what is not reached stays unknown.",
+        ),
+    ] = 60
+    accept: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Objects whose difference from the baseline is right, as the verification"
+            " names them: ``type public.mood``. ``*`` stands for any text."
+        ),
+    ] = ()
     baseline_directory: Annotated[
         str, Meta(description="Where ``baseline record`` keeps schemas.")
     ] = "rollback_baselines"
@@ -247,6 +262,18 @@ class Impact(Table, frozen=True, kw_only=True):
         ),
     ] = ()
     timeout_seconds: Annotated[float, Meta(gt=0, description="Its deadline.")] = 20
+
+
+class Recovery(Table, frozen=True, kw_only=True):
+    """What the manual guide and the log pane need to know of your application."""
+
+    services: Annotated[
+        tuple[str, ...],
+        Meta(description="systemd units that are stopped before a restore by hand."),
+    ] = ()
+    log_files: Annotated[
+        tuple[str, ...], Meta(description="The application's log files, followed on screen.")
+    ] = ()
 
 
 class Settings(Table, frozen=True, kw_only=True):
@@ -266,6 +293,7 @@ class Settings(Table, frozen=True, kw_only=True):
     notify: Notify = Notify()
     health: Health = Health()
     verify: Verify = Verify()
+    recovery: Recovery = Recovery()
     impact: Impact = Impact()
 
 

@@ -23,6 +23,8 @@ from rollback_tui.core.events import Record
 from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
 from rollback_tui.core.outlook import InTheWay, Outlook
+from rollback_tui.core.proof import ProofCost
+from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.report import report_markdown
 from rollback_tui.core.run_view import RunSummary, fold
@@ -32,13 +34,17 @@ from rollback_tui.postgres.blockers import in_the_way
 from rollback_tui.postgres.connect import Connection, resolved, target
 from rollback_tui.rehearsal import rehearse
 from rollback_tui.run import claims, feed, folder, journal, launch
+from rollback_tui.run.by_hand import guide
+from rollback_tui.run.ladder import recovery_options
+from rollback_tui.run.logs import LogFiles
 from rollback_tui.run.request import Resumption, RunRequest, operator
 from rollback_tui.run.resume import done_before
 from rollback_tui.survey import facts
 from rollback_tui.survey.counting import counted
 from rollback_tui.survey.outlook import outlook
 from rollback_tui.survey.planning import make_plan
-from rollback_tui.ui.operations import Choice, Feed
+from rollback_tui.survey.proof import proof_cost
+from rollback_tui.ui.operations import Choice, Feed, LogFeed
 
 T = TypeVar("T")
 
@@ -209,7 +215,7 @@ class Session:
         """Return ``plan`` with what goes counted."""
         return self._work.ask(lambda c: counted(c, plan))
 
-    def facts(self, plan: Plan) -> Facts:
+    def facts(self, plan: Plan, rehearsal: Rehearsal | None = None) -> Facts:
         """Return everything the checks look at."""
         return self._work.ask(
             lambda c: facts.gather(
@@ -220,12 +226,35 @@ class Session:
                 confirmed=self._fingerprint,
                 run_directory_problem=folder.problem(self._common.run_directory()),
                 unfinished=lambda: claims.of_target(self._common.run_directory(), target(c)),
+                rehearsal=rehearsal,
             )
         )
 
-    def checks(self, plan: Plan) -> tuple[CheckResult, ...]:
+    def checks(self, plan: Plan, rehearsal: Rehearsal | None = None) -> tuple[CheckResult, ...]:
         """Judge all safety checks now."""
-        return judge(self.facts(plan))
+        return judge(self.facts(plan, rehearsal))
+
+    def proof_cost(self, plan: Plan) -> ProofCost:
+        """Return what verifying the result would cost behind the closed door."""
+        return self._around.ask(lambda c: proof_cost(c, self._common.settings, plan))
+
+    def recovery_options(self, folder: Path) -> tuple[RecoveryOption, ...]:
+        """Return the rungs by which the run in ``folder`` could be undone now."""
+        dsn = self._around.ask(resolved)
+        return recovery_options(dsn, self._common.settings, self._common.project, folder)
+
+    def recover(self, folder: Path, option: RecoveryOption, *, reason: str) -> Path:
+        """Start a run that takes ``option``; return its folder."""
+        raise NotImplementedError((folder, option, reason))
+
+    def guide(self, folder: Path) -> str:
+        """Return how to bring the database back by hand."""
+        view = fold(journal.read(folder / journal.FILE_NAME))
+        return guide(view, self._common.settings)
+
+    def logs(self) -> LogFeed:
+        """Follow the application's log files."""
+        return LogFiles(self._common.settings.recovery.log_files)
 
     def cancel(self, pid: int) -> bool:
         """Cancel another session's query."""

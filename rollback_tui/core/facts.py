@@ -8,6 +8,8 @@ from rollback_tui.core.claim import Claim
 from rollback_tui.core.model import Activity, Plan, Rung, Target, Value
 from rollback_tui.core.outlook import Dependent as Dependent
 from rollback_tui.core.outlook import InTheWay, Mention
+from rollback_tui.core.rehearsal import Rehearsal
+from rollback_tui.core.schema_verdict import Origin
 
 
 class Privileges(Value, frozen=True, kw_only=True):
@@ -145,5 +147,11 @@ class Facts(Value, frozen=True, kw_only=True):
     """Queries that still name what the plan takes away."""
     statistics: bool | None = None
     """Whether ``pg_stat_statements`` could be read whole for ``mentions``."""
+    rehearsal: Rehearsal | None = None
+    """The rehearsal of this very plan; None: there was none."""
+    baseline: Origin = "none"
+    """Where the baseline of the goal would come from, if there is one."""
+    accepted_differences: tuple[str, ...] = ()
+    """``[verify] accept``: objects whose difference from the baseline is declared to be right."""
     unreadable: tuple[str, ...] = ()
     """Facts that could not be read, with the reason."""

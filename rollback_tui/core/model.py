@@ -191,6 +191,9 @@ class Verification(Value, frozen=True, kw_only=True):
     summary: str
     evidence: tuple[str, ...] = ()
     seconds: float = 0.0
+    accepted: str = ""
+    """Why a failure does not stop the run: exactly this was foreseen, and accepted with this reason
+    or declared in the configuration. Shown as accepted, never as passed."""
 
 
 class Operator(Value, frozen=True, kw_only=True):

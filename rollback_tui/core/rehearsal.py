@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from rollback_tui.core.model import Lock, Value, Verdict, Verification
+from rollback_tui.core.schema import Difference
+from rollback_tui.core.schema_verdict import SchemaVerdict
 
 Source = Literal["schema", "dump", "clone"]
 """What the scratch database is made from: the schema alone; a checkpoint with its data, which is
@@ -94,6 +96,11 @@ class Rehearsal(Value, frozen=True, kw_only=True):
     """The scratch database is gone."""
     differences: tuple[str, ...] = ()
     """Where what was measured is not what had been forecast: ``statement 3: …``."""
+    foreseen: SchemaVerdict | None = None
+    """The schema after the plan against the baseline of the goal, with what is left over; None: it
+    did not come to that."""
+    changes: tuple[Difference, ...] | None = None
+    """What the plan changed in the schema, before → after; None: it did not come to that."""
     schema: Verification | None = None
     """The schema after the plan against the recorded baseline of that version; None: there is
     none, or it did not come to that."""

@@ -97,6 +97,16 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     swapped: ev.Swapped | None = None
     from_clone: bool = False
     """What took the target's place is the copy made behind the door, not a restored dump."""
+    foreseen: ev.SchemaForeseen | None = None
+    """What the schema would be like, and whether that was accepted before the door closed."""
+    proof: ev.ProofPlanned | None = None
+    contents: tuple[ev.ContentsTaken, ...] = ()
+    """Fingerprints before and after."""
+    planned_recovery: ev.RecoveryPlanned | None = None
+    lost: ev.LostCounted | None = None
+    """Rows written since that a recovery takes away."""
+    repair: ev.RepairProposed | None = None
+    """The repair that is under way, or was the last one."""
     committed: bool = False
     unchanged: ev.UnchangedProven | None = None
     recovery: tuple[ev.RecoveryStep, ...] = ()
@@ -248,6 +258,19 @@ def _safety_net(view: RunView, event: ev.AnyEvent) -> dict[str, object]:
             return {"captured": event}
         case ev.StepsStarted():
             return {"steps": event}
+        case ev.SchemaForeseen():
+            return {"foreseen": event}
+        case ev.ProofPlanned():
+            return {"proof": event}
+        case ev.ContentsTaken():
+            others = tuple(c for c in view.contents if c.when != event.when)
+            return {"contents": (*others, event)}
+        case ev.RecoveryPlanned():
+            return {"planned_recovery": event}
+        case ev.LostCounted():
+            return {"lost": event}
+        case ev.RepairProposed():
+            return {"repair": event}
         case ev.CloneStarted():
             return {"clone_started": event}
         case ev.CloneMade():

@@ -25,11 +25,14 @@ _LISTED = 40
 
 
 def gate(verifications: Iterable[Verification]) -> Literal["passed", "failed"]:
-    """Return whether the run may commit by itself: not when anything failed.
+    """Return whether the run may commit by itself: not when anything failed that was not accepted
+    beforehand.
 
     No verification at all proves nothing, and fails.
     """
-    verdicts = {v.verdict for v in verifications}
+    verdicts = {
+        "accepted" if v.verdict == "fail" and v.accepted else v.verdict for v in verifications
+    }
     return "failed" if "fail" in verdicts or not verdicts else "passed"
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from typing import Literal
 
 from rollback_tui.config import Settings
 from rollback_tui.core.model import Operator, Plan, Value
+from rollback_tui.core.recovery import Rung
 from rollback_tui.core.rehearsal import Rehearsal
+
+Kind = Literal["rollback", "recover", "reapply"]
+"""``recover``: an earlier run is undone from its checkpoint. ``reapply``: its migrations are
+applied again, and what was kept is put back."""
 
 
 class Resumption(Value, frozen=True, kw_only=True):
@@ -47,6 +53,14 @@ class RunRequest(Value, frozen=True, kw_only=True):
     """Statements whose removed rows or values are copied into an archive first."""
     rehearsal: Rehearsal | None = None
     """The rehearsal of this plan that the operator saw."""
+    kind: Kind = "rollback"
+    recovers: str = ""
+    """Folder of the run that is brought back; only for ``recover`` and ``reapply``."""
+    rung: Rung | None = None
+    """Which rung of the ladder was chosen; only for ``recover``."""
+    lost_rows: int | None = None
+    """How many rows written since the operator agreed to lose, by typing so. More than these are
+    never lost without asking again."""
 
 
 def operator() -> Operator:

@@ -15,6 +15,7 @@ from rollback_tui.core.claim import Claim
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.facts import CloneFacts, Facts, ParserAnswer, Privileges
 from rollback_tui.core.model import Activity, Plan, Rung, Target
+from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import activity, dependents, leftovers, run_row, syntax
 from rollback_tui.postgres.blockers import in_the_way
@@ -41,6 +42,7 @@ def gather(
     run_directory_problem: str | None,
     unfinished: Callable[[], tuple[Claim, ...]] = tuple,
     run: str = "",
+    rehearsal: Rehearsal | None = None,
 ) -> Facts:
     """Ask for everything. What cannot be found out is None, and the reason is kept.
 
@@ -114,6 +116,8 @@ def gather(
         in_the_way=asked("in_the_way", lambda: in_the_way(connection, plan.statements)),
         mentions=named[0] if named else None,
         statistics=named[1] if named else None,
+        rehearsal=rehearsal if rehearsal and rehearsal.plan_sha256 == plan.sha256 else None,
+        accepted_differences=settings.verify.accept,
         unreadable=tuple(unreadable),
     )
 

@@ -11,8 +11,11 @@ import msgspec
 
 from rollback_tui.core.claim import Claim, ClaimState, Controls
 from rollback_tui.core.events import Record
+from rollback_tui.core.logs import LogLine
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
 from rollback_tui.core.outlook import InTheWay, Outlook
+from rollback_tui.core.proof import ProofCost
+from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.run_view import RunSummary
 
@@ -52,6 +55,20 @@ class Feed(Protocol):
         """Ask for an abort before COMMIT. Returns what the worker said."""
 
 
+class LogFeed(Protocol):
+    """Log files, followed. Every call may block for a moment: call from a thread."""
+
+    files: tuple[str, ...]
+    """Empty: none are configured."""
+
+    def poll(self) -> tuple[LogLine, ...]:
+        """Return what came since the last call; the first gives the end of each file. What cannot
+        be read is a line that says so, once."""
+
+    def close(self) -> None:
+        """Close the files. Safe to call twice."""
+
+
 class Operations(Protocol):
     """Everything the screens can ask of the world. Every method may block, may raise
     RollbackTuiError, and is called from a thread."""
@@ -80,8 +97,27 @@ class Operations(Protocol):
     def counted(self, plan: Plan) -> Plan:
         """Return ``plan``, made without counting, counted. May take as long as it is allowed."""
 
-    def checks(self, plan: Plan) -> tuple[CheckResult, ...]:
-        """Judge all safety checks for ``plan`` now."""
+    def checks(self, plan: Plan, rehearsal: Rehearsal | None = None) -> tuple[CheckResult, ...]:
+        """Judge all safety checks for ``plan`` now; with its ``rehearsal`` also what the schema
+        will be like."""
+
+    def proof_cost(self, plan: Plan) -> ProofCost:
+        """Return what verifying the result would cost behind the closed door."""
+
+    def recovery_options(self, folder: Path) -> tuple[RecoveryOption, ...]:
+        """Return the rungs by which the run in ``folder`` could be undone now, best first. May
+        take seconds: writes since are counted."""
+
+    def recover(self, folder: Path, option: RecoveryOption, *, reason: str) -> Path:
+        """Start a run that takes ``option``, whose ``confirm`` was typed; return its folder. It is
+        followed like any run."""
+
+    def guide(self, folder: Path) -> str:
+        """Return how to bring the database back by hand: this run's own paths, names and commands,
+        as Markdown."""
+
+    def logs(self) -> LogFeed:
+        """Follow the application's log files named in the configuration."""
 
     def cancel(self, pid: int) -> bool:
         """``pg_cancel_backend``. Refuses our own sessions."""

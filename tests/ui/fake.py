@@ -16,6 +16,7 @@ import msgspec
 from rollback_tui.core import events as ev
 from rollback_tui.core.claim import Claim, ClaimState, Controls
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
+from rollback_tui.core.logs import LogLine
 from rollback_tui.core.model import (
     Activity,
     AppliedMigration,
@@ -37,9 +38,11 @@ from rollback_tui.core.model import (
     Verification,
 )
 from rollback_tui.core.outlook import InTheWay, Outlook
+from rollback_tui.core.proof import ProofCost
+from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.run_view import RunSummary
-from rollback_tui.ui.operations import Choice, Feed
+from rollback_tui.ui.operations import Choice, Feed, LogFeed
 
 HOSTILE = "[/red]\x1b]52;c;aGk=\x07‮evil[bold]x"
 """Markup, an escape sequence, and a right-to-left override."""
@@ -293,6 +296,21 @@ class FakeFeed:
         return "the run aborts at the next safe point"
 
 
+class FakeLogs:
+    """Log files whose next lines a test puts in."""
+
+    def __init__(self, files: tuple[str, ...] = ()) -> None:
+        self.files = files
+        self.coming: list[LogLine] = []
+
+    def poll(self) -> tuple[LogLine, ...]:
+        found, self.coming = tuple(self.coming), []
+        return found
+
+    def close(self) -> None:
+        self.coming.clear()
+
+
 class World:
     """The one implementation of Operations for these tests."""
 
@@ -325,6 +343,9 @@ class World:
         self.approved: list[str] = []
         self.signals: list[tuple[str, int]] = []
         self.started: list[tuple[Plan, dict[str, str], str]] = []
+        self.options: tuple[RecoveryOption, ...] = ()
+        self.recovered: list[tuple[Path, RecoveryOption, str]] = []
+        self.log_feed = FakeLogs()
         self.past: tuple[RunSummary, ...] = ()
         self.threads: set[str] = set()
         self.report_text = "# Rollback report\n\nRolled back and *verified*.\n"
@@ -369,7 +390,37 @@ class World:
         self.losses = {s.index: s.loss for s in made.statements}
         return made.with_statements(lambda s: msgspec.structs.replace(s, loss=()))
 
-    def checks(self, plan: Plan) -> tuple[CheckResult, ...]:  # noqa: ARG002
+    def proof_cost(self, plan: Plan) -> ProofCost:  # noqa: ARG002
+        self._asked()
+        return ProofCost(
+            budget_seconds=60,
+            estimated_seconds=0.2,
+            counted=("public.users",),
+            fingerprinted=("public.users",),
+            others=17,
+        )
+
+    def recovery_options(self, folder: Path) -> tuple[RecoveryOption, ...]:  # noqa: ARG002
+        self._asked()
+        return self.options
+
+    def recover(self, folder: Path, option: RecoveryOption, *, reason: str) -> Path:
+        self._asked()
+        self.recovered.append((folder, option, reason))
+        return folder
+
+    def guide(self, folder: Path) -> str:
+        self._asked()
+        return f"# By hand\n\nSee {folder}.\n"
+
+    def logs(self) -> LogFeed:
+        return self.log_feed
+
+    def checks(
+        self,
+        plan: Plan,  # noqa: ARG002
+        rehearsal: Rehearsal | None = None,  # noqa: ARG002
+    ) -> tuple[CheckResult, ...]:
         self._asked()
         if any(s.writing for s in self.sessions):
             return self.the_checks

@@ -25,6 +25,7 @@ from rollback_tui.core.events.course import Progress as Progress
 from rollback_tui.core.events.course import Question as Question
 from rollback_tui.core.events.course import RunFinished as RunFinished
 from rollback_tui.core.events.course import RunStarted as RunStarted
+from rollback_tui.core.events.course import SchemaForeseen as SchemaForeseen
 from rollback_tui.core.events.course import SqlSent as SqlSent
 from rollback_tui.core.events.course import Waiting as Waiting
 from rollback_tui.core.events.door import DoorClosed as DoorClosed
@@ -35,11 +36,16 @@ from rollback_tui.core.events.recovery import CheckpointMade as CheckpointMade
 from rollback_tui.core.events.recovery import CloneDropped as CloneDropped
 from rollback_tui.core.events.recovery import CloneMade as CloneMade
 from rollback_tui.core.events.recovery import CloneStarted as CloneStarted
+from rollback_tui.core.events.recovery import LostCounted as LostCounted
+from rollback_tui.core.events.recovery import RecoveryPlanned as RecoveryPlanned
 from rollback_tui.core.events.recovery import RecoveryStep as RecoveryStep
+from rollback_tui.core.events.recovery import RepairProposed as RepairProposed
 from rollback_tui.core.events.recovery import Swapped as Swapped
 from rollback_tui.core.events.recovery import SwapStarted as SwapStarted
 from rollback_tui.core.events.transaction import Committed as Committed
+from rollback_tui.core.events.transaction import ContentsTaken as ContentsTaken
 from rollback_tui.core.events.transaction import LossCounted as LossCounted
+from rollback_tui.core.events.transaction import ProofPlanned as ProofPlanned
 from rollback_tui.core.events.transaction import RowsCompared as RowsCompared
 from rollback_tui.core.events.transaction import RowsKept as RowsKept
 from rollback_tui.core.events.transaction import RunRowInserted as RunRowInserted
@@ -74,6 +80,12 @@ AnyEvent = (
     | TransactionStarted
     | RunRowInserted
     | StateCaptured
+    | SchemaForeseen
+    | ProofPlanned
+    | ContentsTaken
+    | RecoveryPlanned
+    | LostCounted
+    | RepairProposed
     | CloneStarted
     | CloneMade
     | CloneDropped

@@ -7,6 +7,7 @@ from typing import Literal
 from rollback_tui.core.events.base import Event, Phase, PhaseStatus, QuestionName
 from rollback_tui.core.model import CheckResult, Operator, Outcome, Plan, Target
 from rollback_tui.core.rehearsal import Rehearsal
+from rollback_tui.core.schema_verdict import SchemaVerdict
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
@@ -27,6 +28,20 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     """Statements whose removed rows or values are kept in an archive."""
     rehearsal: Rehearsal | None = None
     """The rehearsal of this plan that the operator saw, if there was one."""
+    task: Literal["rollback", "recover", "reapply"] = "rollback"
+    """What this run does: roll the plan back, or bring back what an earlier run left."""
+    recovers: str = ""
+    """Folder of that earlier run."""
+
+
+class SchemaForeseen(Event, frozen=True, kw_only=True, tag="schema_foreseen"):
+    """What the schema will be like afterwards, as a rehearsal found; before the door closed."""
+
+    verdict: SchemaVerdict
+    accepted: str = ""
+    """The typed reason why what is left over is accepted; empty: it is not."""
+    declared: tuple[str, ...] = ()
+    """Objects that the configuration declares to be right as they are."""
 
 
 class CheckJudged(Event, frozen=True, kw_only=True, tag="check_judged"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rollback_tui.core.events.base import Event
-from rollback_tui.core.model import Checkpoint
+from rollback_tui.core.model import Checkpoint, Verdict
+from rollback_tui.core.recovery import LostRows, Rung
 
 
 class CheckpointMade(Event, frozen=True, kw_only=True, tag="checkpoint_made"):
@@ -59,3 +60,33 @@ class RecoveryStep(Event, frozen=True, kw_only=True, tag="recovery_step"):
     ok: bool
     seconds: float
     summary: str
+    verdict: Verdict | None = None
+    """None: as ``ok`` says."""
+    sql: tuple[str, ...] = ()
+    """What was sent to repair, as it was shown before."""
+    evidence: tuple[str, ...] = ()
+
+
+class RecoveryPlanned(Event, frozen=True, kw_only=True, tag="recovery_planned"):
+    """An earlier run is about to be undone, by this rung."""
+
+    rung: Rung
+    restores: str
+    estimated_seconds: float | None
+    steps: tuple[str, ...]
+    """Names of the steps that follow."""
+
+
+class LostCounted(Event, frozen=True, kw_only=True, tag="lost_counted"):
+    """Rows written since that this recovery takes away, counted while nobody can write."""
+
+    lost: tuple[LostRows, ...]
+    agreed: int | None
+    """How many the operator agreed to lose."""
+
+
+class RepairProposed(Event, frozen=True, kw_only=True, tag="repair_proposed"):
+    """What a step is about to send."""
+
+    step: str
+    sql: tuple[str, ...]

@@ -6,6 +6,7 @@ from typing import Literal
 
 from rollback_tui.core.events.base import Event
 from rollback_tui.core.model import Loss, RowChange, Verification
+from rollback_tui.core.proof import Contents, ProofCost
 
 
 class TransactionStarted(Event, frozen=True, kw_only=True, tag="transaction_started"):
@@ -35,6 +36,20 @@ class StateCaptured(Event, frozen=True, kw_only=True, tag="state_captured"):
     schema_sha256: str
     rows: tuple[RowChange, ...]
     """``before`` of each table; None where it was not counted."""
+
+
+class ProofPlanned(Event, frozen=True, kw_only=True, tag="proof_planned"):
+    """What will be read to prove the result, and what that may cost."""
+
+    cost: ProofCost
+
+
+class ContentsTaken(Event, frozen=True, kw_only=True, tag="contents_taken"):
+    """Fingerprints of the contents of tables that the plan touches."""
+
+    when: Literal["before", "after"]
+    contents: tuple[Contents, ...]
+    seconds: float
 
 
 class StepsStarted(Event, frozen=True, kw_only=True, tag="steps_started"):
