@@ -16,8 +16,8 @@ from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.run import folder, hooks
 from rollback_tui.run.cloning import clone_commands
 from rollback_tui.run.context import Run, summary_of
+from rollback_tui.run.health import Prober
 from rollback_tui.run.steps import resume_commands
-from rollback_tui.run.verification import Prober
 
 
 class _Felt(msgspec.Struct, frozen=True):

@@ -15,11 +15,12 @@ from rollback_tui.run.cloning import clone, drop_clone
 from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.doorway import Keeper, close_door, reopen
 from rollback_tui.run.execution import StatementRefused, TransactionLost, execute
+from rollback_tui.run.health import Prober, health
 from rollback_tui.run.judgement import reach, says_committed, wait_until_gone
 from rollback_tui.run.preflight import announce, checkpoint, drain, preflight
 from rollback_tui.run.stepwise_outcome import roll_back_stepwise
 from rollback_tui.run.undo import undo
-from rollback_tui.run.verification import Prober, health, verify
+from rollback_tui.run.verification import verify
 
 
 class NotApproved(RollbackTuiError):

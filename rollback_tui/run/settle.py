@@ -17,6 +17,7 @@ from rollback_tui.run.cloning import drop_clone, stop_cloning
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import reopen
 from rollback_tui.run.engine import judge_result
+from rollback_tui.run.health import health
 from rollback_tui.run.judgement import (
     prove_unchanged,
     reach,
@@ -28,7 +29,6 @@ from rollback_tui.run.preflight import one_run_a_target, stop_dumping
 from rollback_tui.run.recovery import settle_swap
 from rollback_tui.run.request import RunRequest
 from rollback_tui.run.stepwise_outcome import settle_stepwise
-from rollback_tui.run.verification import health
 from rollback_tui.run.worker import opened
 
 _LOCK_SECONDS = 5.0
