@@ -20,6 +20,7 @@ from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.report import report_json
 from rollback_tui.core.run_view import RunSummary, RunView
+from rollback_tui.core.schema_verdict import SchemaVerdict
 from rollback_tui.run.journal import flat
 from tests.conftest import Database
 from tests.core.example import facts
@@ -160,6 +161,13 @@ def test_a_rehearsal_has_the_keys_of_the_example() -> None:
     found = msgspec.convert(shown, Rehearsal)
     assert list(shown) == [field.encode_name for field in msgspec.structs.fields(Rehearsal)]
     assert keys(msgspec.to_builtins(found)) == keys(shown)
+
+
+def test_a_schema_verdict_has_the_keys_of_the_page() -> None:
+    documented = [
+        name for cells in rows(section(PAGE, "## Schema verdict")) for name in code(cells[0])
+    ]
+    assert documented == [field.encode_name for field in msgspec.structs.fields(SchemaVerdict)]
 
 
 def test_a_line_of_the_history_has_the_keys_of_the_example() -> None:
