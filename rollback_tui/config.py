@@ -10,15 +10,16 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from rollback_tui.config_copies import CheckpointSettings as CheckpointSettings
+from rollback_tui.config_copies import CopyHook as CopyHook
+from rollback_tui.config_copies import Hook as Hook
+from rollback_tui.config_copies import PgBackRest as PgBackRest
+from rollback_tui.config_copies import Table as Table
 from rollback_tui.core.errors import ConfigurationError
 
 FILE_NAME = "rollback.toml"
 
 Seconds = Annotated[float, Meta(ge=0)]
-
-
-class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of the tables of the file."""
 
 
 class Connection(Table, frozen=True, kw_only=True):
@@ -50,36 +51,6 @@ class Migrations(Table, frozen=True, kw_only=True):
         str,
         Meta(description="Version table, ``schema.table``. Empty: the framework's default."),
     ] = ""
-
-
-class CheckpointSettings(Table, frozen=True, kw_only=True):
-    """The dump made before the run."""
-
-    enabled: Annotated[bool, Meta(description="Make one; without it nothing can be restored.")] = (
-        True
-    )
-    directory: Annotated[str, Meta(description="Where checkpoints are kept.")] = (
-        "rollback_checkpoints"
-    )
-    jobs: Annotated[int, Meta(ge=1, le=64, description="Tables dumped at the same time.")] = 2
-    clone: Annotated[
-        Literal["off", "wanted", "required"],
-        Meta(
-            description="Copy the database on its server, behind the closed door, so that it can"
-            " be brought back in less than a second. ``wanted``: go on without when it cannot."
-        ),
-    ] = "off"
-    clone_seconds: Annotated[
-        float,
-        Meta(gt=0, description="Longest that the copy may keep the door closed."),
-    ] = 120
-    env_files: Annotated[
-        tuple[str, ...], Meta(description="Files copied beside the dump (0600).")
-    ] = (".env",)
-    lock_wait_seconds: Annotated[
-        float, Meta(gt=0, description="How long pg_dump may wait for a lock before it gives up.")
-    ] = 20
-    timeout_seconds: Annotated[float, Meta(gt=0, description="The dump's own deadline.")] = 3600
 
 
 class RunSettings(Table, frozen=True, kw_only=True):
@@ -155,30 +126,6 @@ class Door(Table, frozen=True, kw_only=True):
     allow_users: Annotated[
         tuple[str, ...], Meta(description="Roles whose sessions are never ended; likewise.")
     ] = ()
-
-
-class Hook(Table, frozen=True, kw_only=True):
-    """Something of yours that is called: exactly one of command, url, sql or flag_file."""
-
-    command: Annotated[
-        tuple[str, ...], Meta(description="Program and arguments; no shell is used.")
-    ] = ()
-    url: Annotated[str, Meta(description="http(s) URL that is POSTed a small JSON.")] = ""
-    sql: Annotated[
-        str, Meta(description="One statement, on the target, in its own transaction.")
-    ] = ""
-    flag_file: Annotated[str, Meta(description="File that is created (on) or removed (off).")] = ""
-    timeout_seconds: Annotated[float, Meta(gt=0, description="Total deadline.")] = 10
-
-    def __post_init__(self) -> None:
-        given = [bool(self.command), bool(self.url), bool(self.sql), bool(self.flag_file)]
-        if sum(given) > 1:
-            raise ValueError("a hook has one of command, url, sql or flag_file, not several")
-
-    @property
-    def configured(self) -> bool:
-        """Whether there is anything to call."""
-        return bool(self.command or self.url or self.sql or self.flag_file)
 
 
 class Maintenance(Table, frozen=True, kw_only=True):
@@ -286,6 +233,7 @@ class Settings(Table, frozen=True, kw_only=True):
     connection: Connection = Connection()
     migrations: Migrations = Migrations()
     checkpoint: CheckpointSettings = CheckpointSettings()
+    pgbackrest: PgBackRest = PgBackRest()
     run: RunSettings = RunSettings()
     door: Door = Door()
     maintenance: Maintenance = Maintenance()

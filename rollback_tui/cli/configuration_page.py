@@ -27,6 +27,12 @@ framework = "dbmate"
 [checkpoint]
 directory = "/var/backups/rollback_checkpoints"
 jobs = 4
+keep = 10
+keep_days = 30
+copy = { command = ["/usr/local/bin/copy-off-host"], timeout_seconds = 1800 }
+
+[pgbackrest]
+stanza = "main"
 
 [run]
 drain_seconds = 30
@@ -87,6 +93,9 @@ A hook is something of yours that is called. It has **one** of `command`, `url`,
 
 | hook | called | when it fails |
 |---|---|---|
+| `checkpoint.copy` | when a checkpoint has its name, in a run and by `checkpoint create`; it has an \
+hour unless `timeout_seconds` says otherwise | the check and the report say "only on this host"; the run \
+goes on, unless `copy_required` |
 | `notify.started` | once preflight and checkpoint are done | noted in the report; the run goes on |
 | `maintenance.on` | next | the run is refused; `maintenance.off` is called |
 | `caches.clear` | after COMMIT, before the door opens | the next one is called; `needs_operator` |
@@ -166,7 +175,7 @@ def _type(of: inspect.Type) -> str:
 
 
 def _is_hook(of: inspect.Type) -> bool:
-    return isinstance(of, inspect.StructType) and of.cls is Hook
+    return isinstance(of, inspect.StructType) and issubclass(of.cls, Hook)
 
 
 def _limits(of: inspect.Type) -> Iterator[str]:
