@@ -28,7 +28,11 @@ from rollback_tui.core.model import (
     Target,
     Verification,
 )
+from rollback_tui.core.proof import Contents, ProofCost
+from rollback_tui.core.recovery import LostRows
 from rollback_tui.core.run_view import RunView, fold
+from rollback_tui.core.schema import Difference
+from rollback_tui.core.schema_verdict import Mending, SchemaVerdict
 
 BEGAN = datetime(2024, 1, 15, 3, 0, tzinfo=UTC)
 
@@ -415,6 +419,113 @@ def stopped_in_the_middle() -> tuple[ev.AnyEvent, ...]:
         ev.StatementStarted(index=3, alone=True),
         ev.DoorOpened(seconds_closed=8.0),
         finished("needs_operator"),
+    )
+
+
+LEFT = SchemaVerdict(
+    kind="leftover",
+    origin="recorded",
+    version="2",
+    objects=217,
+    fingerprint="5c" * 32,
+    leftover=(
+        Difference(object="type public.mood", before="sad, ok", after="sad, ok, happy"),
+        Difference(object="column public.users.email", before="text NOT NULL", after="text"),
+    ),
+    drift=(Difference(object="index public.by_hand", before=None, after="CREATE INDEX by_hand"),),
+    notes=("order of columns differs: public.users",),
+    unsure=True,
+    mending=(
+        Mending(object="type public.mood", why="PostgreSQL cannot take an enum label away"),
+        Mending(
+            object="column public.users.email",
+            sql=("ALTER TABLE public.users ALTER COLUMN email SET NOT NULL",),
+            why="scans the table",
+        ),
+    ),
+)
+"""A schema with something of everything: left over, drifted, and only in another order."""
+
+
+def proof() -> tuple[ev.AnyEvent, ...]:
+    """What is said beforehand of the result, and how it is proven."""
+    return (
+        ev.SchemaForeseen(verdict=LEFT, accepted="mood is harmless", declared=("type public.x",)),
+        ev.ProofPlanned(
+            cost=ProofCost(
+                budget_seconds=60,
+                estimated_seconds=1.5,
+                counted=("public.users", "public.settings"),
+                fingerprinted=("public.users", "public.huge"),
+                others=214,
+                beyond=("public.huge",),
+                basis="sizes and 400 MiB a second",
+            )
+        ),
+        ev.ContentsTaken(
+            when="before",
+            contents=(
+                Contents(
+                    table="public.users", columns=("id", "email"), rows=5000, fingerprint="aa11"
+                ),
+                Contents(
+                    table="public.huge", columns=("id",), rows=None, fingerprint="", why="no time"
+                ),
+            ),
+            seconds=0.4,
+        ),
+        ev.ContentsTaken(
+            when="after",
+            contents=(
+                Contents(
+                    table="public.users", columns=("id", "email"), rows=5000, fingerprint="aa11"
+                ),
+            ),
+            seconds=0.3,
+        ),
+    )
+
+
+def recovery_of_a_run() -> tuple[ev.AnyEvent, ...]:
+    """An earlier run is undone from its checkpoint; rows written since are lost, as agreed."""
+    return (
+        started(task="recover", recovers="/srv/runs/20240115_020000_8c3038d4"),
+        ev.RecoveryPlanned(
+            rung="dump",
+            restores="the database as it was at 02:00:01",
+            estimated_seconds=31.0,
+            steps=("restore checkpoint", "repair schema", "rebuild indexes", "foreign keys"),
+        ),
+        ev.DoorClosed(rung="limit", connection_limit=-1),
+        ev.LostCounted(
+            lost=(
+                LostRows(table="public.orders", rows=12, basis="compared row by row"),
+                LostRows(table="public.events", rows=None, basis=""),
+            ),
+            agreed=12,
+        ),
+        ev.RecoveryStep(
+            name="restore checkpoint", ok=True, seconds=30.0, summary="12 tables", verdict="pass"
+        ),
+        ev.RepairProposed(step="rebuild indexes", sql=("REINDEX INDEX public.old",)),
+        ev.RecoveryStep(
+            name="rebuild indexes",
+            ok=True,
+            seconds=0.2,
+            summary="1 index rebuilt",
+            verdict="pass",
+            sql=("REINDEX INDEX public.old",),
+            evidence=("public.old was invalid",),
+        ),
+        ev.RecoveryStep(
+            name="foreign keys",
+            ok=False,
+            seconds=0.1,
+            summary="could not be read",
+            verdict="unknown",
+        ),
+        ev.DoorOpened(seconds_closed=31.0),
+        finished("recovered"),
     )
 
 

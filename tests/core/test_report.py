@@ -22,8 +22,10 @@ from tests.core.example import (
     finished,
     migration,
     plan,
+    proof,
     records,
     recovered_from_the_clone,
+    recovery_of_a_run,
     rolled_back,
     script,
     started,
@@ -491,6 +493,8 @@ def test_the_json_is_json_and_keeps_the_facts_verbatim() -> None:
         failed_at_two(),
         recovered_from_the_clone(),
         stopped_in_the_middle(),
+        proof(),
+        recovery_of_a_run(),
         (started(), *attempt()[:2], ev.AbortAsked()),
     ],
 )
@@ -510,6 +514,8 @@ def test_no_event_is_without_words() -> None:
     rest: tuple[ev.AnyEvent, ...] = (
         *recovered_from_the_clone(),
         *stopped_in_the_middle(),
+        *proof(),
+        *recovery_of_a_run(),
         ev.CloneDropped(database="shop__clone_5d0c6a1e"),
         ev.CheckJudged(check=check()),
         ev.CheckOverridden(name="a", reason="b"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from rollback_tui.core import events as ev
+from rollback_tui.core.recovery import LostRows
+from rollback_tui.core.report import task, verdict
 from rollback_tui.core.report.kept import in_words
 from rollback_tui.core.report.words import BY_RUNG, KEPT_OUT, judge, seconds, some
 from rollback_tui.core.text import printable, shorten
@@ -62,20 +64,22 @@ def _judgement(event: ev.AnyEvent) -> str:
         case ev.RunStarted():
             target = event.target
             versions = ", ".join(m.version for m in event.plan.migrations)
+            what = (
+                f"roll back {versions}"
+                if event.task == "rollback"
+                else task.of(event.task, event.recovers)
+            )
             return (
                 f"run {event.run} on {target.database} at {target.host}:{target.port} "
-                f"({target.fingerprint}) by {event.operator.user}: roll back {versions}"
-                + _more(event.reason)
+                f"({target.fingerprint}) by {event.operator.user}: {what}" + _more(event.reason)
             )
         case ev.CheckJudged(check=check):
             return f"check {check.name} {check.status.upper()}: {check.summary}"
         case ev.CheckOverridden():
             return f"check {event.name} set aside: {event.reason}"
-        case ev.VerificationJudged(verification=verification):
-            return (
-                f"verification {verification.name} {verification.verdict.upper()}: "
-                f"{verification.summary}"
-            )
+        case ev.VerificationJudged(verification=it):
+            judged = f"accepted ({it.accepted})" if it.accepted else it.verdict.upper()
+            return f"verification {it.name} {judged}: {it.summary}"
         case ev.RowsCompared():
             changed = sum(row.before != row.after for row in event.rows)
             return f"rows compared: {some(len(event.rows), 'table')}, {changed} not as before"
@@ -129,11 +133,12 @@ def _deed(event: ev.AnyEvent) -> str:
                 f"checkpoint {made.path}, {made.bytes:,} bytes, {some(made.tables, 'table')}, "
                 f"in {seconds(made.seconds)}"
             )
-        case ev.RecoveryStep():
-            result = "done" if event.ok else "FAILED"
-            return f"recovery, {event.name} {result} in {seconds(event.seconds)}" + _more(
-                event.summary
-            )
+        case (
+            ev.RecoveryStep() | ev.RecoveryPlanned() | ev.LostCounted() | ev.RepairProposed()
+        ) as step:
+            return _recovery(step)
+        case ev.SchemaForeseen() | ev.ProofPlanned() | ev.ContentsTaken() as proof:
+            return _proof(proof)
         case ev.ImpactMeasured():
             return f"downtime {seconds(event.downtime_seconds)}, impact " + (
                 f"by {event.source}" if event.source else "not measured"
@@ -189,6 +194,72 @@ def _safety_net(event: ev.AnyEvent) -> str:
             return f"swapped: the failed database is kept as {event.kept}"
         case _:
             return type(event).__name__
+
+
+def _proof(event: ev.SchemaForeseen | ev.ProofPlanned | ev.ContentsTaken) -> str:
+    """What was known of the result before, and how it is proven."""
+    match event:
+        case ev.SchemaForeseen():
+            declared = f"; declared right: {', '.join(event.declared)}" if event.declared else ""
+            accepted = f"; accepted: {event.accepted}" if event.accepted else ""
+            return f"schema foreseen, {verdict.in_words(event.verdict)}{declared}{accepted}"
+        case ev.ProofPlanned(cost=cost):
+            about = (
+                "nobody knows how long"
+                if cost.estimated_seconds is None
+                else f"about {seconds(cost.estimated_seconds)}"
+            )
+            beyond = f"; beyond the budget: {', '.join(cost.beyond)}" if cost.beyond else ""
+            return (
+                f"proof: {some(len(cost.counted), 'table')} counted, "
+                f"{len(cost.fingerprinted):,} read, {cost.others:,} by the server's counters; "
+                f"{about} of {seconds(cost.budget_seconds)}{beyond}"
+            )
+        case ev.ContentsTaken():
+            left = [one for one in event.contents if not one.fingerprint]
+            read = some(len(event.contents) - len(left), "table")
+            missed = "; not read: " + ", ".join(
+                f"{one.table} ({one.why or 'not known why'})" for one in left
+            )
+            return (
+                f"contents {event.when}: {read} read in {seconds(event.seconds)}"
+                f"{missed if left else ''}"
+            )
+
+
+def _recovery(
+    event: ev.RecoveryStep | ev.RecoveryPlanned | ev.LostCounted | ev.RepairProposed,
+) -> str:
+    match event:
+        case ev.RecoveryPlanned():
+            about = (
+                "nobody knows how long"
+                if event.estimated_seconds is None
+                else f"about {seconds(event.estimated_seconds)}"
+            )
+            return (
+                f"recovery by {event.rung}: {event.restores} ({about}); "
+                f"steps: {', '.join(event.steps)}"
+            )
+        case ev.LostCounted():
+            found = "; ".join(lost_rows(one) for one in event.lost) or "none"
+            agreed = "nothing" if event.agreed is None else some(event.agreed, "row")
+            return f"rows lost with the recovery: {found}; agreed to: {agreed}"
+        case ev.RepairProposed():
+            return f"{event.step} will send: {shorten('; '.join(event.sql), _WIDTH)}"
+        case ev.RecoveryStep():
+            result = "done" if event.ok else "FAILED"
+            if event.verdict is not None:
+                result = f"{result}, {event.verdict.upper()}"
+            return f"recovery, {event.name} {result} in {seconds(event.seconds)}" + _more(
+                event.summary
+            )
+
+
+def lost_rows(one: LostRows) -> str:
+    """Return rows that a recovery takes away: ``12 rows of public.orders (compared …)``."""
+    number = "an unknown number of rows" if one.rows is None else some(one.rows, "row")
+    return f"{number} of {one.table}" + (f" ({one.basis})" if one.basis else "")
 
 
 def _more(text: str) -> str:
