@@ -127,11 +127,20 @@ class PgBackRest(Table, frozen=True, kw_only=True):
     restore_command: Annotated[
         tuple[str, ...],
         Meta(
-            min_length=1,
-            description="How it is called on the database's own machine, as the user of the server:"
-            " for the restore commands of the guide.",
+            description="How it is called on the database's own machine, as the user of the server,"
+            " for the restore by hand. Empty: as ``command``, with the same ``config``."
         ),
-    ] = ("pgbackrest",)
+    ] = ()
+    stop_command: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What stops the database server before a restore by hand:"
+            ' ``["systemctl", "stop", "postgresql@18-main"]``. Empty: pg_ctl.'
+        ),
+    ] = ()
+    start_command: Annotated[
+        tuple[str, ...], Meta(description="What starts it again. Empty: pg_ctl.")
+    ] = ()
     config: Annotated[str, Meta(description="Its --config. Empty: its own default.")] = ""
     repo: Annotated[
         int, Meta(ge=0, le=256, description="The repository to look at. 0: all it knows.")

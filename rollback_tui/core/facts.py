@@ -52,6 +52,34 @@ class CheckpointFacts(Value, frozen=True, kw_only=True):
     pg_dump_major: int | None
     why: str = ""
     """What was tried when pg_dump or the directory is not usable."""
+    copied: bool = False
+    """A command that copies it to another machine is configured."""
+    copy_required: bool = False
+
+
+class ExternalFacts(Value, frozen=True, kw_only=True):
+    """What is known of backups that somebody else makes of the whole server."""
+
+    wanted: bool = False
+    """Such a provider is configured."""
+    required: bool = False
+    """``[pgbackrest] required``: no run without it."""
+    stanza: str = ""
+    max_age_hours: float = 0
+    backup: str = ""
+    """Label of the newest usable backup; empty: there is none."""
+    kind: str = ""
+    """``full``, ``diff`` or ``incr``."""
+    age_seconds: float | None = None
+    """Since that backup ended."""
+    wal: str = ""
+    """The newest WAL segment in the repository."""
+    running: bool = False
+    """A backup is being made now."""
+    problem: str = ""
+    """Why a restore from it could fail: no backup, of another cluster …; empty: nothing known."""
+    point_problem: str = ""
+    """Why no restore point can be made before the run; empty: one can."""
 
 
 class CloneFacts(Value, frozen=True, kw_only=True):
@@ -134,6 +162,7 @@ class Facts(Value, frozen=True, kw_only=True):
     standby_missing: str | None = ""
     """Why COMMIT would wait for a synchronous standby that is away; empty: it would not. None: not
     known."""
+    external: ExternalFacts | None = ExternalFacts()
     clone: CloneFacts | None = None
     leftovers: tuple[Leftover, ...] | None = ()
     """What earlier runs left on the server, of this target."""

@@ -64,6 +64,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     kept: tuple[ev.RowsKept, ...] = ()
     """What was copied into the run's archive, in its transaction."""
     checkpoint: Checkpoint | None = None
+    restore_point: ev.RestorePointMade | None = None
+    """The point to which a backup outside can bring the whole server back."""
     question: ev.Question | None = None
     """The question that waits for an answer now."""
     question_asked: float = 0.0
@@ -252,6 +254,8 @@ def _facts(view: RunView, event: ev.AnyEvent) -> dict[str, object]:
 def _safety_net(view: RunView, event: ev.AnyEvent) -> dict[str, object]:
     """What an interrupted run is settled by, and a failed one recovered from."""
     match event:
+        case ev.RestorePointMade():
+            return {"restore_point": event}
         case ev.RunRowInserted():
             return {"judge": event}
         case ev.StateCaptured():

@@ -40,6 +40,7 @@ from rollback_tui.core.events.recovery import LostCounted as LostCounted
 from rollback_tui.core.events.recovery import RecoveryPlanned as RecoveryPlanned
 from rollback_tui.core.events.recovery import RecoveryStep as RecoveryStep
 from rollback_tui.core.events.recovery import RepairProposed as RepairProposed
+from rollback_tui.core.events.recovery import RestorePointMade as RestorePointMade
 from rollback_tui.core.events.recovery import Swapped as Swapped
 from rollback_tui.core.events.recovery import SwapStarted as SwapStarted
 from rollback_tui.core.events.transaction import Committed as Committed
@@ -72,6 +73,7 @@ AnyEvent = (
     | Waiting
     | HookRan
     | CheckpointMade
+    | RestorePointMade
     | SessionsEnded
     | DoorPrepared
     | DoorClosed

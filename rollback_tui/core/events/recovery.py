@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from rollback_tui.core.events.base import Event
 from rollback_tui.core.model import Checkpoint, Verdict
 from rollback_tui.core.recovery import LostRows, Rung
@@ -11,6 +13,28 @@ class CheckpointMade(Event, frozen=True, kw_only=True, tag="checkpoint_made"):
     """The checkpoint is on disk under its final name, and verified."""
 
     checkpoint: Checkpoint
+
+
+class RestorePointMade(Event, frozen=True, kw_only=True, tag="restore_point_made"):
+    """A backup outside got a named point before the run: the whole server can be brought back to
+    it by ``commands``. Nothing was copied by us."""
+
+    provider: Literal["pgBackRest"]
+    stanza: str
+    name: str
+    """``rollback_tui_1a2b3c4d``, for ``recovery_target_name``."""
+    lsn: str
+    wal: str
+    """The WAL segment that holds it."""
+    archived: bool
+    """That segment was seen in the repository; False: not within the deadline."""
+    backup: str
+    """Label of the backup that a restore begins with; empty: there was none."""
+    seconds: float
+    commands: tuple[str, ...]
+    """What to type on the database's machine, in order."""
+    problem: str = ""
+    """Why it may be of no use; empty when nothing speaks against it."""
 
 
 class CloneStarted(Event, frozen=True, kw_only=True, tag="clone_started"):

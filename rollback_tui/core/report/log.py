@@ -247,6 +247,9 @@ def _recovery(
             return f"rows lost with the recovery: {found}; agreed to: {agreed}"
         case ev.RepairProposed():
             return f"{event.step} will send: {shorten('; '.join(event.sql), _WIDTH)}"
+        case ev.RestorePointMade():
+            seen = "its WAL is in the archive" if event.archived else "its WAL NOT seen archived"
+            return f"restore point {event.name} at {event.lsn}, {seen}" + _more(event.problem)
         case ev.RecoveryStep():
             result = "done" if event.ok else "FAILED"
             if event.verdict is not None:
