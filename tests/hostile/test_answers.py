@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from rollback_tui.run.committing import commit
 from rollback_tui.run.context import Run
-from rollback_tui.run.engine import commit
 from rollback_tui.run.execution import TransactionLost
 from tests.cli.conftest import Project, events, only
 from tests.hostile.test_scripts import tail, untouched

@@ -21,9 +21,9 @@ from rollback_tui.postgres.connect import connect, target
 from rollback_tui.run import folder, journal, judgement, launch, worker
 from rollback_tui.run import settle as settling
 from rollback_tui.run.aftermath import refresh_statistics
+from rollback_tui.run.committing import transact as transaction
 from rollback_tui.run.context import Aborted, Run
 from rollback_tui.run.doorway import close_door, reopen
-from rollback_tui.run.engine import _transaction as transaction
 from rollback_tui.run.execution import StatementRefused
 from rollback_tui.run.preflight import _same_history as same_history
 from rollback_tui.run.preflight import checkpoint

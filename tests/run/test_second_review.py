@@ -14,8 +14,8 @@ from rollback_tui.core.errors import ConnectionFailed
 from rollback_tui.postgres.connect import connect
 from rollback_tui.run import context
 from rollback_tui.run.cloning import clone, drop_clone
+from rollback_tui.run.committing import transact as transaction
 from rollback_tui.run.doorway import close_door, reopen
-from rollback_tui.run.engine import _transaction as transaction
 from rollback_tui.run.judgement import _shut_out
 from rollback_tui.run.opening import _patience
 from rollback_tui.run.preflight import checkpoint
