@@ -9,8 +9,8 @@ from rollback_tui.run.cloning import clone, drop_clone
 from rollback_tui.run.committing import transact
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import Keeper, close_door, reopen
+from rollback_tui.run.health import Prober, health
 from rollback_tui.run.preflight import announce, checkpoint, drain, preflight
-from rollback_tui.run.verification import Prober, health
 
 
 def carry_out(run: Run) -> ev.RunFinished:
