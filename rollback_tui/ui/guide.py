@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -20,10 +21,12 @@ from rollback_tui.core.model import Activity, Target
 from rollback_tui.ui.beside import Beside
 from rollback_tui.ui.counting import Counting
 from rollback_tui.ui.following import Following
+from rollback_tui.ui.log_lines import LogLines
 from rollback_tui.ui.operations import Choice, Operations
 from rollback_tui.ui.planning import Planning
 from rollback_tui.ui.rehearsing import Rehearsing
 from rollback_tui.ui.requests import Deliver, Failure, Requests
+from rollback_tui.ui.undoing import Undoing
 from rollback_tui.ui.waiting import Waiting
 from rollback_tui.ui.walk import Walk, blocked, not_ready, valid_rehearsal
 from rollback_tui.ui.watching import Watching
@@ -37,6 +40,21 @@ RETRY = 3.0
 """Seconds between two attempts to reach a server that cannot be reached."""
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """What ``+`` and ``-`` step through, in seconds."""
+
+
+FORGOTTEN: Mapping[str, object] = MappingProxyType(
+    {
+        "recovers": None,
+        "recovering": False,
+        "recover_failure": None,
+        "asking_options": None,
+        "options": None,
+        "options_at": None,
+        "options_failure": None,
+        "log_errors": 0,
+    }
+)
+"""What was found out about one run is not said of the next one."""
 
 
 class Say(Protocol):
@@ -69,6 +87,8 @@ class Guide:
         self.watching = Watching(self)
         self.planning = Planning(self)
         self.rehearsing = Rehearsing(self)
+        self.undoing = Undoing(self)
+        self.logs = LogLines(self)
         self._asked_at = -1e9
 
     @property
@@ -109,6 +129,7 @@ class Guide:
         if self.walk.claims:
             self._beside.tick(now)
             return
+        self.logs.tick(now)
         if self.walk.folder is not None and not self.walk.finished:
             # While the run has the database, this terminal keeps out of it.
             self._following.poll()
@@ -145,6 +166,7 @@ class Guide:
         """Give back the controls of the run, and close the connections."""
         self._following.close()
         self.rehearsing.stop()
+        self.logs.close()
         # It may wait for a server that does not answer; leaving must not.
         threading.Thread(target=self.operations.close, name="close", daemon=True).start()
 
@@ -217,7 +239,7 @@ class Guide:
         if self.walk.finished and not self.walk.attached:
             self._following.close()
             # A reason to set a check aside was good for that run only.
-            self.replace(folder=None, view=None, armed=False, overrides=())
+            self.replace(folder=None, view=None, armed=False, overrides=(), **FORGOTTEN)
         self.planning.read(choice)
 
     def set_aside(self, name: str, reason: str) -> None:
@@ -268,11 +290,14 @@ class Guide:
                 keep=keep,
                 rehearsal=rehearsal,
             ),
-            self._started,
+            self.follow,
             lambda failure: self.replace(starting=False, start_failure=failure),
         )
 
-    def _started(self, folder: Path) -> None:
+    def follow(self, folder: Path, recovers: Path | None = None) -> None:
+        """Follow a run that this terminal has just started; ``recovers``: the run that it brings
+        back."""
+        self._following.close()
         self.replace(
             starting=False,
             folder=folder,
@@ -281,6 +306,8 @@ class Guide:
             paused=False,
             controls=None,
             way=None,
+            worker="running",
+            **{**FORGOTTEN, "recovers": recovers},
         )
         self._following.open(folder)
 

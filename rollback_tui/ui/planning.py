@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from rollback_tui.core.checks import obstacles
 from rollback_tui.core.model import CheckResult, Plan
+from rollback_tui.core.proof import ProofCost
 from rollback_tui.ui.operations import Choice
 from rollback_tui.ui.requests import Failure
+from rollback_tui.ui.walk import valid_rehearsal
 from rollback_tui.ui.wording import writers_of
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ FORGOTTEN: Mapping[str, object] = MappingProxyType(
         "keep": frozenset(),
         "rehearsal": None,
         "rehearsal_failure": None,
+        "proof_cost": None,
+        "proof_failure": None,
     }
 )
 """What was said of a plan is not said of another one."""
@@ -66,6 +70,25 @@ class Planning:
         self._guide.replace(plan=plan, counting=False)
         self._guide.watching.planned(plan)
         self.judge()
+        self._estimate(plan)
+
+    def _estimate(self, plan: Plan) -> None:
+        """Ask what proving the result will cost behind the closed door."""
+        guide = self._guide
+        guide.replace(proof_cost=None, proof_failure=None)
+        if not plan.migrations:
+            return
+
+        def told(cost: ProofCost) -> None:
+            if guide.walk.plan is plan:
+                guide.replace(proof_cost=cost)
+
+        guide.requests.ask(
+            "proof",
+            lambda: guide.operations.proof_cost(plan),
+            told,
+            lambda failure: guide.replace(proof_failure=failure),
+        )
 
     def _no_plan(self, failure: Failure) -> None:
         # What was planned for another choice must not be confirmed by mistake.
@@ -83,9 +106,13 @@ class Planning:
         plan = self._guide.walk.plan
         if plan is None or self._guide.walk.running or self._guide.walk.counting:
             return
+        rehearsal = valid_rehearsal(self._guide.walk)
         self._guide.replace(judging=True)
         self._guide.requests.ask(
-            "checks", lambda: self._guide.operations.checks(plan), self._judged, self._not_judged
+            "checks",
+            lambda: self._guide.operations.checks(plan, rehearsal),
+            self._judged,
+            self._not_judged,
         )
 
     def _judged(self, checks: tuple[CheckResult, ...]) -> None:

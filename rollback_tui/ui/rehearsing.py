@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rollback_tui.core.model import Plan
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.ui.requests import Failure
-from rollback_tui.ui.walk import Underway, may_not_rehearse
+from rollback_tui.ui.walk import SCHEMA_CHECK, Underway, may_not_rehearse
 
 if TYPE_CHECKING:
     from rollback_tui.ui.guide import Guide
@@ -88,12 +88,28 @@ class Rehearsing:
         if now is None or now.sha256 != plan.sha256 or rehearsal.plan_sha256 != plan.sha256:
             guide.say("The plan is another one now: the rehearsal says nothing of it.", "warning")
             return
+        self._forget_what_was_accepted(rehearsal)
         guide.replace(rehearsal=rehearsal)
+        # What the schema will be like is a safety question: it has an answer now, or another one.
+        guide.planning.judge()
         if not rehearsal.removed:
             guide.say(
                 f"The scratch database {rehearsal.database} could not be removed: the next"
                 " rehearsal does.",
                 "error",
+            )
+
+    def _forget_what_was_accepted(self, rehearsal: Rehearsal) -> None:
+        """Accepted are exactly the differences that were seen: others must be accepted anew."""
+        guide, before = self._guide, self._guide.walk.rehearsal
+        seen = before.foreseen.leftover if before and before.foreseen else None
+        now = rehearsal.foreseen.leftover if rehearsal.foreseen else None
+        if seen != now and SCHEMA_CHECK in dict(guide.walk.overrides):
+            guide.take_back(SCHEMA_CHECK)
+            guide.say(
+                "This rehearsal left other differences: what was set aside of the schema counts"
+                " no more.",
+                "warning",
             )
 
     def _failed(self, stop: threading.Event, failure: Failure) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from textual.content import Content
 
 from rollback_tui.core.model import Activity
+from rollback_tui.core.text import data_size
 from rollback_tui.ui.theme import line
 from rollback_tui.ui.walk import Walk
-from rollback_tui.ui.wording import clock, count, size, took, writers_of
+from rollback_tui.ui.wording import clock, count, took, writers_of
 
 
 def summary(walk: Walk) -> Content:
@@ -28,7 +29,7 @@ def summary(walk: Walk) -> Content:
         (count(writers, "writer"), "warn" if writers else "good"),
         " · longest tx ",
         (clock(longest), "warn" if longest > 60 else "strong"),
-        f" · {'–' if rate is None else f'{rate:.0f}'} tx/s · {size(activity.database_bytes)}",
+        f" · {'–' if rate is None else f'{rate:.0f}'} tx/s · {data_size(activity.database_bytes)}",
         f" · {_replication(activity)}",
     )
 

@@ -47,6 +47,7 @@ STATUS: dict[str, tuple[str, str, Tone]] = {
     "fail": ("✗", "fail", "bad"),
     "unknown": ("?", "unknown", "warn"),
     "overridden": ("o", "aside", "warn"),
+    "accepted": ("≈", "accepted", "warn"),
 }
 """Glyph, word and tone of a check's status or a verification's verdict."""
 

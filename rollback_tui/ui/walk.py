@@ -16,6 +16,8 @@ from rollback_tui.core import checks
 from rollback_tui.core.claim import Claim, ClaimState, Controls
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
 from rollback_tui.core.outlook import InTheWay, Outlook
+from rollback_tui.core.proof import ProofCost
+from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.run_view import RunSummary, RunView
 from rollback_tui.ui.listing import listing
@@ -29,6 +31,11 @@ STEPS = ("State", "Safety", "Preview", "Run", "Verify", "Report")
 
 REASON_LENGTH = 10
 """A typed reason has at least this many characters: enough to say something."""
+
+
+SCHEMA_CHECK = "schema_restored"
+"""The check that a rehearsal answers: is the schema afterwards the one that it should be? Setting
+it aside accepts exactly the differences that were shown."""
 
 
 class Underway(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +100,9 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     rehearsal: Rehearsal | None = None
     rehearsing: Underway | None = None
     rehearsal_failure: Failure | None = None
+    proof_cost: ProofCost | None = None
+    """What verifying the plan's result would cost; None before that is known."""
+    proof_failure: Failure | None = None
     armed: bool = False
     starting: bool = False
     start_failure: Failure | None = None
@@ -116,6 +126,20 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     report_folder: Path | None = None
     report_failure: Failure | None = None
     history: tuple[RunSummary, ...] | None = None
+    asking_options: float | None = None
+    """Monotonic seconds since when it is being asked what could undo the run; None: it is not."""
+    options: tuple[RecoveryOption, ...] | None = None
+    """The rungs by which the run that has ended could be undone; None before that is known."""
+    options_at: datetime | None = None
+    """This machine's clock when they were counted."""
+    options_failure: Failure | None = None
+    recovering: bool = False
+    """The worker of a recovery is being started."""
+    recover_failure: Failure | None = None
+    recovers: Path | None = None
+    """The run that the one followed brings back, known before its first event."""
+    log_errors: int = 0
+    """Error lines that the application's logs got after the COMMIT."""
 
     @property
     def running(self) -> bool:
@@ -131,6 +155,14 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     def finished(self) -> bool:
         """Whether the run has an outcome."""
         return self.view is not None and self.view.finished is not None
+
+    @property
+    def undone(self) -> Path | None:
+        """The folder of the run that would be undone: of a recovery, the run it was made for."""
+        started = self.view.started if self.view else None
+        if started is not None and started.recovers:
+            return Path(started.recovers)
+        return self.recovers or self.folder
 
     def elapsed(self, now: float) -> float:
         """Return the run's seconds at monotonic ``now``; it stands still when it has ended."""
@@ -287,73 +319,29 @@ def verdict(walk: Walk) -> tuple[str, str]:
     return ("warn" if rest else "pass"), f"We may roll back{tail}."
 
 
-def hint(walk: Walk, step: int) -> tuple[str, bool]:
-    """Return one sentence that says what the next key is, and whether the way is blocked."""
-    if step <= 3 and walk.running:
-        return "A run goes on: press 4 to watch it.", False
-    if step <= 3 and walk.finished:
-        # What was planned and judged before the run says nothing about the database now.
-        return "The run has ended: 6 shows its report. In 1, enter begins another.", False
-    if step == 4:
-        return _hint_run(walk), bool(walk.folder is None and not_ready(walk))
-    if step == 5:
-        return _hint_verify(walk), False
-    if step == 6:
-        return "↑ ↓ scroll. Tab goes to the runs, where enter shows one. q leaves.", False
-    if reason := blocked(walk, step + 1):
-        reason = reason.removesuffix(f" (press {step})")
-        return f"{_doing(walk, step)} Blocked: {reason}.", True
-    return f"{_doing(walk, step)} Then n: {_purpose(step + 1)}", False
-
-
-def _doing(walk: Walk, step: int) -> str:
-    if step == 1:
-        return "Choose how far back."
-    if step == 2:
-        failing = obstacles(walk)
-        return "o sets a check aside, r judges again." if failing else "Read the evidence."
-    if unreviewed(walk):
-        return "Space: reviewed; d: next."
-    return "All reviewed."
-
-
-def _purpose(step: int) -> str:
-    return {2: "may we roll back?", 3: "read every statement.", 4: "confirm and run."}[step]
-
-
-def _hint_run(walk: Walk) -> str:
-    if walk.starting:
-        return "The worker is being started."
+def may_not_undo(walk: Walk) -> str:
+    """Return why the ladder of recovery cannot be asked for now; empty when it can."""
     if walk.folder is None:
-        if reason := not_ready(walk):
-            return f"Blocked: {reason}."
-        if not walk.armed:
-            return "This terminal is READ-ONLY: press a to arm it, then type the texts."
-        return "Type the texts, tab goes from one to the next and to Start. Esc leaves a field."
-    if walk.finished:
-        return "The run has ended: n shows the proof, 6 the report."
-    if walk.worker != "running":
-        return "What is said above holds without this terminal too; q leaves."
-    if not walk.at_controls:
-        reason = hands_off(walk)
-        if walk.controls is not None and walk.controls.holder:
-            reason += ". t takes over"
-        return f"{reason[0].upper()}{reason[1:]}."
-    if walk.view and walk.view.question:
-        armed = "" if walk.armed else "a arms this terminal, "
-        return f"The run asks you something: {armed}tab chooses, enter presses."
-    if walk.view is None:
-        return "The run goes on without this terminal too."
-    if walk.view.may_abort:
-        return "The run goes on without this terminal too. x aborts it until COMMIT."
-    if walk.view.abort_asked and not walk.view.committed:
-        return "The abort was asked for: the run stops at the next safe point."
-    return "The run goes on without this terminal too. It can no longer be aborted."
+        return "no run has been started"
+    if walk.recovering:
+        return "a recovery is being started"
+    if not walk.finished:
+        return "the run has no outcome yet"
+    if walk.view is not None and walk.view.outcome == "refused":
+        return "nothing was touched, so there is nothing to undo"
+    return ""
 
 
-def _hint_verify(walk: Walk) -> str:
-    if walk.finished:
-        return "n shows the report."
-    if walk.view and walk.view.question:
-        return _hint_run(walk)
-    return "Verifications appear here as they are judged; 4 shows the run."
+def may_not_take(walk: Walk, option: RecoveryOption) -> str:
+    """Return why this rung cannot be taken from here and now; empty when it can."""
+    if reason := may_not_undo(walk):
+        return reason
+    if option.obstacle:
+        return option.obstacle
+    if option.rung == "external":
+        return "it is taken by its own commands: c copies them"
+    if walk.read_only:
+        return "this terminal was started read-only"
+    if not walk.armed:
+        return "a recovery replaces the database: a arms this terminal"
+    return ""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import humanize
-
 from rollback_tui.core.model import Activity, Plan, Session, TableCount
 from rollback_tui.core.outlook import Keepable
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.report.words import status
 from rollback_tui.core.run_view import RunView
+from rollback_tui.core.text import data_size
 from rollback_tui.ui.theme import OUTCOME, Tone
 
 CHOICES = {
@@ -57,13 +56,6 @@ def took(seconds: float | None) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
-
-
-def size(count: int) -> str:
-    """Return bytes in the units PostgreSQL uses (1 kB is 1024 bytes)."""
-    return (
-        humanize.naturalsize(count, binary=True, format="%.0f").replace("i", "").replace("KB", "kB")
-    )
 
 
 def rows_of(table: TableCount) -> str:
@@ -154,11 +146,11 @@ def keep_cost(*found: Keepable) -> str:
 
     >>> one = Keepable(statement=1, what="", rows=5, bytes=2048, seconds=None)
     >>> keep_cost(one)
-    '~2 kB, nobody knows how long it takes'
+    '~2.0 KiB, nobody knows how long it takes'
     """
     sizes = [k.bytes for k in found if k.bytes is not None]
     times = [k.seconds for k in found if k.seconds is not None]
-    room = f"~{size(sum(sizes))}" if len(sizes) == len(found) else "nobody knows how much room"
+    room = f"~{data_size(sum(sizes))}" if len(sizes) == len(found) else "nobody knows how much room"
     long = (
         f"~{took(sum(times))} more"
         if len(times) == len(found)

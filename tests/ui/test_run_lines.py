@@ -11,7 +11,8 @@ import pytest
 from rollback_tui.core import events as ev
 from rollback_tui.core.claim import Controls
 from rollback_tui.core.run_view import RunView, StatementView
-from rollback_tui.ui.walk import Walk, hint
+from rollback_tui.ui.hints import hint
+from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.run_lines import NAMES, log_line, now_line, phase_lines, statement_row
 from tests.core.example import plan, records, recovered_from_the_clone, stopped_in_the_middle, view
 

@@ -17,6 +17,7 @@ from rollback_tui.core.rehearsal import Source
 from rollback_tui.core.script.hazards import EXPLANATIONS
 from rollback_tui.ui.entries import Entry
 from rollback_tui.ui.listing import Listing, listing, place_of
+from rollback_tui.ui.screens.foreseen import schema_dialog
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.surroundings import around
 from rollback_tui.ui.theme import line
@@ -25,6 +26,7 @@ from rollback_tui.ui.widgets import plan_lines
 from rollback_tui.ui.widgets.dialogs import Read
 from rollback_tui.ui.widgets.entry_view import describe
 from rollback_tui.ui.widgets.rehearse_dialog import RehearseDialog
+from rollback_tui.ui.widgets.schema_lines import foreseen_line
 from rollback_tui.ui.widgets.statement_cells import LEGEND, columns, marks, row, wanting
 from rollback_tui.ui.widgets.statement_list import StatementList
 from rollback_tui.ui.widgets.status_bar import Bar
@@ -41,7 +43,8 @@ class PreviewScreen(StepScreen):
         "each of these must be read and marked with space, one by one, which acknowledges its "
         "hazards. m marks the harmless ones together. d goes to the next that wants your eyes: "
         "not reviewed, going to fail, blocked, or not as forecast. enter gives the text the "
-        "room of the list. r executes the plan on a scratch database and measures it. k copies "
+        "room of the list. r executes the plan on a scratch database and measures it; v then "
+        "shows whether the schema is the one that it should be, and what would mend it. k copies "
         "what a statement removes into an archive, in the same transaction. What runs is the "
         "original text, byte by byte; f only shows it formatted. The list: " + LEGEND + "."
     )
@@ -54,6 +57,7 @@ class PreviewScreen(StepScreen):
         Binding("enter", "read", "read", tooltip="Give the text the room of the list, or back"),
         Binding("r", "rehearse", "rehearse", tooltip="Execute it on a scratch database, measured"),
         Binding("R", "show_rehearsal", "results", show=False, tooltip="The rehearsal in full"),
+        Binding("v", "schema", "schema", tooltip="The schema afterwards, in full; what mends it"),
         Binding("x", "stop_rehearsal", "stop", tooltip="Stop the rehearsal"),
         Binding("escape", "escape", "", show=False),
         Binding("k", "keep", "keep", tooltip="Keep what this statement removes, or not"),
@@ -70,6 +74,7 @@ class PreviewScreen(StepScreen):
         yield Bar(id="plan-summary")
         yield Bar(id="plan-losses")
         yield Bar(id="plan-rehearsal")
+        yield Bar(id="plan-schema")
         with Container(id="pair"):
             yield StatementList(columns(0, 0), id="entries")
             with VerticalScroll(id="entry"):
@@ -97,6 +102,7 @@ class PreviewScreen(StepScreen):
         lost = bool(listed and (listed.losses or listed.uncounted))
         self._line("#plan-losses", plan_lines.losses(walk, self.app.size.width) if lost else None)
         self._show_rehearsal(walk)
+        self._line("#plan-schema", foreseen_line(walk) if listed is not None else None)
         entries = self.query_one("#entries", StatementList)
         if listed is None:
             entries.show_rows((), lambda _: ())
@@ -236,6 +242,10 @@ class PreviewScreen(StepScreen):
         found = valid_rehearsal(self.walk_value)
         if self.allowed("show_rehearsal") and found is not None:
             self.app.push_screen(Read("The rehearsal", plan_lines.rehearsal_in_full(found)))
+
+    def action_schema(self) -> None:
+        """Show what the schema will be like afterwards."""
+        self.app.push_screen(schema_dialog(self.walk_value))
 
     def action_stop_rehearsal(self) -> None:
         """Stop the rehearsal."""

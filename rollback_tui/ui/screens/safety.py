@@ -14,14 +14,21 @@ from textual.content import Content
 from textual.widgets import DataTable, Static
 
 from rollback_tui.core.model import CheckResult
+from rollback_tui.core.schema_verdict import SchemaVerdict
+from rollback_tui.ui.screens.foreseen import schema_dialog
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import STATUS, cell, line, lines
-from rollback_tui.ui.walk import REASON_LENGTH, Walk, obstacles, verdict
+from rollback_tui.ui.walk import REASON_LENGTH, SCHEMA_CHECK, Walk, obstacles, verdict
 from rollback_tui.ui.widgets.dialogs import AskText
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.plan_lines import in_the_way
+from rollback_tui.ui.widgets.proof_lines import cost_line
+from rollback_tui.ui.widgets.schema_lines import foreseen
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.wording import clock, name_of, time_of, writers_of
+
+NAMED = 6
+"""So many differences are named in the question that accepts them."""
 
 
 class SafetyScreen(StepScreen):
@@ -32,12 +39,14 @@ class SafetyScreen(StepScreen):
         "Every safety question with its answer. The pane shows what was found and what to do. "
         "A failed or unknown check stops the way, until it passes or you set it aside with a "
         "typed reason that goes into the journal and the report. Some can never be set aside. "
-        "w waits until nobody writes any more, for a minute at most."
+        "w waits until nobody writes any more, for a minute at most. v shows what the schema will "
+        "be like, as a rehearsal found it, and what proving the result costs."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "judge", "check again", tooltip="Judge all checks again"),
         Binding("w", "wait", "wait for writers", tooltip="Wait until nobody writes; again: stop"),
         Binding("o", "override", "set aside", tooltip="Set a failed check aside, or take it back"),
+        Binding("v", "schema", "schema", tooltip="The schema afterwards; what proving it costs"),
     ]
 
     def __init__(self) -> None:
@@ -49,6 +58,7 @@ class SafetyScreen(StepScreen):
         yield Bar(id="verdict")
         yield Bar(id="waiting")
         yield Bar(id="safety-way")
+        yield Bar(id="safety-proof")
         with Container(id="pair"):
             yield LiveTable((Column("status", "", 9), Column("title", "check", 0)), id="checks")
             with VerticalScroll(id="evidence"):
@@ -70,6 +80,7 @@ class SafetyScreen(StepScreen):
         self.query_one("#verdict", Bar).say(line((f" {glyph} {sentence}", tone)))
         self._show_waiting(walk)
         self.query_one("#safety-way", Bar).say(line(" ", in_the_way(walk)))
+        self.query_one("#safety-proof", Bar).say(cost_line(walk))
         table = self.query_one("#checks", LiveTable)
         table.border_title = "checks · being judged …" if walk.judging else "checks"
         if walk.judged_at and not walk.judging:
@@ -161,23 +172,38 @@ class SafetyScreen(StepScreen):
         else:
             self._ask_reason(check)
 
+    def action_schema(self) -> None:
+        """Show what the schema will be like afterwards."""
+        self.app.push_screen(schema_dialog(self.walk_value))
+
     def _ask_reason(self, check: CheckResult) -> None:
         def answered(reason: str | None) -> None:
             if reason:
                 self.guide.set_aside(check.name, reason)
 
+        title, text, yes = f"Set aside: {check.title}", [line((check.summary, "bad"))], "Set aside"
+        verdict = foreseen(self.walk_value)
+        if check.name == SCHEMA_CHECK and verdict is not None and verdict.leftover:
+            title, text, yes = acceptance(verdict)
+        text.append(line("Why is it right to go on? It goes into the journal and the report."))
         self.app.push_screen(
-            AskText(
-                f"Set aside: {check.title}",
-                [
-                    line((check.summary, "bad")),
-                    line("Why is it right to go on? It goes into the journal and the report."),
-                ],
-                yes="Set aside",
-                wanted=f"a reason, at least {REASON_LENGTH} characters",
-            ),
+            AskText(title, text, yes=yes, wanted=f"a reason, at least {REASON_LENGTH} characters"),
             answered,
         )
+
+
+def acceptance(verdict: SchemaVerdict) -> tuple[str, list[Content], str]:
+    """Return title, text and button of the question that accepts what is left over: these
+    differences, and no other that may be found at the gate."""
+    many = len(verdict.leftover)
+    these = "exactly this difference" if many == 1 else f"exactly these {many} differences"
+    rows = [line((d.describe(), "bad")) for d in verdict.leftover[:NAMED]]
+    if many > NAMED:
+        rows.append(line(f"… and {many - NAMED} more (v shows all)"))
+    rows.append(
+        line("Met again before COMMIT they do not stop the run; any other difference does.")
+    )
+    return f"Accept {these}?", rows, "Accept"
 
 
 def evidence(check: CheckResult, reason: str | None) -> Content:
@@ -195,5 +221,7 @@ def evidence(check: CheckResult, reason: str | None) -> Content:
         rows += [line(""), line(("What to do: ", "accent"), check.remedy)]
     if check.status in ("fail", "unknown") and reason is None:
         can = "o sets it aside with a typed reason." if check.overridable else ""
+        if check.name == SCHEMA_CHECK and can:
+            can = "v shows all of it. o accepts it with a typed reason: this, and nothing else."
         rows += [line(""), line((can or "It can never be set aside.", "dim"))]
     return lines(rows)

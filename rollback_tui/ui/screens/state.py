@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.widgets import DataTable, Input
 
 from rollback_tui.core.model import Session
-from rollback_tui.core.text import printable, shorten
+from rollback_tui.core.text import data_size, printable, shorten
 from rollback_tui.ui.operations import Choice
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.server_line import summary
@@ -28,7 +28,6 @@ from rollback_tui.ui.wording import (
     count,
     name_of,
     rows_of,
-    size,
     state_of,
     took,
 )
@@ -156,7 +155,7 @@ class StateScreen(StepScreen):
                     (
                         cell(t.name),
                         cell(rows_of(t), "plain" if t.exact is not None else "dim", right=True),
-                        cell(size(t.bytes), "dim", right=True),
+                        cell(data_size(t.bytes), "dim", right=True),
                     ),
                 )
                 for t in every[:ROWS]

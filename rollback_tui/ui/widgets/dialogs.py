@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -168,10 +168,15 @@ class Read(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter,question_mark,L", "close", "close"),
+        Binding("c", "copy", "copy"),
     ]
 
-    def __init__(self, title: str, body: Content, *, at_end: bool = False) -> None:
+    def __init__(
+        self, title: str, body: Content, *, at_end: bool = False, copies: tuple[str, str] = ("", "")
+    ) -> None:
+        """``copies``: what ``c`` copies, in words, and the text itself."""
         super().__init__()
+        self._copies = copies
         self._title = title
         self._body = body
         self._at_end = at_end
@@ -182,7 +187,8 @@ class Read(ModalScreen[None]):
             yield Static(line((self._title, "strong")), id="dialog-title")
             with VerticalScroll(id="dialog-body"):
                 yield Static(self._body)
-            yield Static(line(("↑ ↓ scroll · esc closes", "dim")))
+            copy = f" · c copies {self._copies[0]}" if self._copies[1] else ""
+            yield Static(line((f"↑ ↓ scroll{copy} · esc closes", "dim")))
 
     def on_mount(self) -> None:
         """Let the arrows scroll at once."""
@@ -191,8 +197,22 @@ class Read(ModalScreen[None]):
         if self._at_end:
             self.call_after_refresh(scroll.scroll_end, animate=False)
 
+    def action_copy(self) -> None:
+        """Copy through the terminal (OSC 52), and say so."""
+        what, text = self._copies
+        if text:
+            copied(self.app, what, text)
+
     def action_close(self) -> None:
         """Close."""
         self.dismiss(None)
 
     action_decline: Callable[..., None] = action_close
+
+
+def copied(app: App[object], what: str, text: str) -> None:
+    """Copy ``text`` through the terminal (OSC 52), which may not allow it: say so."""
+    app.copy_to_clipboard(text)
+    app.notify(
+        printable(f"Copied, where the terminal allows it: {what}"), timeout=6.0, markup=False
+    )

@@ -11,12 +11,12 @@ from textual.content import Content
 
 from rollback_tui.core.model import Loss, Statement, Violation
 from rollback_tui.core.outlook import InTheWay, Mention, Written
-from rollback_tui.core.text import shorten
+from rollback_tui.core.text import data_size, shorten
 from rollback_tui.ui.entries import Entry, text_only
 from rollback_tui.ui.surroundings import around, way
 from rollback_tui.ui.theme import Tone, line
 from rollback_tui.ui.walk import Walk
-from rollback_tui.ui.wording import age, count, keep_cost, size, time_of
+from rollback_tui.ui.wording import age, count, keep_cost, time_of
 
 MOST = 4
 """At most so many sessions, dependents or queries are named; the others are counted."""
@@ -56,7 +56,7 @@ def _loss(loss: Loss) -> Content:
         why = f"  not counted: {loss.why}" if loss.why else "  not counted"
         return line(("✗ loses ", "bad"), (loss.describe(), "bad"), (why, "warn"))
     more = [f"{loss.not_default:,} not the default"] if loss.not_default is not None else []
-    more += [size(loss.bytes)] if loss.bytes is not None else []
+    more += [data_size(loss.bytes)] if loss.bytes is not None else []
     return line(
         ("✗ loses ", "bad"),
         (loss.describe(), "bad"),

@@ -12,10 +12,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from rollback_tui.core.rehearsal import Source
+from rollback_tui.core.text import data_size
 from rollback_tui.ui.theme import line, lines
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.dialogs import PlainButton
-from rollback_tui.ui.wording import count, size
+from rollback_tui.ui.wording import count
 
 WAYS: tuple[tuple[Source, str, str], ...] = (
     ("schema", "schema only", "a database with the same schema and no rows"),
@@ -82,7 +83,9 @@ class RehearseDialog(ModalScreen[Source | None]):
 
     def _cost(self, source: Source) -> str:
         activity = self._walk.activity
-        data = f"~{size(activity.database_bytes)}" if activity else "as much as the database has"
+        data = (
+            f"~{data_size(activity.database_bytes)}" if activity else "as much as the database has"
+        )
         return {
             "schema": "seconds, no room; not seen: what stored rows would refuse",
             "dump": f"a dump and a restore, room for {data}; everything is measured",

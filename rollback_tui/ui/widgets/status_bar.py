@@ -9,8 +9,9 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from rollback_tui.core.text import cells, printable, shorten
+from rollback_tui.ui.hints import hint
 from rollback_tui.ui.theme import STATUS, Tone, line, piece
-from rollback_tui.ui.walk import STEPS, Walk, blocked, done, hint
+from rollback_tui.ui.walk import STEPS, Walk, blocked, done
 from rollback_tui.ui.wording import outcome_of, time_of, version
 
 if TYPE_CHECKING:

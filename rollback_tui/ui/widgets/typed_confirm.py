@@ -17,9 +17,17 @@ from rollback_tui.core.text import printable
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.messages import Confirmed, Declined
 from rollback_tui.ui.theme import Tone, line, lines
-from rollback_tui.ui.walk import REASON_LENGTH, Walk, not_ready, valid_rehearsal
+from rollback_tui.ui.walk import (
+    REASON_LENGTH,
+    SCHEMA_CHECK,
+    Walk,
+    not_ready,
+    valid_rehearsal,
+)
 from rollback_tui.ui.widgets.dialogs import PlainButton, QuietInput
 from rollback_tui.ui.widgets.plan_lines import kept_words
+from rollback_tui.ui.widgets.proof_lines import cost_words
+from rollback_tui.ui.widgets.schema_lines import foreseen, foreseen_words
 from rollback_tui.ui.widgets.status_bar import is_production
 from rollback_tui.ui.wording import count, goal_of, rehearsed_words
 
@@ -154,7 +162,7 @@ def facts(walk: Walk) -> Content:
     if is_production(walk.environment):
         environment = (f" {walk.environment.upper()} ", "alarm")
     listed = listing(plan)
-    rehearsal = valid_rehearsal(walk)
+    rehearsal, verdict = valid_rehearsal(walk), foreseen(walk)
     back = ", ".join(m.version for m in plan.migrations)
     rows = [
         line(("You are about to roll back", "strong")),
@@ -172,6 +180,10 @@ def facts(walk: Walk) -> Content:
             + ("in one transaction" if listed.transactional else "NOT in one transaction"),
             (", not rehearsed" if rehearsal is None else "", "dim"),
         ),
+    ]
+    rows += [
+        line(("proves     ", "dim"), cost_words(walk)),
+        line(("schema     ", "dim"), foreseen_words(walk)),
     ]
     if not listed.transactional:
         rows.append(
@@ -197,7 +209,12 @@ def facts(walk: Walk) -> Content:
     if rehearsal is not None:
         tried, tone = rehearsed_words(rehearsal, len(listed.statements))
         rows.append(line(("rehearsed  ", "dim"), (tried.removeprefix("rehearsed "), tone)))
-    rows += [line(("set aside  ", "dim"), f"{name}: {reason}") for name, reason in walk.overrides]
+    rows += [
+        line(("set aside  ", "dim"), f"{name}: {reason}")
+        for name, reason in walk.overrides
+        # Said in the line of the schema.
+        if not (name == SCHEMA_CHECK and verdict is not None and verdict.leftover)
+    ]
     if walk.start_failure is not None:
         failure = walk.start_failure
         rows.append(line(("not started: ", "bad"), failure.summary, f" {failure.remedy}"))
