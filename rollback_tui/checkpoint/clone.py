@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
-import humanize
 import psycopg
 from psycopg import sql
 
@@ -23,7 +22,7 @@ from rollback_tui.config import CheckpointSettings
 from rollback_tui.core.errors import CheckpointError
 from rollback_tui.core.facts import CloneFacts
 from rollback_tui.core.model import Rung, Value
-from rollback_tui.core.text import printable
+from rollback_tui.core.text import data_size, printable
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.leftovers import size
 from rollback_tui.postgres.naming import NAME_BYTES
@@ -183,14 +182,11 @@ def _cost_obstacle(
         )
     if free is not None and free < known * HEADROOM:
         return (
-            f"the server's disk has {_size(free)} free, the copy needs {_size(known)} and a tenth",
+            f"the server's disk has {data_size(free)} free, the copy needs"
+            f" {data_size(known)} and a tenth",
             "Make room on the server, or go without a clone.",
         )
     return None
-
-
-def _size(number: int) -> str:
-    return humanize.naturalsize(number, binary=True)
 
 
 def _free_bytes(connection: Connection, oid: int) -> int | None:

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator
 
 import click
-import humanize
 import msgspec
 import psycopg
 
@@ -14,7 +13,7 @@ from rollback_tui.cli.beside import refuse
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.errors import ConfigurationError, RunRefused
-from rollback_tui.core.text import printable
+from rollback_tui.core.text import data_size, printable
 from rollback_tui.postgres import archive as archives_of
 from rollback_tui.postgres import target_lock
 from rollback_tui.postgres.archive.restore import restore as restore_all
@@ -38,7 +37,7 @@ def list_(given: Common) -> None:
     if not found:
         click.echo("No archives in this database.")
     for one in found:
-        size = humanize.naturalsize(one.bytes, binary=True)
+        size = data_size(one.bytes)
         made = f"{one.created_at:%Y-%m-%d %H:%M}" if one.created_at else "?"
         versions = ", ".join(one.versions)
         click.echo(printable(f"{one.run[:8]}  {made}  {size:>10}  {one.schema}  {versions}"))

@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
-import humanize
 import msgspec
 import psycopg
 
@@ -20,7 +19,7 @@ from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.errors import CheckpointError, ConfigurationError, FrameworkError
 from rollback_tui.core.model import Plan
-from rollback_tui.core.text import printable
+from rollback_tui.core.text import data_size, printable
 from rollback_tui.postgres import catalog, counts, target_lock
 from rollback_tui.postgres.connect import Connection, connect, resolved, target, with_database
 from rollback_tui.survey.baseline import Baseline, load, save
@@ -66,7 +65,7 @@ def create(given: Common) -> None:
     if given.as_json:
         print_json(msgspec.to_builtins(made))
     else:
-        size = humanize.naturalsize(made.bytes, binary=True)
+        size = data_size(made.bytes)
         click.echo(f"{made.path}: {made.tables} tables, {size}, verified")
 
 
@@ -81,7 +80,7 @@ def list_(given: Common) -> None:
     if not found:
         click.echo(f"No checkpoints in {_directory(given)}.")
     for one in found:
-        size = humanize.naturalsize(one.bytes, binary=True)
+        size = data_size(one.bytes)
         proven = f"  proven {one.proven_at:%Y-%m-%d %H:%M}" if one.proven_at else ""
         click.echo(
             printable(
@@ -207,7 +206,7 @@ def _print_prune(
 
 
 def _prune_line(item: prune.Removable, answer: str | None) -> str:
-    size = "size unknown" if item.bytes is None else humanize.naturalsize(item.bytes, binary=True)
+    size = "size unknown" if item.bytes is None else data_size(item.bytes)
     if item.kept_because:
         state = f"kept: {item.kept_because}"
     elif answer is None:
@@ -223,7 +222,7 @@ def _print_sum(items: tuple[prune.Removable, ...], *, removed: bool) -> None:
     if not items:
         click.echo("Nothing is left behind.")
     elif not removed and free:
-        size = humanize.naturalsize(prune.total(items), binary=True)
+        size = data_size(prune.total(items))
         click.echo(f"Nothing was removed. With --yes: {len(free)} of these, about {size}.")
 
 

@@ -6,14 +6,13 @@ import contextlib
 from collections.abc import Collection, Sequence
 
 import click
-import humanize
 import psycopg
 
 from rollback_tui.cli.options import Common
 from rollback_tui.core.errors import ConfigurationError, ConnectionFailed, RunRefused
 from rollback_tui.core.model import Plan
 from rollback_tui.core.outlook import Keepable
-from rollback_tui.core.text import printable
+from rollback_tui.core.text import data_size, printable
 from rollback_tui.postgres.archive.cost import BYTES_A_SECOND, keepable
 
 ALL = "all"
@@ -71,6 +70,6 @@ def cost(one: Keepable) -> str:
     """Return what is kept, and the estimates, in words."""
     if one.bytes is None or one.seconds is None:
         return f"{one.what}, size and time not known"
-    size = humanize.naturalsize(one.bytes, binary=True)
-    rate = humanize.naturalsize(BYTES_A_SECOND, binary=True)
+    size = data_size(one.bytes)
+    rate = data_size(BYTES_A_SECOND)
     return f"{one.what}, about {size}, about {one.seconds:.1f} s at {rate}/s"

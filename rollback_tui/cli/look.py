@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import click
-import humanize
 import msgspec
 
 from rollback_tui.cli.beside import warn
@@ -17,7 +16,7 @@ from rollback_tui.cli.session import Session
 from rollback_tui.cli.shapes import check_shape, plan_shape, print_json
 from rollback_tui.core.checks import may_roll_back, obstacles
 from rollback_tui.core.errors import FrameworkError, RollbackTuiError
-from rollback_tui.core.text import printable, shorten
+from rollback_tui.core.text import data_size, printable, shorten
 from rollback_tui.ui.operations import Choice
 
 
@@ -47,7 +46,7 @@ def state(given: Common) -> None:
             }
         )
         return
-    size = humanize.naturalsize(now.database_bytes, binary=True)
+    size = data_size(now.database_bytes)
     click.echo(
         printable(
             f"{target.database} on {target.host}:{target.port} as {target.user}, PostgreSQL"

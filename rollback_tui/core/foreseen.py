@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import humanize
-
 from rollback_tui.core.lock_modes import strongest
 from rollback_tui.core.model import Effect, Loss, Violation
 from rollback_tui.core.outlook import AUTOVACUUM, InTheWay
+from rollback_tui.core.text import data_size
 
 _NAMED = 3
 
@@ -35,7 +34,7 @@ def loss(one: Loss) -> str:
     if one.not_default is not None and one.count is not None:
         text += f", {one.not_default:,} of them not the default"
     if one.bytes is not None:
-        text += f", {humanize.naturalsize(one.bytes, binary=True)}"
+        text += f", {data_size(one.bytes)}"
     return text + _reserve(one.after, one.why)
 
 

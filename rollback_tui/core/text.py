@@ -66,6 +66,21 @@ def cells(text: str) -> int:
     )
 
 
+def data_size(number: int) -> str:
+    """Return bytes for people, at most seven characters: ``512 B``, ``1.5 KiB``, ``182 MiB``.
+
+    The only place where sizes become words: what is 1024 everywhere is also called so.
+    """
+    if number < 1000:
+        return f"{number} B"
+    value, units = number / 1024, ["KiB", "MiB", "GiB", "TiB", "PiB"]
+    while value >= 999.5 and len(units) > 1:
+        value /= 1024
+        del units[0]
+    # 9.96 KiB is 10 KiB, not 10.0.
+    return f"{value:.1f} {units[0]}" if value < 9.95 else f"{value:.0f} {units[0]}"
+
+
 def markdown(text: str) -> str:
     """Return ``text`` printable and without meaning to Markdown or HTML."""
     return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", printable(text))

@@ -22,7 +22,7 @@ from rollback_tui.checkpoint.snapshot import Snapshot, held
 from rollback_tui.checkpoint.storage import now
 from rollback_tui.checkpoint.verify import verify
 from rollback_tui.core.errors import CheckpointError, RollbackTuiError, ToolFailed
-from rollback_tui.core.text import printable
+from rollback_tui.core.text import data_size, printable
 from rollback_tui.postgres import catalog, counts, run_row
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.leftovers import size
@@ -202,8 +202,8 @@ def room(order: Order, scratch: Beside | OwnServer) -> None:
             )
     if known is not None and free is not None and free < known * copying.HEADROOM:
         raise RollbackTuiError(
-            f"{whose} disk has {humanize.naturalsize(free, binary=True)} free, a scratch database"
-            f" with the data needs {humanize.naturalsize(known, binary=True)} and a tenth",
+            f"{whose} disk has {data_size(free)} free, a scratch database"
+            f" with the data needs {data_size(known)} and a tenth",
             "Make room, or rehearse on the schema alone: --from schema.",
         )
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback_tui.core.text import cells, markdown, printable, shorten
+from rollback_tui.core.text import cells, data_size, markdown, printable, shorten
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,22 @@ def test_markdown_takes_every_meaning_away() -> None:
             if found == character:
                 assert text[place - 1] == "\\"
     assert "␛" in text
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        (10200, "10 KiB"),
+        (999 * 1024, "999 KiB"),
+        (1000 * 1024, "1.0 MiB"),
+        (190_840_832, "182 MiB"),
+        (3 << 40, "3.0 TiB"),
+        (5000 << 50, "5000 PiB"),
+    ],
+)
+def test_sizes_are_binary_and_say_so(number: int, words: str) -> None:
+    assert data_size(number) == words

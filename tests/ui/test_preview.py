@@ -143,7 +143,7 @@ def test_the_text_says_what_hangs_on_it_who_uses_it_and_what_was_written(world: 
     async def script(t: Terminal) -> None:
         await to_preview(t)
         await t.press("down")
-        await t.until("k keeps it in an archive: ~640 kB, ~100 ms more")
+        await t.until("k keeps it in an archive: ~640 KiB, ~100 ms more")
         shown = await read(t)
         assert "takes along view public.open_tokens by CASCADE" in shown
         assert "+ 312 rows written since 20240115103000" in shown

@@ -48,7 +48,7 @@ def test_the_dialog_says_what_each_way_costs_and_enter_chooses_nothing(
         await to_preview(t)
         await t.arm()
         await t.press("r")
-        shown = await t.until("schema only", "with the data", "clone", "~182 MB")
+        shown = await t.until("schema only", "with the data", "clone", "~182 MiB")
         assert "not now: 4 sessions are connected, and none may be" in shown
         assert "esc cancels" in shown
         await t.press("enter")

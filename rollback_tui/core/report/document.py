@@ -10,7 +10,7 @@ from rollback_tui.core.report.foreseen import acknowledged, rehearsed
 from rollback_tui.core.report.losses import Lost, certain, lost
 from rollback_tui.core.report.pieces import code, fenced, table
 from rollback_tui.core.run_view import RunView
-from rollback_tui.core.text import markdown, shorten
+from rollback_tui.core.text import data_size, markdown, shorten
 
 _VERDICTS = {"pass": "passed", "fail": "**FAILED**", "unknown": "unknown"}
 _EVIDENCE_KEPT = 12
@@ -355,7 +355,7 @@ def _paths(view: RunView) -> list[str]:
     if made:
         lines += [
             "",
-            f"The checkpoint: {words.size(made.bytes)}, {words.some(made.tables, 'table')}, "
+            f"The checkpoint: {data_size(made.bytes)}, {words.some(made.tables, 'table')}, "
             f"made {words.moment(made.created_at)} in {words.seconds(made.seconds)}, "
             f"manifest sha256 {code(made.manifest_sha256[:12])}.",
         ]
@@ -363,7 +363,7 @@ def _paths(view: RunView) -> list[str]:
     if copy is not None:
         lines += [
             "",
-            f"The copy on the server: {code(copy.database)}, {words.size(copy.bytes)}, "
+            f"The copy on the server: {code(copy.database)}, {data_size(copy.bytes)}, "
             f"made in {words.seconds(copy.seconds)} behind the door.",
         ]
     return lines

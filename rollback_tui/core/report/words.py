@@ -52,11 +52,6 @@ def moment(value: datetime | None) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def size(number: int) -> str:
-    """Return bytes for people: ``1.5 MiB``."""
-    return humanize.naturalsize(number, binary=True)
-
-
 def some(number: int, noun: str, plural: str = "") -> str:
     """``1 row``, ``1,204 rows``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
