@@ -231,6 +231,17 @@ class Plan(Value, frozen=True, kw_only=True):
     stale_files: tuple[str, ...] = ()
     """Files such as ``db/schema.sql`` that will no longer tell the truth."""
     notes: tuple[str, ...] = ()
+    direction: Literal["down", "up"] = "down"
+    """``up``: migrations that were rolled back are applied again, ``migrations`` the oldest first,
+    each with its up script; ``goal`` is then newer than ``current``."""
+
+    @property
+    def applied_after(self) -> tuple[str, ...]:
+        """The versions that are applied when the plan is done, newest first."""
+        before = tuple(m.version for m in self.applied)
+        if self.direction == "up":
+            return (*(m.version for m in reversed(self.migrations)), *before)
+        return before[len(self.migrations) :]
 
     @property
     def statements(self) -> tuple[Statement, ...]:

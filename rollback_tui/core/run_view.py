@@ -177,8 +177,7 @@ def advance(view: RunView, record: ev.Record) -> RunView:
 def _changes(view: RunView, record: ev.Record) -> dict[str, object]:
     match record.event:
         case ev.RunStarted() as started:
-            statements = tuple(StatementView(s.index) for s in started.plan.statements)
-            return {"started": started, "started_at": record.at, "statements": statements}
+            return _begun(started, record.at)
         case ev.RunFinished() as finished:
             return {
                 "finished": finished,
@@ -205,6 +204,14 @@ def _changes(view: RunView, record: ev.Record) -> dict[str, object]:
             return {"question": None, "answers": (*view.answers, answered)}
         case _:
             return _facts(view, record.event)
+
+
+def _begun(started: ev.RunStarted, at: datetime) -> dict[str, object]:
+    changes: dict[str, object] = {"started": started, "started_at": at}
+    if started.task == "recover":
+        # Nothing of the earlier run's plan is executed.
+        return changes | {"phases": tuple(PhaseView(p) for p in ev.RECOVERY_PHASES)}
+    return changes | {"statements": tuple(StatementView(s.index) for s in started.plan.statements)}
 
 
 def _facts(view: RunView, event: ev.AnyEvent) -> dict[str, object]:

@@ -238,9 +238,9 @@ def version_verification(
         )
     versions = [a if isinstance(a, str) else a.version for a in applied_after]
     current = versions[0] if versions else None
-    rolled_back = {m.version for m in plan.migrations}
+    rolled_back = {a.version for a in plan.applied} - set(plan.applied_after)
     still = sorted(rolled_back & set(versions))
-    missing = sorted({a.version for a in plan.applied} - rolled_back - set(versions))
+    missing = sorted(set(plan.applied_after) - set(versions))
     evidence = [f"{printable(plan.version_table)}: newest is {printable(current or 'none')}"]
     evidence += [f"still applied: {printable(version)}" for version in still]
     evidence += [f"no longer applied: {printable(version)}" for version in missing]

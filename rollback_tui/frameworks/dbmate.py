@@ -154,6 +154,10 @@ class Dbmate:
         version = literal(rolled_back.version)
         return (f"DELETE FROM {table.quoted} WHERE version = {version}",)  # noqa: S608 - quoted
 
+    def applied_change(self, table: VersionTable, applied: AppliedMigration) -> tuple[str, ...]:
+        """Insert the version's row (``InsertMigration`` of its driver)."""
+        return (f"INSERT INTO {table.quoted} (version) VALUES ({literal(applied.version)})",)  # noqa: S608 - quoted
+
     def stale_files(self, directory: Path) -> tuple[str, ...]:
         """``db/schema.sql``, which dbmate rewrites at each migration and each rollback."""
         schema = directory.parent / "schema.sql"

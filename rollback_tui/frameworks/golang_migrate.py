@@ -159,6 +159,17 @@ class GolangMigrate:
         insert = f"INSERT INTO {table.quoted} (version, dirty) {values}"
         return (truncate, insert)
 
+    def applied_change(self, table: VersionTable, applied: AppliedMigration) -> tuple[str, ...]:
+        """Empty the table and write the version (``SetVersion`` of its driver).
+
+        The tool also writes (version, true) before the script, as on the way down.
+        """
+        values = f"VALUES ({int(applied.version)}, false)"
+        return (
+            f"TRUNCATE {table.quoted}",
+            f"INSERT INTO {table.quoted} (version, dirty) {values}",
+        )
+
     def stale_files(self, directory: Path) -> tuple[str, ...]:  # noqa: ARG002
         """Return nothing: it writes no file."""
         return ()

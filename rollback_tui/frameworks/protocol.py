@@ -116,6 +116,10 @@ class Framework(Protocol):
         ``previous`` is the migration that is then the newest; None when none is left.
         """
 
+    def applied_change(self, table: VersionTable, applied: AppliedMigration) -> tuple[str, ...]:
+        """Return the statements, to be run one by one in the transaction of the up migration and
+        after it, that leave the version table as the framework's own ``up`` would leave it."""
+
     def stale_files(self, directory: Path) -> tuple[str, ...]:
         """Return existing files that describe the schema and will be out of date afterwards."""
 

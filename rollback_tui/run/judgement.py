@@ -111,10 +111,9 @@ def version_says_committed(run: Run, connection: Connection) -> bool:
     detection = detected(connection, run.settings, run.project)
     applied = [m.version for m in history(connection, detection).applied]
     before = [m.version for m in run.plan.applied]
-    after = before[len(run.plan.migrations) :]
     if applied == before:
         return False
-    if applied == after:
+    if applied == list(run.plan.applied_after):
         return True
     raise RollbackTuiError(
         f"the version table is neither as before nor as planned: {printable(str(applied[:5]))}",

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from rollback_tui.core.events.base import PHASES as PHASES
+from rollback_tui.core.events.base import RECOVERY_PHASES as RECOVERY_PHASES
 from rollback_tui.core.events.base import Event as Event
 from rollback_tui.core.events.base import Phase as Phase
 from rollback_tui.core.events.base import PhaseStatus as PhaseStatus

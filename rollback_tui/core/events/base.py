@@ -41,6 +41,21 @@ PHASES: tuple[Phase, ...] = (
 """The phases of every run, in order. ``clone`` comes only if chosen, ``recover`` if needed."""
 
 
+RECOVERY_PHASES: tuple[Phase, ...] = (
+    "preflight",
+    "announce",
+    "checkpoint",
+    "drain",
+    "close_door",
+    "recover",
+    "open_door",
+    "health",
+    "aftercare",
+)
+"""The phases of a run that brings back what an earlier one left: in ``checkpoint`` the dump is
+restored beside, while applications still work."""
+
+
 QuestionName = Literal["gate", "drain", "health", "recover"]
 
 

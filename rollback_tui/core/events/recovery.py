@@ -75,6 +75,8 @@ class Swapped(Event, frozen=True, kw_only=True, tag="swapped"):
 
     new_oid: int
     kept: str
+    xid: str = ""
+    """Transactions with this number and later ones came after it; empty: not known."""
 
 
 class RecoveryStep(Event, frozen=True, kw_only=True, tag="recovery_step"):
