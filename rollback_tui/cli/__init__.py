@@ -56,6 +56,7 @@ for _command in (
     terminal.attach,
     past.history,
     past.report,
+    past.guide,
     checkpoints.checkpoint,
     checkpoints.baseline,
     archive.archive,

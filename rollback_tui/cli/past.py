@@ -1,4 +1,4 @@
-"""``history`` and ``report``: runs that were."""
+"""``history``, ``report`` and ``guide``: runs that were, and what to do after them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.report import report_json, report_markdown
 from rollback_tui.core.run_view import fold
 from rollback_tui.core.text import printable
-from rollback_tui.run import feed, journal
+from rollback_tui.run import by_hand, feed, journal
 from rollback_tui.run.audit import audit
 
 
@@ -77,6 +77,22 @@ def report(given: Common, run: str | None, verify: bool) -> None:
         print_json(report_json(view))
     else:
         click.echo(report_markdown(view))
+
+
+@click.command()
+@click.argument("run", required=False)
+@common
+def guide(given: Common, run: str | None) -> None:
+    """How to bring the database back by hand: a run's own paths, names and commands.
+
+    Needs no connection. The same is RECOVERY.md in the run's folder. Default: the newest run.
+    """
+    folder = feed.find(given.run_directory(), run)
+    text = by_hand.guide(fold(journal.read(folder / journal.FILE_NAME)), given.settings)
+    if given.as_json:
+        print_json({"folder": str(folder), "guide": text})
+    else:
+        click.echo(text, nl=False)
 
 
 def _verify(given: Common, folder: Path) -> NoReturn:

@@ -18,6 +18,7 @@ from rollback_tui.core.events import Record
 from rollback_tui.core.report import log_line
 from rollback_tui.run import folder
 from rollback_tui.run import journal as run_journal
+from rollback_tui.run.by_hand import keep_current
 from rollback_tui.run.context import Run
 from rollback_tui.run.control import Control
 from rollback_tui.run.engine import carry_out
@@ -55,6 +56,9 @@ def opened(request: RunRequest) -> Iterator[Run]:
 
         journal.listeners.append(write_log)
         run = Run(request, journal, control)
+        journal.listeners.append(
+            lambda record: keep_current(path, run.view, run.settings, record.event)
+        )
         control.on_abort = lambda: _abort(run)
         control.status = lambda: run.view.phase.phase if run.view.phase else "between phases"
         try:
