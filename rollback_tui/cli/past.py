@@ -31,7 +31,8 @@ def history(given: Common, as_csv: bool) -> None:
         return
     if as_csv:
         rows = csv.writer(sys.stdout)
-        rows.writerow(["run", "started_at", "database", "versions", "outcome", "seconds", "folder"])
+        columns = "run started_at database versions outcome seconds folder task recovers"
+        rows.writerow(columns.split())
         for run in runs:
             versions = " ".join(run.versions)
             rows.writerow(
@@ -43,6 +44,8 @@ def history(given: Common, as_csv: bool) -> None:
                     run.outcome,
                     run.seconds,
                     run.folder,
+                    run.task,
+                    run.recovers,
                 ]
             )
         return
@@ -54,6 +57,7 @@ def history(given: Common, as_csv: bool) -> None:
                 f"{run.run[:8]}  {run.started_at}  {run.outcome:<14}"
                 f"  {humanize.precisedelta(run.seconds, format='%0.1f'):<28}"
                 f"  {run.database}  {' '.join(run.versions)}"
+                + (f"  ({run.task} of {Path(run.recovers).name})" if run.recovers else "")
             )
         )
 

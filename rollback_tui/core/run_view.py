@@ -158,6 +158,10 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """An outcome, ``running``, ``stopped`` when its process exists and does not answer, or
     ``unfinished`` when nothing works on it any more."""
     seconds: float
+    task: Literal["rollback", "recover", "reapply"] = "rollback"
+    """What the run did: ``recover`` and ``reapply`` bring back what an earlier one left."""
+    recovers: str = ""
+    """Folder of that earlier run."""
 
 
 def fold(records: Iterable[ev.Record]) -> RunView:

@@ -111,6 +111,8 @@ def summary(folder: Path) -> RunSummary:
         versions=tuple(m.version for m in begun.plan.migrations) if begun else (),
         outcome=outcome,
         seconds=view.elapsed,
+        task=begun.task if begun else "rollback",
+        recovers=begun.recovers if begun else "",
     )
 
 

@@ -30,6 +30,9 @@ from rollback_tui.ui.inert import Inert
 from rollback_tui.ui.messages import Reply
 from rollback_tui.ui.operations import Choice, Operations
 from rollback_tui.ui.screens.beside import BesideScreen
+from rollback_tui.ui.screens.by_hand import ManualGuide
+from rollback_tui.ui.screens.ladder import RecoveryConsole
+from rollback_tui.ui.screens.log_pane import LogPane
 from rollback_tui.ui.screens.preview import PreviewScreen
 from rollback_tui.ui.screens.report import ReportScreen
 from rollback_tui.ui.screens.run import RunScreen
@@ -40,6 +43,7 @@ from rollback_tui.ui.screens.verify import VerifyScreen
 from rollback_tui.ui.theme import ANSI_DARK, ANSI_LIGHT, DARK, LIGHT, PLAIN, line
 from rollback_tui.ui.walk import Walk, blocked
 from rollback_tui.ui.widgets.dialogs import Ask, AskText, Read
+from rollback_tui.ui.widgets.take_rung import TakeRung
 
 TICK = 0.25
 """Seconds between two looks at what is due."""
@@ -48,12 +52,16 @@ REMOVED = 15.0
 MESSAGE = 6.0
 """Seconds that a message in the corner stays."""
 
+DIALOGS = (Ask, AskText, Read, ManualGuide, LogPane, RecoveryConsole, TakeRung)
+"""What ``ctrl+q`` only closes."""
+
 
 class RollbackApp(App[int]):
     """Leads one operator through the rollback of one database.
 
     ``folder``: show the run in that folder (``attach``). ``choice``: how far back at first.
     ``claims``: runs of this database without an outcome; they come before everything else.
+    ``console``: open the recovery console of the run in ``folder`` as soon as it has its outcome.
     The app's return value is the run's exit code; 0 when it was left without an outcome.
     """
 
@@ -73,6 +81,7 @@ class RollbackApp(App[int]):
         folder: Path | None = None,
         choice: Choice | None = None,
         claims: tuple[Claim, ...] = (),
+        console: bool = False,
     ) -> None:
         # Textual chooses its filters here, before there is a theme: without this, NO_COLOR
         # becomes computed greys instead of the terminal's own two colours.
@@ -80,6 +89,7 @@ class RollbackApp(App[int]):
         # Every animated scroll is some kilobytes over SSH, and none of them helps.
         self.animation_level = "none"
         self._inert = Inert()
+        self._console = console
         self._said: dict[str, float] = {}
         self._hangup: HangupWatch | None = None
         start = Walk(
@@ -121,7 +131,8 @@ class RollbackApp(App[int]):
         if self.guide.walk.claims:
             self.push_screen(BesideScreen())
         else:
-            self.push_screen(f"step-{4 if self.guide.walk.attached else 1}")
+            first = 1 if not self.guide.walk.attached else 5 if self._console else 4
+            self.push_screen(f"step-{first}")
         self.guide.begin()
         self.set_interval(TICK, self.guide.tick)
 
@@ -169,7 +180,7 @@ class RollbackApp(App[int]):
 
     async def action_quit(self) -> None:
         """Leave; inside a question only cancel that; ask when something would be lost."""
-        if isinstance(self.screen, (Ask, AskText, Read)):
+        if isinstance(self.screen, DIALOGS):
             self.screen.action_decline()
             return
         walk = self.guide.walk
@@ -207,9 +218,14 @@ class RollbackApp(App[int]):
     def _changed(self, walk: Walk) -> None:
         """Show the walk on the step that is up, also under a question."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, (StepScreen, BesideScreen)):
+            if isinstance(screen, RecoveryConsole):
                 screen.show(walk)
-                return
+            elif isinstance(screen, (StepScreen, BesideScreen)):
+                screen.show(walk)
+                break
+        if self._console and walk.finished and isinstance(self.screen, VerifyScreen):
+            self._console = False
+            self.screen.action_undo()
 
     def after_claims(self) -> None:
         """Go on to the target: every run of it has its outcome."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 from rollback_tui.core.model import Activity, Plan, Session, TableCount
 from rollback_tui.core.outlook import Keepable
@@ -183,3 +184,14 @@ def rehearsed_words(rehearsal: Rehearsal | None, total: int) -> tuple[str, Tone]
         }[trip.verdict]
         words, tone = f"{words}, {again}", known
     return words, tone
+
+
+def run_of(folder: Path | None) -> str:
+    """Return the id of a run as its folder's name has it, eight characters.
+
+    >>> run_of(Path("/srv/rollback_runs/20260314_031209_ab12cd34"))
+    'ab12cd34'
+    """
+    if folder is None:
+        return ""
+    return folder.name[16:] or folder.name

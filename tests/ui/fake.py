@@ -259,6 +259,22 @@ CHECKS = (
 )
 
 
+def schema_check(rehearsal: Rehearsal) -> CheckResult:
+    """What the rehearsal found the schema to be, as a check."""
+    verdict = rehearsal.foreseen
+    assert verdict is not None
+    if not verdict.leftover:
+        return check("schema_restored", "Schema restored")
+    return check(
+        "schema_restored",
+        "Schema restored",
+        "fail",
+        summary=f"{len(verdict.leftover)} objects are not as they should be afterwards.",
+        evidence=tuple(d.describe() for d in verdict.leftover),
+        remedy="Mend the script, or accept exactly these differences.",
+    )
+
+
 class FakeFeed:
     """A run whose records the test lets happen."""
 
@@ -344,8 +360,20 @@ class World:
         self.signals: list[tuple[str, int]] = []
         self.started: list[tuple[Plan, dict[str, str], str]] = []
         self.options: tuple[RecoveryOption, ...] = ()
+        self.guide_text = ""
+        self.ladders: list[Path] = []
         self.recovered: list[tuple[Path, RecoveryOption, str]] = []
         self.log_feed = FakeLogs()
+        self.judged_with: list[Rehearsal | None] = []
+        self.the_cost = ProofCost(
+            budget_seconds=60,
+            estimated_seconds=0.2,
+            counted=("public.users",),
+            fingerprinted=("public.users",),
+            others=17,
+        )
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.past: tuple[RunSummary, ...] = ()
         self.threads: set[str] = set()
         self.report_text = "# Rollback report\n\nRolled back and *verified*.\n"
@@ -392,26 +420,25 @@ class World:
 
     def proof_cost(self, plan: Plan) -> ProofCost:  # noqa: ARG002
         self._asked()
-        return ProofCost(
-            budget_seconds=60,
-            estimated_seconds=0.2,
-            counted=("public.users",),
-            fingerprinted=("public.users",),
-            others=17,
-        )
+        return self.the_cost
 
-    def recovery_options(self, folder: Path) -> tuple[RecoveryOption, ...]:  # noqa: ARG002
+    def recovery_options(self, folder: Path) -> tuple[RecoveryOption, ...]:
         self._asked()
+        self.ladders.append(folder)
+        self.may_answer.wait(30)
         return self.options
 
     def recover(self, folder: Path, option: RecoveryOption, *, reason: str) -> Path:
         self._asked()
         self.recovered.append((folder, option, reason))
-        return folder
+        self.records.clear()
+        self.begin_recovery(folder, option)
+        return Path("/srv/rollback_runs/20260314_032000_cd34cd34")
 
     def guide(self, folder: Path) -> str:
-        self._asked()
-        return f"# By hand\n\nSee {folder}.\n"
+        # From the journal: it must work while nobody can connect.
+        self.threads.add(threading.current_thread().name)
+        return self.guide_text or f"# By hand\n\nSee `{folder}`.\n"
 
     def logs(self) -> LogFeed:
         return self.log_feed
@@ -419,13 +446,15 @@ class World:
     def checks(
         self,
         plan: Plan,  # noqa: ARG002
-        rehearsal: Rehearsal | None = None,  # noqa: ARG002
+        rehearsal: Rehearsal | None = None,
     ) -> tuple[CheckResult, ...]:
         self._asked()
-        if any(s.writing for s in self.sessions):
-            return self.the_checks
-        quiet = check("no_writers", "Nobody writes")
-        return tuple(quiet if c.name == "no_writers" else c for c in self.the_checks)
+        self.judged_with.append(rehearsal)
+        found = self.the_checks
+        if not any(s.writing for s in self.sessions):
+            quiet = check("no_writers", "Nobody writes")
+            found = tuple(quiet if c.name == "no_writers" else c for c in found)
+        return (*found, schema_check(rehearsal)) if rehearsal and rehearsal.foreseen else found
 
     def cancel(self, pid: int) -> bool:
         self.signals.append(("cancel", pid))
@@ -580,6 +609,59 @@ class World:
                 ev.StatementStarted(index=index),
                 ev.StatementFinished(index=index, seconds=0.02, command_tag="DROP", rows=None),
             )
+
+    def begin_recovery(self, folder: Path, option: RecoveryOption) -> None:
+        """The worker of a recovery, until its first repair is about to be sent."""
+        self.begin(plan(), "a reason")
+        [started] = [r.event for r in self.records if isinstance(r.event, ev.RunStarted)]
+        self.records.clear()
+        lost = option.lost or ()
+        self.happen(
+            msgspec.structs.replace(started, task="recover", recovers=str(folder)),
+            ev.PhaseStarted(phase="preflight"),
+            ev.PhaseFinished(phase="preflight", status="done", seconds=0.4),
+            ev.RecoveryPlanned(
+                rung=option.rung,
+                restores=option.restores,
+                estimated_seconds=option.estimated_seconds,
+                steps=(
+                    "restore checkpoint",
+                    "repair schema inconsistencies",
+                    "rebuild indexes",
+                    "verify foreign keys",
+                ),
+            ),
+            ev.PhaseStarted(phase="recover"),
+            ev.LostCounted(lost=lost, agreed=option.lost_rows),
+            ev.RecoveryStep(
+                name="restore checkpoint", ok=True, seconds=3.2, summary="the copy is in its place"
+            ),
+            ev.RepairProposed(
+                step="repair schema inconsistencies",
+                sql=("ALTER TABLE public.users ALTER COLUMN email SET NOT NULL",),
+            ),
+        )
+
+    def recovered_well(self) -> None:
+        """The rest of it."""
+        self.happen(
+            ev.RecoveryStep(
+                name="repair schema inconsistencies",
+                ok=True,
+                seconds=0.1,
+                summary="1 object mended",
+                sql=("ALTER TABLE public.users ALTER COLUMN email SET NOT NULL",),
+            ),
+            ev.RecoveryStep(
+                name="rebuild indexes",
+                ok=True,
+                seconds=0.2,
+                summary="amcheck is not installed here",
+                verdict="unknown",
+            ),
+            ev.PhaseFinished(phase="recover", status="done", seconds=4.0),
+            ev.RunFinished(outcome="recovered", summary="shop is as before.", report=""),
+        )
 
     def gate(self) -> None:
         self.happen(

@@ -7,6 +7,7 @@ import msgspec
 from rollback_tui.core.facts import Dependent
 from rollback_tui.core.model import Lock, Plan, Statement, Violation
 from rollback_tui.core.outlook import InTheWay, Keepable, Mention, Outlook, Written
+from rollback_tui.core.recovery import LostRows, RecoveryOption
 from rollback_tui.core.rehearsal import (
     Dropped,
     Measured,
@@ -14,6 +15,8 @@ from rollback_tui.core.rehearsal import (
     RoundTrip,
     RowsChanged,
 )
+from rollback_tui.core.schema import Difference
+from rollback_tui.core.schema_verdict import Mending, SchemaVerdict
 from tests.ui.fake import plan
 
 TOKENS = "public.verification_tokens"
@@ -173,3 +176,76 @@ def many(total: int, destructive: tuple[int, ...]) -> Plan:
     script = msgspec.structs.replace(script, statements=statements, sha256="cd" * 32)
     migration = msgspec.structs.replace(whole.migrations[0], script=script)
     return msgspec.structs.replace(whole, migrations=(migration,))
+
+
+LABEL = Difference(
+    object="type public.mood", before="enum (sad, ok)", after="enum (sad, ok, happy)"
+)
+REQUIRED = Difference(object="column public.users.email", before="text NOT NULL", after="text")
+LOST_VIEW = Difference(
+    object="view public.recent_orders", before="SELECT id FROM orders", after=None
+)
+
+
+def foreseen(**more: object) -> SchemaVerdict:
+    """An enum label that stays, and a column that loses its NOT NULL."""
+    values: dict[str, object] = {
+        "kind": "leftover",
+        "origin": "recorded",
+        "version": "20240110090000",
+        "objects": 217,
+        "leftover": (REQUIRED, LABEL),
+        "mending": (
+            Mending(
+                object=REQUIRED.object,
+                sql=("ALTER TABLE public.users ALTER COLUMN email SET NOT NULL",),
+                why="reads the whole table under a lock",
+            ),
+            Mending(object=LABEL.object, why="a label of an enum cannot be removed"),
+        ),
+        "notes": ("order of columns differs: public.users",),
+    }
+    return SchemaVerdict(**{**values, **more})  # type: ignore[arg-type]
+
+
+def clean(kind: str, **more: object) -> SchemaVerdict:
+    """A verdict with nothing left over."""
+    return foreseen(kind=kind, leftover=(), mending=(), **more)
+
+
+def rungs() -> tuple[RecoveryOption, ...]:
+    """A copy that can be swapped in, a dump that cannot be read, and a backup outside."""
+    return (
+        RecoveryOption(
+            rung="clone",
+            title="Swap the copy in",
+            restores="shop as it was at 03:13:02, when the door closed.",
+            estimated_seconds=0.3,
+            lost=(
+                LostRows(table="public.orders", rows=1204, basis="compared row by row"),
+                LostRows(table="public.users", rows=3, basis="compared row by row"),
+            ),
+            confirm="lose 1,207 rows",
+        ),
+        RecoveryOption(
+            rung="dump",
+            title="Restore the checkpoint beside, and swap",
+            restores="shop as it was at 03:13:00, when the dump was made.",
+            estimated_seconds=32.0,
+            lost=None,
+            obstacle="toc.dat is not as in the manifest",
+            remedy="rollback-tui checkpoint verify",
+            confirm="lose an unknown number of rows",
+        ),
+        RecoveryOption(
+            rung="external",
+            title="The backup by pgBackRest",
+            restores="The whole server as of the restore point rollback_6f1c.",
+            estimated_seconds=None,
+            lost=(LostRows(table="public.orders", rows=None, basis="no counters"),),
+            commands=(
+                "systemctl stop postgresql",
+                "pgbackrest --stanza=main --type=name --target=rollback_6f1c restore",
+            ),
+        ),
+    )

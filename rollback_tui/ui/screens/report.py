@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Markdown
 
+from rollback_tui.core.run_view import RunSummary
 from rollback_tui.core.text import printable
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import OUTCOME, cell, line, lines
@@ -18,7 +19,7 @@ from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.run_lines import back_again
 from rollback_tui.ui.widgets.status_bar import Bar
-from rollback_tui.ui.wording import clock, count
+from rollback_tui.ui.wording import clock, count, run_of
 
 SHOWN = 200_000
 """Characters of a report that are rendered; the file has all of it."""
@@ -49,7 +50,7 @@ class ReportScreen(StepScreen):
             (
                 Column("started", "started (UTC)", 19),
                 Column("database", "database", 16, least=100),
-                Column("versions", "taken back", 0),
+                Column("versions", "what it did", 0),
                 Column("outcome", "outcome", 16),
                 Column("seconds", "took", 8),
             ),
@@ -75,7 +76,7 @@ class ReportScreen(StepScreen):
                     (
                         cell(run.started_at[:19].replace("T", " ")),
                         cell(run.database),
-                        cell(", ".join(run.versions)),
+                        cell(_what(run)),
                         cell(f"{glyph} {run.outcome}", tone),
                         cell(clock(run.seconds), "dim", right=True),
                     ),
@@ -131,3 +132,12 @@ class ReportScreen(StepScreen):
         self.guide.read_history()
         if self.walk_value.report_folder is not None:
             self.guide.read_report(self.walk_value.report_folder)
+
+
+def _what(run: RunSummary) -> str:
+    """Return what a run did: the versions it took back, or which run it was made for."""
+    versions = ", ".join(run.versions)
+    if run.task == "rollback":
+        return f"took back {versions}"
+    earlier = run_of(Path(run.recovers))
+    return f"recovery of run {earlier}" if run.task == "recover" else f"up again: {versions}"

@@ -21,6 +21,12 @@ from rollback_tui.ui.theme import line, lines
 from rollback_tui.ui.walk import Walk, hands_off
 from rollback_tui.ui.widgets.dialogs import Ask, Read
 from rollback_tui.ui.widgets.live_table import Column
+from rollback_tui.ui.widgets.proof_lines import (
+    budget_words,
+    step_lines,
+    tally,
+    verification_lines,
+)
 from rollback_tui.ui.widgets.question_panel import QuestionPanel
 from rollback_tui.ui.widgets.run_lines import (
     alarm_lines,
@@ -64,6 +70,8 @@ class RunScreen(StepScreen):
         self._log_of: object = None
         self._was_asking = False
         self._phase_row = -1
+        self._judged: Content | None = None
+        self._instead = False
 
     def compose_body(self) -> ComposeResult:
         """The confirmation, and the console that takes its place."""
@@ -75,7 +83,10 @@ class RunScreen(StepScreen):
             with Container(id="run-pair"):
                 with VerticalScroll(id="phases"):
                     yield Bar(id="phase-lines")
-                yield StatementList(_columns(0), id="statements")
+                with Vertical(id="work"):
+                    yield StatementList(_columns(0), id="statements")
+                    with VerticalScroll(id="judged"):
+                        yield Bar(id="judged-lines")
             yield QuestionPanel(id="question")
             yield Log(id="log", max_lines=5000, auto_scroll=True)
 
@@ -119,6 +130,7 @@ class RunScreen(StepScreen):
         alarms.display = bool(view.alarms)
         alarms.say(alarm_lines(view))
         self._show_statements(view)
+        self._show_judged(walk)
         self.query_one(QuestionPanel).show(walk)
         self.query_one("#console").set_class(view.question is not None, "-asked")
         self._write_log(walk)
@@ -127,7 +139,7 @@ class RunScreen(StepScreen):
     def _show_statements(self, view: RunView) -> None:
         plan = view.started.plan if view.started else None
         table = self.query_one("#statements", StatementList)
-        if plan is None:
+        if plan is None or not view.statements:
             table.show_rows((), lambda _: ())
             return
         finished = sum(s.status == "done" for s in view.statements)
@@ -140,6 +152,46 @@ class RunScreen(StepScreen):
         now = next((s for s in statements if s.status in ("running", "failed")), None)
         if now is not None and before:
             table.go_to_row(now.index - 1)
+
+    def _show_judged(self, walk: Walk) -> None:
+        """Show the verifications as they arrive, or the steps of a recovery. Where there is no room
+        for both, they take the place of the statements until the run ends."""
+        view = walk.view or RunView()
+        pane, statements = self.query_one("#judged"), self.query_one("#statements")
+        stepping = bool(view.planned_recovery or view.recovery)
+        verify = next((p for p in view.phases if p.phase == "verify"), None)
+        verifying = verify is not None and verify.status not in ("waiting", "skipped")
+        only = bool(view.started and view.started.task == "recover")
+        pane.display = stepping or verifying or only
+        instead = only or (pane.display and not walk.finished)
+        self.query_one("#console").set_class(instead, "-judging")
+        self.query_one("#console").set_class(only, "-recovering")
+        if pane.display:
+            both = [verification_lines(view)] if view.verifications or not stepping else []
+            both += [step_lines(view)] if stepping or only else []
+            before = len(self._judged.plain) if self._judged is not None else 0
+            self._judged = lines(both)
+            self.query_one("#judged-lines", Bar).say(self._judged)
+            if len(self._judged.plain) > before:
+                self.call_after_refresh(pane.scroll_end, animate=False)
+        if instead != self._instead:
+            self._instead = instead
+            if self.focused in (pane, statements) and not self.has_class("-tall"):
+                # What had the focus has no room any more.
+                self.call_after_refresh((pane if instead else statements).focus)
+
+    def _title_judged(self, walk: Walk, now: float) -> None:
+        view = walk.view
+        pane = self.query_one("#judged")
+        if view is None or not pane.display:
+            return
+        if view.planned_recovery is not None or view.recovery:
+            said = f"recovery · {len(view.recovery)} steps done"
+        else:
+            said = f"verifications · {tally(view.verifications)}"
+            budget = budget_words(view, walk.elapsed(now))
+            said += f" · {budget}" if budget else ""
+        pane.border_title = Content(said)
 
     def _write_log(self, walk: Walk) -> None:
         records = self.guide.records
@@ -165,6 +217,7 @@ class RunScreen(StepScreen):
         phases = phase_lines(walk, now)
         self.query_one("#phase-lines", Bar).say(phases)
         self._follow_phase(phases.plain.splitlines())
+        self._title_judged(walk, now)
         self.query_one(QuestionPanel).tick(walk)
 
     def _follow_phase(self, rows: list[str]) -> None:

@@ -11,21 +11,21 @@ from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
-from rollback_tui.core.model import RowChange
 from rollback_tui.core.run_view import RunView
 from rollback_tui.ui.messages import Answer
+from rollback_tui.ui.screens.by_hand import show_guide
+from rollback_tui.ui.screens.ladder import RecoveryConsole
+from rollback_tui.ui.screens.log_pane import LogPane
 from rollback_tui.ui.screens.step import StepScreen
-from rollback_tui.ui.theme import STATUS, Tone, cell, line, lines
-from rollback_tui.ui.walk import Walk
+from rollback_tui.ui.theme import cell, line, lines
+from rollback_tui.ui.walk import Walk, may_not_undo
 from rollback_tui.ui.widgets.dialogs import Read
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
+from rollback_tui.ui.widgets.proof_items import items
 from rollback_tui.ui.widgets.question_panel import QuestionPanel
-from rollback_tui.ui.widgets.run_lines import alarm_lines, archived, back_again
+from rollback_tui.ui.widgets.run_lines import alarm_lines
 from rollback_tui.ui.widgets.status_bar import Bar
-from rollback_tui.ui.wording import count, outcome_of, took
-
-Item = tuple[str, tuple[str, Tone], str, Content]
-"""Key, mark, title, and the text beside it."""
+from rollback_tui.ui.wording import count, outcome_of
 
 
 class VerifyScreen(StepScreen):
@@ -36,10 +36,16 @@ class VerifyScreen(StepScreen):
         "What was proven. Each verification is judged by itself, inside the transaction where "
         "that is possible; unknown is never a pass. When the run asks whether to commit, the "
         "question is here too. After a failure: the proof that nothing changed, or the steps of "
-        "the recovery and the exact commands that come next."
+        "the recovery and the exact commands that come next. ≈ accepted: a difference that was "
+        "foreseen and accepted, which is no pass. When the run has ended, u asks what could undo "
+        "it, and counts which writes since then each way would lose. m shows how to go on by "
+        "hand, l what the application logs."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("u", "undo", "undo / recover", tooltip="What could undo it, and what that loses"),
+        Binding("m", "guide", "by hand", tooltip="How to go on without this tool"),
+        Binding("l", "logs", "app logs", tooltip="The application's log files, followed"),
         Binding("t", "take_controls", "take the controls", tooltip="Answer and abort from here"),
     ]
 
@@ -89,6 +95,28 @@ class VerifyScreen(StepScreen):
     def _answered(self, message: Answer) -> None:
         self.answer(message.choice)
 
+    # --- keys ---------------------------------------------------------------------------------
+
+    def unavailable(self, action: str) -> str:
+        """Return why a key does nothing now."""
+        if action == "undo":
+            return may_not_undo(self.walk_value)
+        return super().unavailable(action)
+
+    def action_undo(self) -> None:
+        """Open the recovery console; when a recovery was begun there, watch it."""
+        if self.allowed("undo"):
+            app = self.rollback_app
+            app.push_screen(RecoveryConsole(), lambda begun: app.open_step(4) if begun else None)
+
+    def action_guide(self) -> None:
+        """Show how to go on by hand."""
+        show_guide(self.rollback_app)
+
+    def action_logs(self) -> None:
+        """Follow the application's logs."""
+        self.app.push_screen(LogPane())
+
     def _show_evidence(self) -> None:
         key = self.query_one("#proofs", LiveTable).current_key
         view = self.walk_value.view or RunView()
@@ -102,119 +130,12 @@ class VerifyScreen(StepScreen):
 def outcome_line(walk: Walk) -> Content:
     """Return the outcome in one line, or what the run is doing."""
     view = walk.view
-    if view is None or view.finished is None:
-        return line((" ▸ ", "accent"), "The run goes on; its proofs appear here.")
-    glyph, words, tone = outcome_of(view)
-    return line((f" {glyph} {words}", tone), f"  {view.finished.summary}")
-
-
-def items(view: RunView) -> list[Item]:
-    """Return everything that is known about the result, worst news first."""
-    found: list[Item] = []
-    if view.finished and view.finished.next_commands:
-        text = [line(("Type exactly:", "strong")), line("")]
-        text += [line(("  $ ", "dim"), command) for command in view.finished.next_commands]
-        found.append(("next", ("→ next", "accent"), "what to do next", lines(text)))
-    if view.failure is not None:
-        found.append(("failure", ("✗ failed", "bad"), "the failed statement", _failure(view)))
-    if view.unchanged is not None:
-        proven = view.unchanged.proven
-        text = [line("Compared with what was there before the run: ", view.unchanged.basis, ".")]
-        text += [line(("· ", "dim"), item) for item in view.unchanged.differences]
-        mark: tuple[str, Tone] = ("✓ proven", "good") if proven else ("✗ differs", "bad")
-        found.append(("unchanged", mark, "nothing was changed", lines(text)))
-    found += [
-        (
-            f"recovery {number} {step.name}",
-            ("✓ done", "good") if step.ok else ("✗ failed", "bad"),
-            f"recovery: {step.name}",
-            lines([line(step.summary), line((took(step.seconds), "dim"))]),
-        )
-        for number, step in enumerate(view.recovery)
-    ]
-    for verification in view.verifications:
-        glyph, word, tone = STATUS[verification.verdict]
-        text = [
-            line((f"{glyph} {word}", tone), "  ", (verification.title, "strong")),
-            line(verification.summary),
-            line(""),
-            *(line(("· ", "dim"), item) for item in verification.evidence),
-            line((f"judged in {took(verification.seconds)}", "dim")),
-        ]
-        item = (
-            f"verification {verification.name}",
-            (f"{glyph} {word}", tone),
-            verification.title,
-            lines(text),
-        )
-        found.append(item)
-    if view.kept:
-        found.append(
-            (
-                "kept",
-                _kept_mark(view),
-                f"kept: {count(len(view.kept), 'archive table')}",
-                _kept(view),
-            )
-        )
-    if view.rows:
-        changed = sum(row.before != row.after for row in view.rows)
-        title = f"rows: {changed:,} of {count(len(view.rows), 'table')} changed"
-        found.append(("rows", ("= rows", "accent"), title, rows_text(view.rows)))
-    return found
-
-
-def _failure(view: RunView) -> Content:
-    failure = view.failure
-    if failure is None:
-        return line("")
-    rows = [
-        line((f"statement {failure.index}, line {failure.line}", "strong")),
-        line((f"{failure.sqlstate} ", "bad"), (failure.message, "bad")),
-    ]
-    rows += [line(failure.detail)] if failure.detail else []
-    # The server may say CASCADE here: it must be plain that this is not our advice.
-    rows += [line(("the server's hint: ", "dim"), failure.hint)] if failure.hint else []
-    if failure.position is not None:
-        rows.append(line((f"at character {failure.position}", "dim")))
-    return lines([*rows, line(""), line(failure.sql)])
-
-
-def _kept_mark(view: RunView) -> tuple[str, Tone]:
-    """Return the mark of the archive: it is there only when its transaction was committed."""
-    if view.committed or view.steps is not None:
-        return "✓ kept", "good"
-    return ("– undone", "dim") if view.finished is not None else ("· kept", "dim")
-
-
-def _kept(view: RunView) -> Content:
-    rows = [line(("· ", "dim"), archived(event)) for event in view.kept]
-    if view.committed or view.steps is not None:
-        rows += [
-            line(""),
-            line("When the migration is applied again, this puts it back:"),
-            line(("  $ ", "dim"), back_again(view)),
-        ]
-    else:
-        rows += [
-            line(""),
-            line("It is in the same transaction, and stands when that commits."),
-        ]
-    return lines(rows)
-
-
-def rows_text(rows: tuple[RowChange, ...]) -> Content:
-    """Return rows before and after, the changed tables first; not counted is ``?``."""
-
-    def number(value: int | None) -> str:
-        return "–" if value is None else f"{value:,}"
-
-    ordered = sorted(rows, key=lambda row: (row.before == row.after, row.table))
-    shown = ordered[:200]
-    body = [line((f"{'before':>12} {'after':>12}  table  (– not there, or not counted)", "dim"))]
-    for row in shown:
-        tone: Tone = "plain" if row.before == row.after else "warn"
-        body.append(line((f"{number(row.before):>12} {number(row.after):>12}  {row.table}", tone)))
-    if len(ordered) > len(shown):
-        body.append(line((f"… {len(ordered) - len(shown):,} more tables are in the report", "dim")))
-    return lines(body)
+    said = line((" ▸ ", "accent"), "The run goes on; its proofs appear here.")
+    if view is not None and view.finished is not None:
+        glyph, words, tone = outcome_of(view)
+        said = line((f" {glyph} {words}", tone), f"  {view.finished.summary}")
+    if walk.log_errors:
+        errors = count(walk.log_errors, "error line")
+        words = f" ✗ {errors} in the application's logs after the COMMIT (l shows them)"
+        said = lines([said, line((words, "bad"))])
+    return said

@@ -14,8 +14,10 @@ from rollback_tui.core.run_view import RunView, StatementView
 from rollback_tui.core.text import shorten
 from rollback_tui.ui.entries import objects_of
 from rollback_tui.ui.listing import listing
-from rollback_tui.ui.theme import PROGRESS, Tone, cell, line, lines
+from rollback_tui.ui.theme import PROGRESS, STATUS, Tone, cell, line, lines
 from rollback_tui.ui.walk import Walk
+from rollback_tui.ui.widgets.proof_lines import mark, reach_words
+from rollback_tui.ui.widgets.schema_lines import verdict_words
 from rollback_tui.ui.wording import clock, count, outcome_of, took
 
 NAMES: dict[ev.Phase, str] = {
@@ -35,6 +37,14 @@ NAMES: dict[ev.Phase, str] = {
     "aftercare": "aftercare",
 }
 """The phases as the console names them."""
+RECOVERING: dict[ev.Phase, str] = {"checkpoint": "restore beside", "recover": "bring it back"}
+"""Where a run that brings back an earlier one does something else in a phase."""
+
+
+def name_of_phase(view: RunView, phase: ev.Phase) -> str:
+    """Return how the console names a phase of this run."""
+    recovers = view.started is not None and view.started.task == "recover"
+    return RECOVERING.get(phase, NAMES[phase]) if recovers else NAMES[phase]
 
 
 def clocks(walk: Walk, now: float) -> Content:
@@ -108,12 +118,13 @@ def _doing(view: RunView) -> str:
     """Return the phase, with the statement that is under way; between two phases, the next."""
     phase = view.phase
     if phase is None:
-        following = [NAMES[p.phase] for p in view.phases if p.status == "waiting"]
+        waiting = [p.phase for p in view.phases if p.status == "waiting"]
+        following = [name_of_phase(view, phase) for phase in waiting]
         return f"next: {following[0]}" if following else "…"
     now = next((s.index for s in view.statements if s.status == "running"), None)
     if phase.phase == "execute" and now is not None:
         return f"statement {now} of {len(view.statements)}"
-    return phase.summary or NAMES[phase.phase]
+    return phase.summary or name_of_phase(view, phase.phase)
 
 
 def _no_sign_of_life(walk: Walk, now: float) -> Content:
@@ -166,7 +177,11 @@ def phase_lines(walk: Walk, now: float) -> Content:
         if phase.status in ("waiting", "skipped"):
             name = "dim"
         rows.append(
-            line((f" {glyph} ", tone), (f"{NAMES[phase.phase]:<14}", name), (f"{word:>8}", "dim"))
+            line(
+                (f" {glyph} ", tone),
+                (f"{name_of_phase(view, phase.phase):<14}", name),
+                (f"{word:>8}", "dim"),
+            )
         )
     return lines(rows)
 
@@ -273,4 +288,40 @@ def _safety_net(event: ev.AnyEvent) -> str | None:
         case ev.Swapped(kept=kept):
             return f"swapped     the failed database is kept as {kept}"
         case _:
+            return _proof(event)
+
+
+def _proof(event: ev.AnyEvent) -> str | None:
+    match event:
+        case ev.SchemaForeseen(verdict=verdict, accepted=accepted):
+            why = f", accepted: {accepted}" if accepted else ""
+            return f"schema      foreseen: {verdict_words(verdict)[0]}{why}"
+        case ev.ProofPlanned(cost=cost):
+            return f"proof       {reach_words(cost)}, at most {took(cost.budget_seconds)}"
+        case ev.ContentsTaken(when=when, contents=contents, seconds=seconds):
+            read = sum(bool(one.fingerprint) for one in contents)
+            return f"contents    {when}: read of {read} of {len(contents)}, in {took(seconds)}"
+        case ev.VerificationJudged(verification=verification):
+            glyph, word, _ = mark(verification)
+            said = f"{glyph} {word:<8} {verification.title} {took(verification.seconds)}"
+            return f"verified    {said}"
+        case ev.RecoveryPlanned(restores=restores, estimated_seconds=seconds):
+            return f"recovery    {restores}; expected: {took(seconds) or 'nobody can say'}"
+        case ev.LostCounted():
+            return f"writes      {_lost(event)}"
+        case ev.RepairProposed(step=step, sql=texts):
+            return f"repair      {step}: {'; '.join(texts)}"
+        case ev.RecoveryStep(name=name, seconds=seconds, summary=summary):
+            glyph = STATUS[event.verdict or ("pass" if event.ok else "fail")][0]
+            return f"step        {glyph} {name} {took(seconds)} {summary}"
+        case _:
             return None
+
+
+def _lost(event: ev.LostCounted) -> str:
+    total = sum(one.rows or 0 for one in event.lost)
+    unknown = sum(one.rows is None for one in event.lost)
+    said = f"{count(total, 'row')} written since {'is' if total == 1 else 'are'} lost"
+    if unknown:
+        said += f", and unknown in {count(unknown, 'table')}"
+    return said + (f" (agreed: {event.agreed:,})" if event.agreed is not None else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -12,7 +13,7 @@ from rollback_tui.core.text import cells, printable, shorten
 from rollback_tui.ui.hints import hint
 from rollback_tui.ui.theme import STATUS, Tone, line, piece
 from rollback_tui.ui.walk import STEPS, Walk, blocked, done
-from rollback_tui.ui.wording import outcome_of, time_of, version
+from rollback_tui.ui.wording import outcome_of, run_of, time_of, version
 
 if TYPE_CHECKING:
     from rollback_tui.ui.screens.step import StepScreen
@@ -98,25 +99,36 @@ def is_production(environment: str) -> bool:
     return environment.strip().lower() in ("production", "prod", "live")
 
 
+def task_of(walk: Walk) -> str:
+    """Return what the run that is followed is called: ``run``, ``recovery of run ab12cd34``."""
+    started = walk.view.started if walk.view else None
+    recovers = Path(started.recovers) if started and started.recovers else walk.recovers
+    if recovers is None or (started is not None and started.task == "rollback"):
+        return "run"
+    again = started is not None and started.task == "reapply"
+    return f"{'up again after' if again else 'recovery of'} run {run_of(recovers)}"
+
+
 def run_state(walk: Walk) -> tuple[str, Tone]:
     """Return the run's state in a word or two."""
+    run = task_of(walk)
     if walk.starting:
-        return "run: starting", "accent"
+        return f"{run}: starting", "accent"
     if walk.folder is None:
         return "no run", "dim"
     if walk.view is not None and walk.view.finished is not None:
         outcome = walk.view.finished.outcome
-        return f"run: {outcome}", outcome_of(walk.view)[2]
+        return f"{run}: {outcome}", outcome_of(walk.view)[2]
     if walk.worker == "dead":
-        return "run: NO WORKER", "alarm"
+        return f"{run}: NO WORKER", "alarm"
     if walk.worker == "stopped":
-        return "run: STALE", "alarm"
+        return f"{run}: STALE", "alarm"
     if walk.view is None or walk.view.started is None:
-        return "run: starting", "accent"
+        return f"{run}: starting", "accent"
     if walk.view.question is not None:
-        return " run: ASKS ", "armed"
+        return f" {run}: ASKS ", "armed"
     # Between two phases it is none of them, and not starting either.
-    return f"run: {walk.view.phase.phase if walk.view.phase else 'at work'}", "accent"
+    return f"{run}: {walk.view.phase.phase if walk.view.phase else 'at work'}", "accent"
 
 
 class StatusBar(Bar):

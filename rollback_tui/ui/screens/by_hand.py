@@ -1,0 +1,82 @@
+"""The manual guide on the screen: how to go on without the tool, also when nobody can connect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Markdown, Static
+
+from rollback_tui.core.text import printable
+from rollback_tui.ui.requests import Failure
+from rollback_tui.ui.theme import line
+from rollback_tui.ui.widgets.dialogs import copied
+from rollback_tui.ui.wording import run_of
+
+if TYPE_CHECKING:
+    from rollback_tui.ui.app import RollbackApp
+
+FILE = "RECOVERY.md"
+"""The same text in the run's folder."""
+
+
+class ManualGuide(ModalScreen[None]):
+    """The guide of one run, rendered, to scroll through."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,m", "close", "close"),
+        Binding("c", "copy", "copy the path"),
+    ]
+
+    def __init__(self, folder: Path, text: str) -> None:
+        super().__init__()
+        self._folder = folder
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """Title, text, where the file is."""
+        with Vertical(id="dialog", classes="-reading -whole"):
+            yield Static(
+                line((f"By hand: run {run_of(self._folder)}", "strong")), id="dialog-title"
+            )
+            with VerticalScroll(id="dialog-body"):
+                text = printable(self._text, keep_lines=True)
+                yield Markdown(text, id="guide-text", open_links=False)
+            yield Static(line(("the same in ", "dim"), str(self._folder / FILE)))
+            yield Static(line(("↑ ↓ scroll · c copies the path · esc closes", "dim")))
+
+    def on_mount(self) -> None:
+        """Let the arrows scroll at once."""
+        self.query_one("#dialog-body").focus()
+
+    def action_copy(self) -> None:
+        """Copy the path of the file."""
+        path = str(self._folder / FILE)
+        copied(self.app, path, path)
+
+    def action_close(self) -> None:
+        """Close."""
+        self.dismiss(None)
+
+    action_decline = action_close
+
+
+def show_guide(app: RollbackApp) -> None:
+    """Make the guide of the run that is followed, from its journal, and show it."""
+    folder = app.guide.walk.undone
+    if folder is None:
+        app.say("Not now: no run has been started.", "warning")
+        return
+
+    def made(text: str) -> None:
+        app.push_screen(ManualGuide(folder, text))
+
+    def failed(failure: Failure) -> None:
+        where = f"It may still be in {folder / FILE}"
+        app.say(f"{failure.summary.rstrip('.')}. {failure.remedy} {where}".strip(), "error")
+
+    app.guide.requests.ask("guide", lambda: app.guide.operations.guide(folder), made, failed)

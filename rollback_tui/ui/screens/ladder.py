@@ -1,0 +1,291 @@
+"""The recovery console: every rung by which a run could be undone, what it restores, what it loses,
+and what must be typed to take it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import DataTable, Static
+
+from rollback_tui.core.recovery import RecoveryOption
+from rollback_tui.ui.screens.by_hand import show_guide
+from rollback_tui.ui.screens.step import arming
+from rollback_tui.ui.theme import Tone, cell, line, lines
+from rollback_tui.ui.walk import Walk, may_not_take, may_not_undo
+from rollback_tui.ui.widgets.dialogs import copied
+from rollback_tui.ui.widgets.live_table import Column, LiveTable
+from rollback_tui.ui.widgets.proof_items import lost_text
+from rollback_tui.ui.widgets.status_bar import Bar, is_production
+from rollback_tui.ui.widgets.take_rung import TakeRung
+from rollback_tui.ui.wording import clock, count, run_of, time_of, took
+
+if TYPE_CHECKING:
+    from rollback_tui.ui.app import RollbackApp
+
+
+class RecoveryConsole(ModalScreen[bool]):
+    """The ladder of the run that has ended. Returns True when a recovery was begun."""
+
+    # The classes of the steps: what is beside each other there is so here.
+    HORIZONTAL_BREAKPOINTS = [(0, "-small"), (76, "-normal"), (110, "-wide")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,u", "close", "back"),
+        Binding("a", "arm", "arm"),
+        Binding("r", "again", "count again"),
+        Binding("c", "copy", "copy the commands"),
+        Binding("m", "guide", "by hand"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._recovers = ""
+
+    @property
+    def rollback_app(self) -> RollbackApp:
+        """The app, with its own type."""
+        return cast("RollbackApp", self.app)
+
+    @property
+    def _walk(self) -> Walk:
+        return self.rollback_app.guide.walk
+
+    def compose(self) -> ComposeResult:
+        """Which run, the rungs, the one under the cursor, the keys."""
+        with Vertical(id="dialog", classes="-ladder"):
+            yield Bar(id="ladder-title")
+            yield Bar(id="ladder-state")
+            yield LiveTable(
+                (
+                    Column("mark", "", 1),
+                    Column("title", "what could undo it, best first", 0),
+                    Column("takes", "takes", 8, least=50),
+                    Column("lost", "loses", 16),
+                ),
+                id="rungs",
+            )
+            with VerticalScroll(id="rung"):
+                yield Static("", id="rung-text", markup=False)
+            yield Bar(id="ladder-keys")
+
+    def on_mount(self) -> None:
+        """Ask, and let the clock go on."""
+        self.query_one("#rungs").focus()
+        self.rollback_app.guide.undoing.ask()
+        self.set_interval(1.0, self._tick)
+        self.show(self._walk)
+
+    def on_screen_resume(self) -> None:
+        """Show what is true now: it went on under a question."""
+        self.show(self._walk)
+
+    def _tick(self) -> None:
+        if self.is_current and self._walk.asking_options is not None:
+            self.query_one("#ladder-state", Bar).say(_state(self._walk))
+
+    def show(self, walk: Walk) -> None:
+        """Show the ladder; gone when the recovery that was asked for has begun."""
+        if not self.is_mounted or not self.query("#ladder-keys"):
+            return
+        if walk.recovers is not None and walk.running:
+            if self.is_current:
+                self.dismiss(True)
+            return
+        self.query_one("#ladder-title", Bar).say(_title(walk))
+        self.query_one("#ladder-state", Bar).say(_state(walk))
+        rows = [
+            (
+                f"{number} {rung.rung}",
+                (
+                    cell(*_mark(rung)),
+                    cell(rung.title, "dim" if rung.obstacle else "plain"),
+                    cell(_takes(rung), right=True),
+                    cell(*_loses(rung)),
+                ),
+            )
+            for number, rung in enumerate(walk.options or ())
+        ]
+        self.query_one("#rungs", LiveTable).show_rows(rows)
+        self.query_one("#rungs").display = bool(rows)
+        self._show_rung()
+        keys = [("↑ ↓", "choose"), ("enter", "take it …"), ("r", "count again")]
+        keys += [("a", "disarm" if walk.armed else "arm")] if not walk.read_only else []
+        option = self._option()
+        keys += [("c", "copy commands")] if option is not None and option.commands else []
+        keys += [("m", "by hand"), ("esc", "back")]
+        self.query_one("#ladder-keys", Bar).say(
+            line(*(line((f"{key} ", "accent"), f"{label}  ") for key, label in keys))
+        )
+
+    def _option(self) -> RecoveryOption | None:
+        place = self.query_one("#rungs", LiveTable).cursor_row
+        options = self._walk.options or ()
+        return options[place] if 0 <= place < len(options) else None
+
+    def _show_rung(self) -> None:
+        option = self._option()
+        text = rung_text(option, self._walk) if option else line("")
+        if option is None and self._walk.options is not None:
+            text = line(
+                ("Nothing is left that could bring it back: no copy and no checkpoint.", "bad"),
+                "\nm shows how to go on by hand.",
+            )
+        self.query_one("#rung-text", Static).update(text)
+
+    @on(DataTable.RowHighlighted, "#rungs")
+    def _highlighted(self) -> None:
+        self.show(self._walk)
+        self.query_one("#rung", VerticalScroll).scroll_home(animate=False)
+
+    @on(DataTable.RowSelected, "#rungs")
+    def _selected(self) -> None:
+        """Ask for what must be typed, where the rung can be taken from here."""
+        option = self._option()
+        if option is None:
+            return
+        if reason := may_not_take(self._walk, option):
+            self.rollback_app.say(f"Not now: {reason}.", "warning")
+            return
+
+        def answered(reason: str | None) -> None:
+            if reason is not None:
+                self.rollback_app.guide.undoing.recover(option, reason)
+
+        production = is_production(self._walk.environment)
+        self.app.push_screen(TakeRung(option, production=production), answered)
+
+    # --- keys ---------------------------------------------------------------------------------
+
+    def action_again(self) -> None:
+        """Ask again: what would be lost grows while applications write."""
+        if reason := may_not_undo(self._walk):
+            self.rollback_app.say(f"Not now: {reason}.", "warning")
+        else:
+            self.rollback_app.guide.undoing.ask()
+
+    def action_copy(self) -> None:
+        """Copy the commands of the rung under the cursor."""
+        option = self._option()
+        if option is not None and option.commands:
+            copied(self.app, f"{count(len(option.commands), 'line')}", "\n".join(option.commands))
+
+    def action_guide(self) -> None:
+        """Show how to go on by hand."""
+        show_guide(self.rollback_app)
+
+    def action_arm(self) -> None:
+        """Arm this terminal after a question; disarm it at once."""
+        app, walk = self.rollback_app, self._walk
+        if walk.read_only:
+            app.say("Not now: this terminal was started read-only.", "warning")
+        elif walk.armed:
+            app.guide.arm(False)
+        else:
+            app.push_screen(arming(walk), lambda yes: app.guide.arm(True) if yes else None)
+
+    def action_close(self) -> None:
+        """Leave; what is being counted is counted to its end and thrown away."""
+        self.dismiss(False)
+
+    action_decline = action_close
+
+
+def _title(walk: Walk) -> Content:
+    target = walk.target or (walk.view.started.target if walk.view and walk.view.started else None)
+    where = f" of {target.database} on {target.host}:{target.port}" if target else ""
+    environment: tuple[str, Tone] = ("", "plain")
+    if walk.environment:
+        tone: Tone = "alarm" if is_production(walk.environment) else "accent"
+        environment = (f" {walk.environment.upper()} ", tone)
+    armed: tuple[str, Tone] = (" ARMED ", "armed") if walk.armed else (" READ-ONLY ", "dim")
+    return line(
+        ("Undo run ", "strong"),
+        (run_of(walk.undone), "strong"),
+        (where, "plain"),
+        " ",
+        environment,
+        " ",
+        armed,
+    )
+
+
+def _state(walk: Walk) -> Content:
+    if walk.asking_options is not None:
+        gone = clock(time.monotonic() - walk.asking_options)
+        return line(
+            (f"▸ {gone} ", "accent"),
+            "looking for the copy and the checkpoint, and counting what was written since;"
+            " nothing is changed by that",
+            (" · esc leaves", "dim"),
+        )
+    if walk.recovering:
+        return line(("▸ The worker of the recovery is being started …", "accent"))
+    failure = walk.recover_failure or walk.options_failure
+    if failure is not None:
+        what = "not begun" if walk.recover_failure else "not known"
+        return line((f"✗ {what}: {failure.summary} ", "bad"), failure.remedy)
+    if walk.options_at is None:
+        return line(("Nothing was asked yet: r asks.", "dim"))
+    return line((f"as counted at {time_of(walk.options_at)}; r counts again", "dim"))
+
+
+def _mark(option: RecoveryOption) -> tuple[str, Tone]:
+    if option.obstacle:
+        return "✗", "bad"
+    return ("$", "accent") if option.rung == "external" else ("▸", "good")
+
+
+def _takes(option: RecoveryOption) -> str:
+    return "?" if option.estimated_seconds is None else f"~{took(option.estimated_seconds)}"
+
+
+def _loses(option: RecoveryOption) -> tuple[str, Tone]:
+    if option.lost_rows is None:
+        known = sum(one.rows or 0 for one in option.lost or ())
+        return (f"? {known:,}+ rows" if known else "? unknown"), "bad"
+    if not option.lost_rows:
+        return "nothing", "good"
+    return count(option.lost_rows, "row"), "warn"
+
+
+def rung_text(option: RecoveryOption, walk: Walk) -> Content:
+    """Return all of one rung: what it restores, takes and loses; why not; what must be typed."""
+    long = took(option.estimated_seconds)
+    rows = [
+        line((option.title, "strong")),
+        line(("restores  ", "dim"), option.restores),
+        line(("takes     ", "dim"), f"about {long}" if long else "nobody can say how long"),
+    ]
+    if option.obstacle:
+        rows.append(line(("not now   ", "bad"), option.obstacle))
+        if option.remedy:
+            rows.append(line(("to do     ", "accent"), option.remedy))
+    elif option.remedy:
+        rows.append(line(("note      ", "accent"), option.remedy))
+    lost = option.lost_rows
+    total: tuple[str, Tone] = ("NOT KNOWN: not every table could be counted", "bad")
+    if option.lost is not None and lost is not None:
+        total = (f"{count(lost, 'row')} written since", "warn" if lost else "good")
+    rows.append(line(("loses     ", "dim"), total))
+    if option.lost is None or option.lost:
+        rows.append(lost_text(option.lost))
+    if option.commands:
+        rows += [line(""), line(("Type these where the database is (c copies them):", "accent"))]
+        rows += [line(("  $ ", "dim"), command) for command in option.commands]
+    if not option.obstacle and option.rung != "external":
+        rows.append(line(""))
+        reason = may_not_take(walk, option)
+        rows.append(
+            line((f"Not now: {reason}.", "warn"))
+            if reason
+            else line(
+                ("enter", "accent"), " asks for what must be typed: ", (option.confirm, "strong")
+            )
+        )
+    return lines(rows)

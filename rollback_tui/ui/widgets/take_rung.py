@@ -1,0 +1,100 @@
+"""The confirmation of a recovery: what it costs, the text that must be typed, and why."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from rollback_tui.core.recovery import RecoveryOption
+from rollback_tui.core.text import printable
+from rollback_tui.ui.theme import Tone, line, lines
+from rollback_tui.ui.walk import REASON_LENGTH
+from rollback_tui.ui.widgets.dialogs import PlainButton, QuietInput
+from rollback_tui.ui.widgets.proof_items import lost_text
+from rollback_tui.ui.wording import took
+
+
+class TakeRung(ModalScreen[str | None]):
+    """Returns the typed reason, or None. Cancel is focused first; Enter in a field says yes to
+    nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "decline", "cancel")]
+
+    def __init__(self, option: RecoveryOption, *, production: bool) -> None:
+        super().__init__()
+        self._option = option
+        self._production = production
+
+    def compose(self) -> ComposeResult:
+        """What it does and loses, the two texts, the two buttons."""
+        option = self._option
+        long = took(option.estimated_seconds) or "nobody can say how long"
+        with Vertical(id="dialog", classes="-danger"):
+            yield Static(line((f"{option.title}?", "strong")), id="dialog-title")
+            with VerticalScroll(id="dialog-body"):
+                rows = [line(option.restores), line(("takes  ", "dim"), long)]
+                rows += [line(("loses  ", "dim")), lost_text(option.lost)]
+                yield Static(lines(rows), markup=False)
+            with Horizontal(id="row-confirm", classes="field"):
+                words = line("type ", (option.confirm, "strong"))
+                yield Static(words, classes="label", markup=False)
+                yield QuietInput(id="field-confirm")
+                yield Static("", id="state-confirm", classes="state", markup=False)
+            with Horizontal(id="row-why", classes="field"):
+                words = line(f"why, in {REASON_LENGTH} characters or more")
+                yield Static(words, classes="label", markup=False)
+                yield QuietInput(id="field-why")
+                yield Static("", id="state-why", classes="state", markup=False)
+            with Horizontal(id="dialog-buttons"):
+                yield PlainButton("Cancel", id="no")
+                yield PlainButton("Recover", id="yes", danger=True)
+            yield Static(line(("tab chooses · enter presses · esc cancels", "dim")))
+
+    def on_mount(self) -> None:
+        """Focus the harmless button."""
+        self.query_one("#row-confirm").display = bool(self._option.confirm)
+        self.query_one("#no", Button).focus()
+        self._judge()
+
+    def _text(self, name: str) -> str:
+        return self.query_one(f"#field-{name}", Input).value.strip()
+
+    @property
+    def _complete(self) -> bool:
+        same = self._text("confirm") == printable(self._option.confirm)
+        return same and len(self._text("why")) >= REASON_LENGTH
+
+    @on(Input.Changed)
+    def _judge(self) -> None:
+        typed, wanted = self._text("confirm"), printable(self._option.confirm)
+        mark: tuple[str, Tone] = ("✓", "good") if typed == wanted else ("✗ not the same", "bad")
+        self.query_one("#state-confirm", Static).update(line(mark if typed else ("", "dim")))
+        long = len(self._text("why")) >= REASON_LENGTH
+        mark = ("✓", "good") if long else ("· longer", "dim")
+        self.query_one("#state-why", Static).update(
+            line(mark if self._text("why") else ("", "dim"))
+        )
+        self.query_one("#yes", Button).disabled = not self._complete
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.input.id == "field-confirm":
+            self.query_one("#field-why", Input).focus()
+        else:
+            self.query_one("#no", Button).focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        yes = event.button.id == "yes" and self._complete
+        self.dismiss(self._text("why") if yes else None)
+
+    def action_decline(self) -> None:
+        """Cancel."""
+        self.dismiss(None)
