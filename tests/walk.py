@@ -21,7 +21,7 @@ from tests.ui.fake import World
 from tests.ui.steering import Terminal
 
 Look = Callable[[str], None]
-TARGET_VERSION = "20231204160000"
+TARGET_VERSION = "20231218113000"
 
 
 @contextmanager

@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import msgspec
 
 from rollback_tui.cli.options import Common
-from rollback_tui.cli.rollback import follow
+from rollback_tui.cli.rollback import follow, reasons
 from rollback_tui.cli.session import Session
 from rollback_tui.cli.terminal import open_screens
 from rollback_tui.config import load
 from rollback_tui.core.model import EXIT_CODES
+from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.report import log_line
-from rollback_tui.core.schema import SchemaSnapshot
+from rollback_tui.demo import shop
 from rollback_tui.demo.scene import Demo, open_demo
 from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import connect, target
@@ -33,54 +34,71 @@ from rollback_tui.ui.operations import Choice
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep database and project in this directory.",
 )
-def demo(headless: bool, keep: Path | None) -> None:
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=1,
+    help="How many migrations. The second one's down script leaves something behind.",
+)
+@click.option(
+    "--override",
+    multiple=True,
+    metavar="CHECK=REASON",
+    help="With --headless: set a failed check aside, as with run.",
+)
+def demo(headless: bool, keep: Path | None, steps: int, override: tuple[str, ...]) -> None:
     """An embedded PostgreSQL with a shop under load, ready to be rolled back."""
+    overrides = reasons(override)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     with recorded_demo(keep) as (scene, given):
         if headless:
-            sys.exit(_roll_back(given))
+            sys.exit(_roll_back(given, steps, overrides))
         click.echo(f"The demo's project: {scene.project}", err=True)
-        sys.exit(open_screens(given))
+        sys.exit(open_screens(given, choice=Choice(steps=steps)))
 
 
 @contextlib.contextmanager
 def recorded_demo(keep: Path | None) -> Iterator[tuple[Demo, Common]]:
-    """Start everything, with the schema before the newest migration recorded as a deploy would;
-    it all ends here."""
+    """Start everything, with the schema of each version recorded as a deploy would; it all ends
+    here."""
     recorded: list[Baseline] = []
 
     def record(dsn: str) -> None:
         with connect(dsn) as connection:
             recorded.append(
-                _baseline(target(connection).server_version, catalog.snapshot(connection))
+                Baseline(
+                    version=shop.applied(dsn)[-1],
+                    server_version=target(connection).server_version,
+                    snapshot=catalog.snapshot(connection),
+                )
             )
 
     def progress(text: str) -> None:
         click.echo(f"{text} …", err=True)
 
-    with open_demo(keep, before_newest=record, progress=progress) as scene:
+    with open_demo(keep, deployed=record, progress=progress) as scene:
         settings = load(scene.config)
         given = Common(dsn=scene.dsn, settings=settings, project=scene.project, as_json=False)
-        if recorded:
-            with contextlib.closing(Session(given)) as session:
-                plan = session.plan(Choice())
-            save(
-                scene.project / settings.verify.baseline_directory,
-                msgspec.structs.replace(recorded[0], version=plan.goal or ""),
-            )
+        for baseline in recorded:
+            save(scene.project / settings.verify.baseline_directory, baseline)
         yield scene, given
 
 
-def _baseline(server_version: int, snapshot: SchemaSnapshot) -> Baseline:
-    return Baseline(version="", server_version=server_version, snapshot=snapshot)
-
-
-def _roll_back(given: Common) -> int:
+def _roll_back(given: Common, steps: int, overrides: dict[str, str]) -> int:
+    """Roll back as ``run`` would, and print the report. More than the newest migration is rehearsed
+    first: what its down scripts leave behind is to be known before the door closes."""
     with contextlib.closing(Session(given)) as session:
         session.target()
-        plan = session.plan(Choice())
-        folder = session.start(plan, {}, "practice run of the demo", attended=False)
+        plan = session.plan(Choice(steps=steps))
+        rehearsal: Rehearsal | None = None
+        if steps > 1:
+            rehearsal = session.rehearse(
+                plan, "schema", lambda text: click.echo(f"{text} …", err=True), threading.Event()
+            )
+        folder = session.start(
+            plan, overrides, "practice run of the demo", attended=False, rehearsal=rehearsal
+        )
     finished = follow(folder, lambda record: click.echo(log_line(record), err=True))
     click.echo(session.report(folder))
     return EXIT_CODES[finished.outcome]

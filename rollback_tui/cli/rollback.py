@@ -80,7 +80,7 @@ def run(
     keep: tuple[str, ...],
 ) -> None:
     """Roll back now. Ctrl+C asks for an abort, which is obeyed until COMMIT."""
-    overrides = _overrides(override)
+    overrides = reasons(override)
     if (skip or redo) and resume is None:
         raise ConfigurationError("--skip and --redo go with --resume", "Name the run.")
     refuse(given)
@@ -142,7 +142,8 @@ def _to_settle(given: Common, run_id: str | None) -> Path:
     return feed.find(given.run_directory(), run_id)
 
 
-def _overrides(texts: tuple[str, ...]) -> dict[str, str]:
+def reasons(texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the reason of each ``--override``, by check. Raises ConfigurationError."""
     found: dict[str, str] = {}
     for text in texts:
         name, _, why = text.partition("=")

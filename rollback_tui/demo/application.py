@@ -1,7 +1,8 @@
 """The shop's website: a small HTTP application that stands or falls with its database.
 
-``python -m rollback_tui.demo.application DSN FLAG_FILE`` listens on 127.0.0.1, writes its port as
-a line to standard output, and ends when standard input closes. While FLAG_FILE exists it is in
+``python -m rollback_tui.demo.application DSN FLAG_FILE LOG_FILE`` listens on 127.0.0.1, writes its
+port as a line to standard output, and ends when standard input closes. Every request is a line of
+LOG_FILE. While FLAG_FILE exists it is in
 maintenance: ``/`` answers 503 with ``Retry-After``, ``/health`` goes on telling the truth.
 
 ========================  ====================================================================
@@ -17,6 +18,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import logging.handlers
 import os
 import sys
 import threading
@@ -34,6 +37,10 @@ _KEPT = 100_000
 """Failed requests that are remembered."""
 _BODY_LIMIT = 64 * 1024
 _PRODUCTS = 2_000
+_LOG_BYTES = 1_000_000
+"""Then the log is rotated: one older file is kept."""
+
+_log = logging.getLogger("shop")
 
 
 class Database:
@@ -105,7 +112,8 @@ class Shop:
                 row = self._pages.ask("SELECT name FROM products WHERE id = %s", [product])
                 self._cache[product] = str(row[0]) if row else ""
             row = self._pages.ask("SELECT full_name FROM users WHERE id = %s", [user])
-        except psycopg.Error:
+        except psycopg.Error as error:
+            _log.error("database: %s", " ".join(str(error).split()))
             return 503, {"status": "unavailable"}
         return 200, {"hello": row[0] if row else None, "product": self._cache[product]}
 
@@ -209,13 +217,32 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(body)
 
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
+        """Write a line about the answer; what could not be served is a warning."""
+        level = logging.WARNING if isinstance(code, int) and code >= 500 else logging.INFO
+        _log.log(level, "%s %s %s", self.command, self.path, int(code))
+
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-        """Say nothing for each request; the counters tell."""
+        """Write what the server itself has to say."""
+        _log.warning(format, *arguments)
+
+
+def write_log(path: Path) -> None:
+    """Write the log to ``path``, which only we may read."""
+    os.umask(0o077)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
 
 
 def main(arguments: list[str]) -> int:
     """Serve until standard input closes. Returns the exit code."""
-    dsn, flag = arguments
+    dsn, flag, log = arguments
+    write_log(Path(log))
+    _log.info("the shop opens")
     Handler.shop = Shop(dsn, Path(flag))
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -14,6 +14,8 @@ from rollback_tui.demo import shop
 from rollback_tui.embedded import children
 
 FLAG = "maintenance.flag"
+LOG = "log/shop.log"
+"""Where the application writes what it does."""
 
 _SETTINGS = """\
 # Settings of the demo. docs/configuration.md describes every key.
@@ -52,12 +54,18 @@ url = {health}
 [verify]
 baseline_directory = {baselines}
 
+# The shop is no systemd unit: the guide by hand says that there is none to stop.
+[recovery]
+services = []
+log_files = [{log}]
+
 [impact]
 command = {impact}
 """
 
 _IGNORED = """\
 .env
+log/
 maintenance.flag
 rollback_baselines/
 rollback_checkpoints/
@@ -102,6 +110,7 @@ def configure(directory: Path, *, dsn: str, host: str, port: int, url: str) -> P
         "env": str(directory / ".env"),
         "runs": str(directory / "rollback_runs"),
         "flag": str(directory / FLAG),
+        "log": str(directory / LOG),
         "clear": f"{url}/caches/clear",
         "notifications": f"{url}/notifications",
         "health": f"{url}/health",

@@ -98,16 +98,16 @@ def open_demo(
     keep: Path | None = None,
     *,
     load: bool = True,
-    before_newest: Callable[[str], None] | None = None,
+    deployed: Callable[[str], None] | None = None,
     progress: Callable[[str], None] = _quiet,
 ) -> Demo:
     """Start the demo and return it when it is ready, in about three seconds.
 
     ``keep`` is a directory whose database and project outlive the demo; a second start finds
-    them as they were left. ``before_newest`` is called with the owner's connection string when
-    all data are there and the newest migration is not applied yet: the moment to record the
-    schema that a rollback is to restore. It is not called for a directory that was filled
-    before. Raises ConfigurationError when the demo cannot be started.
+    them as they were left. ``deployed`` is called with the owner's connection string
+    after each migration, as a deploy would: the moment to record the schema that a rollback is to
+    restore. It is not called for a directory that was filled before. Raises ConfigurationError when
+    the demo cannot be started.
     """
     keep = keep.absolute() if keep is not None else None
     filled = _claim(keep) if keep is not None else False
@@ -121,7 +121,7 @@ def open_demo(
         progress("Preparing the project")
         project.prepare(directory)
         if not filled:
-            _build(server, before_newest, progress)
+            _build(server, deployed, progress)
         progress("Opening the shop")
         url = f"http://127.0.0.1:{_port(website)}"
         if clients is not None:
@@ -187,7 +187,8 @@ def _start_processes(
     dsn = server.dsn(shop.DATABASE, shop.APPLICATION)
     flag = str(directory / project.FLAG)
     log = server.directory / "shop.log"
-    website = Child("rollback_tui.demo.application", dsn, flag, log=log)
+    said = str(directory / project.LOG)
+    website = Child("rollback_tui.demo.application", dsn, flag, said, log=log)
     processes.append(website)
     if not load:
         return website, None
@@ -198,22 +199,26 @@ def _start_processes(
 
 def _build(
     server: EmbeddedServer,
-    before_newest: Callable[[str], None] | None,
+    deployed: Callable[[str], None] | None,
     progress: Callable[[str], None],
 ) -> None:
-    """Create the shop: five migrations, its data, the sixth, and what happened since."""
-    progress("Applying five migrations")
+    """Create the shop: six migrations, its data, the seventh, and what happened since."""
+    progress("Applying six migrations")
     shop.create(server)
     owner = server.dsn(shop.DATABASE, shop.OWNER)
     *earlier, newest = shop.files()
-    for path in earlier:
+
+    def migrate(path: Path) -> None:
         shop.migrate_up(owner, path)
+        if deployed is not None:
+            deployed(owner)
+
+    for path in earlier:
+        migrate(path)
     progress("Filling in 200,000 rows")
     shop.fill(server)
-    if before_newest is not None:
-        before_newest(owner)
     progress(f"Applying {newest.stem}")
-    shop.migrate_up(owner, newest)
+    migrate(newest)
     shop.verify_users(owner)
     shop.analyze(server)
 

@@ -128,7 +128,7 @@ def _stand(here: Situation) -> str:
     ended = view.finished
     lines = [
         f"The run {markdown(here.begun.run)} {markdown(what)}.",
-        f"{_ENDED[ended.outcome]}. {markdown(ended.summary)}"
+        f"Outcome: {_ENDED[ended.outcome]}. {markdown(ended.summary)}"
         if ended
         else "It has **no outcome**: it goes on, or it was interrupted. This was written"
         f" {view.elapsed:.1f} s after its beginning"
@@ -173,15 +173,17 @@ def _transaction(view: RunView) -> str:
     if view.steps:
         done = sum(s.status == "done" for s in view.statements)
         return f"It went statement by statement: {done} of {len(view.statements)} are known done"
+    if view.unchanged and view.unchanged.proven:
+        return f"Nothing was committed, and nothing has changed ({view.unchanged.basis} compared)"
     if view.judge is None:
-        return "No statement of the script was sent, or none that was committed"
+        return "No transaction was begun in which anything could have been committed"
     return "Whether the transaction was committed: section 3"
 
 
 def _door_stands(here: Situation) -> str:
     closed, view = here.view.door_closed, here.view
     if closed is None:
-        if view.placeholder:
+        if view.placeholder and not view.finished:
             return f"The door is open; {markdown(view.placeholder)} is an empty placeholder"
         return "The door is open" if view.door else "The door was not closed"
     if closed.rung == "rename":
@@ -328,7 +330,7 @@ def _left_placeholder(here: Situation) -> str:
 
 def _maintenance(here: Situation) -> str:
     if not here.view.maintenance_on:
-        return ""
+        return "It is not on."
     off = here.settings.maintenance.off
     if off.flag_file:
         path = off.flag_file
@@ -343,7 +345,7 @@ def _maintenance(here: Situation) -> str:
 
 def _settle(here: Situation) -> str:
     if here.view.finished:
-        return ""
+        return "It knows: the run has its outcome."
     return "\n\n".join(
         (
             "Where the tool can be started, in the project's directory: it finds out what the"

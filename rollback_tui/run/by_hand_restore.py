@@ -195,7 +195,7 @@ def _counts(here: Situation, database: str) -> str:
         known = next((rows for name, rows in before.items() if same(name, table)), None)
         rows = "NULL" if known is None else str(known)
         lines.append(
-            f'SELECT {literal(relation(table))} AS "table", {rows}::bigint AS "when the run began",'
+            f'SELECT {literal(table)} AS "table", {rows}::bigint AS "when the run began",'
             f" count(*) AS now FROM {relation(table)}"
         )
     return here.server.psql(database, "\nUNION ALL ".join(lines) + ";")

@@ -42,7 +42,7 @@ def test_a_newcomer_rolls_the_demo_back(size: tuple[int, int]) -> None:
         assert app.return_value == 0
         with psycopg.connect(scene.dsn) as connection:
             newest = connection.execute("SELECT max(version) FROM schema_migrations").fetchone()
-        assert newest == ("20231204160000",)
+        assert newest == ("20231218113000",)
         report = session.report(scene.project / "rollback_runs" / _only_run(session))
         for number in scene.expected_losses.values():
             assert f"{number:,}" in report
@@ -83,4 +83,4 @@ def test_leaving_in_mid_run_and_attaching_again_shows_all_of_it() -> None:
         again = drive(session, attach, size=(80, 24), folder=app.running_folder)
         assert again.return_value == 0
         with psycopg.connect(scene.dsn) as connection:
-            assert connection.execute("SELECT count(*) FROM schema_migrations").fetchone() == (5,)
+            assert connection.execute("SELECT count(*) FROM schema_migrations").fetchone() == (6,)

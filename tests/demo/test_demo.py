@@ -169,6 +169,10 @@ def test_the_settings_are_valid_and_lead_to_what_exists(demo: Demo) -> None:
     assert settings.environment == "demo"
     assert settings.connection.dsn == demo.dsn
     assert settings.health.url == demo.health_url
+    (log,) = settings.recovery.log_files
+    fetch(f"{demo.url}/nowhere")
+    assert soon(lambda: "GET /nowhere 404" in Path(log).read_text(), 5)
+    assert Path(log).stat().st_mode & 0o777 == 0o600
     assert [path.name for path in sorted(Path(settings.migrations.directory).iterdir())] == [
         path.name for path in shop.files()
     ]
@@ -256,20 +260,22 @@ def test_kill_9_leaves_no_process_and_no_directory() -> None:
     assert soon(lambda: mentioning(directory) == [], 5)
 
 
-def test_before_newest_sees_five_migrations_and_all_data() -> None:
+def test_every_deploy_is_told_and_the_newest_finds_all_data() -> None:
     seen: list[tuple[object, ...] | None] = []
 
     def look(dsn: str) -> None:
         with psycopg.connect(dsn) as connection:
+            orders = "SELECT count(*) FROM orders" if len(seen) > 1 else "SELECT 0"
             seen.append(
                 connection.execute(
-                    "SELECT count(*), (SELECT count(*) FROM orders),"
-                    " to_regclass('user_verification_tokens') FROM schema_migrations"
+                    f"SELECT max(version), count(*), ({orders}) FROM schema_migrations".encode()
                 ).fetchone()
             )
 
-    with open_demo(load=False, before_newest=look) as opened:
-        assert seen == [(5, 30_000, None)]
+    with open_demo(load=False, deployed=look) as opened:
+        versions = [path.name.partition("_")[0] for path in shop.files()]
+        rows = [0] * 6 + [30_000]
+        assert seen == [(v, n, r) for n, (v, r) in enumerate(zip(versions, rows, strict=True), 1)]
         assert len(opened.pids) == 2
 
 
@@ -281,7 +287,7 @@ def test_an_error_while_opening_leaves_nothing() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        open_demo(before_newest=fail)
+        open_demo(deployed=fail)
     directory = Path(places[0]).parent
     assert not directory.exists()
     assert mentioning(str(directory)) == []
@@ -290,11 +296,11 @@ def test_an_error_while_opening_leaves_nothing() -> None:
 def test_a_kept_directory_opens_as_it_was_left(place: Path) -> None:
     keep = place / "kept"
     calls: list[str] = []
-    with open_demo(keep, load=False, before_newest=calls.append) as first:
+    with open_demo(keep, load=False, deployed=calls.append) as first:
         (first.project / "rollback_runs").mkdir()
         assert first.expected_losses == shop.EXPECTED_LOSSES
-    with open_demo(keep, load=False, before_newest=calls.append) as second:
-        assert len(calls) == 1
+    with open_demo(keep, load=False, deployed=calls.append) as second:
+        assert len(calls) == len(shop.files())
         assert (second.project / "rollback_runs").exists()
         assert second.expected_losses == shop.EXPECTED_LOSSES
         assert healthy(second)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 
 import psycopg
@@ -54,14 +55,14 @@ def schema(database: Database) -> str:
     return re.sub(r"^\\(un)?restrict .*$", "", dumped, flags=re.MULTILINE)
 
 
-def test_there_are_six_migrations_and_the_newest_is_user_verification() -> None:
+def test_there_are_seven_migrations_and_the_newest_is_user_verification() -> None:
     names = [path.stem for path in shop.files()]
-    assert len(names) == 6
+    assert len(names) == 7
     assert names[-1] == "20240115103000_add_user_verification"
     assert names[-1].startswith(shop.NEWEST)
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 4, 6])
 def test_down_brings_back_what_was_before_up(database: Database, number: int) -> None:
     connection = database.connect()
     connection.execute("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
@@ -73,6 +74,20 @@ def test_down_brings_back_what_was_before_up(database: Database, number: int) ->
     assert schema(database) != before
     connection.execute(shop.sections(path)[1].encode())
     assert schema(database) == before
+
+
+def test_the_one_before_leaves_a_label_behind_and_forgets_a_not_null(database: Database) -> None:
+    database.connect().execute("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
+    *earlier, forgetful, _ = shop.files()
+    assert forgetful.name.startswith(shop.FORGETFUL)
+    for path in earlier:
+        shop.migrate_up(database.dsn, path)
+    before = Counter(line.strip() for line in schema(database).splitlines())
+    shop.migrate_up(database.dsn, forgetful)
+    database.connect().execute(shop.sections(forgetful)[1].encode())
+    after = Counter(line.strip() for line in schema(database).splitlines())
+    assert list(before - after) == ["order_id bigint NOT NULL,"]
+    assert list(after - before) == ["'refunded',", "order_id bigint,"]
 
 
 def test_down_brings_back_privileges_too(
@@ -100,7 +115,7 @@ def test_about_two_hundred_thousand_rows(
         row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
         assert row is not None
         counts[table] = int(str(row[0]))
-    assert sum(counts.values()) == 200_028
+    assert sum(counts.values()) == 200_029
     assert all(counts.values()), counts
     assert {'"Order Notes"', '"größen"'} < set(counts)
     assert 12 <= len(counts) <= 16
