@@ -15,6 +15,7 @@ from rollback_tui.config_copies import CopyHook as CopyHook
 from rollback_tui.config_copies import Hook as Hook
 from rollback_tui.config_copies import PgBackRest as PgBackRest
 from rollback_tui.config_copies import Table as Table
+from rollback_tui.config_health import Health as Health
 from rollback_tui.core.errors import ConfigurationError
 
 FILE_NAME = "rollback.toml"
@@ -149,22 +150,6 @@ class Notify(Table, frozen=True, kw_only=True):
     started: Annotated[
         Hook, Meta(description="Called when a run has passed preflight and begins.")
     ] = Hook()
-
-
-class Health(Table, frozen=True, kw_only=True):
-    """The application's health, asked after the door opened."""
-
-    url: Annotated[
-        str, Meta(description="http(s) URL. Empty: application health stays unknown.")
-    ] = ""
-    expected_status: Annotated[int, Meta(ge=100, le=599, description="Status that is healthy.")] = (
-        200
-    )
-    attempts: Annotated[int, Meta(ge=1, description="Tries before it counts as unhealthy.")] = 10
-    interval_seconds: Annotated[float, Meta(ge=0, description="Between two tries.")] = 1
-    deadline_seconds: Annotated[
-        float, Meta(gt=0, description="For all tries together, slow answers included.")
-    ] = 30
 
 
 class Verify(Table, frozen=True, kw_only=True):

@@ -53,6 +53,13 @@ url = "https://chat.internal/hooks/oncall"
 
 [health]
 url = "https://app.internal/health"
+expected_status = [200, 204]
+
+[[health.also]]
+label = "checkout"
+url = "https://checkout.internal/ready"
+expected_json = { status = "ok" }
+headers_env = { Authorization = "CHECKOUT_TOKEN" }
 """
 
 _HEAD = f"""\
@@ -93,9 +100,8 @@ A hook is something of yours that is called. It has **one** of `command`, `url`,
 
 | hook | called | when it fails |
 |---|---|---|
-| `checkpoint.copy` | when a checkpoint has its name, in a run and by `checkpoint create`; it has an \
-hour unless `timeout_seconds` says otherwise | the check and the report say "only on this host"; the run \
-goes on, unless `copy_required` |
+| `checkpoint.copy` | for each finished checkpoint, in a run and by `checkpoint create`; its \
+`timeout_seconds` is 3600 by default | said in the report; the run goes on, unless `copy_required` |
 | `notify.started` | once preflight and checkpoint are done | noted in the report; the run goes on |
 | `maintenance.on` | next | the run is refused; `maintenance.off` is called |
 | `caches.clear` | after COMMIT, before the door opens | the next one is called; `needs_operator` |
@@ -125,10 +131,23 @@ def page() -> str:
         if isinstance(table, inspect.StructType):
             parts += [f"## [{field.encode_name}]", _said(table.cls.__doc__ or "")]
             parts.append(_keys(table.fields))
+            parts += _tables_of(field.encode_name, table)
     hook = inspect.type_info(Hook)
     if isinstance(hook, inspect.StructType):
         parts += ["## Hooks", _HOOKS, _keys(hook.fields)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _tables_of(name: str, table: inspect.StructType) -> list[str]:
+    """The tables that may be given several times below ``name``, in double brackets."""
+    parts: list[str] = []
+    for field in table.fields:
+        bare = _bare(field.type)
+        item = _bare(bare.item_type) if isinstance(bare, inspect.VarTupleType) else bare
+        if item is not bare and isinstance(item, inspect.StructType) and not _is_hook(item):
+            parts += [f"### [[{name}.{field.encode_name}]]", _said(item.cls.__doc__ or "")]
+            parts.append(_keys(item.fields))
+    return parts
 
 
 def _plain_fields(info: inspect.StructType) -> tuple[inspect.Field, ...]:
@@ -168,7 +187,13 @@ def _type(of: inspect.Type) -> str:
         return "[hook](#hooks)"
     if isinstance(bare, inspect.VarTupleType):
         item = _bare(bare.item_type)
+        if isinstance(item, inspect.StructType) and not _is_hook(item):
+            return "list of tables, see below"
         return "list of [hooks](#hooks)" if _is_hook(item) else f"list of {_type(item)}s"
+    if isinstance(bare, inspect.DictType):
+        return f"table of {_type(bare.value_type)}"
+    if isinstance(bare, inspect.UnionType):
+        return " or ".join(_type(one) for one in bare.types)
     if isinstance(bare, inspect.LiteralType):
         return " or ".join(f'`"{value}"`' for value in bare.values)
     return _NAMES[type(bare)]
@@ -191,6 +216,8 @@ def _limits(of: inspect.Type) -> Iterator[str]:
 
 def _default(field: inspect.Field) -> str:
     value = field.default
+    if field.required:
+        return "none, it must be given"
     if value is msgspec.NODEFAULT:
         value = field.default_factory()
     if isinstance(value, Hook):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollback_tui.core import events as ev
+from rollback_tui.core import query_errors
 from rollback_tui.core.model import Outcome
 from rollback_tui.run.aftermath import finish, measure_impact, refresh_statistics
 from rollback_tui.run.cloning import clone, drop_clone
@@ -11,18 +12,21 @@ from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import Keeper, close_door, reopen
 from rollback_tui.run.health import Prober, health
 from rollback_tui.run.preflight import announce, checkpoint, drain, preflight
+from rollback_tui.run.query_errors import QueryWatch
 
 
 def carry_out(run: Run) -> ev.RunFinished:
     """Carry the run out. Whatever happens, it ends in one of the five outcomes, with the door
     open and maintenance mode off (or an alarm that says they are not)."""
     keeper: Keeper | None = None
-    prober = Prober(run)
+    prober, watch = Prober(run), QueryWatch(run)
     try:
         preflight(run)
+        watch.before()
         checkpoint(run)
         announce(run)
         drain(run)
+        watch.before()
         prober.start()
         keeper = close_door(run)
         clone(run, needed=not run.plan.transactional)
@@ -36,10 +40,12 @@ def carry_out(run: Run) -> ev.RunFinished:
     run.begin_cleaning_up()
     reopen(run, keeper)
     prober.stop()
+    if run.committed:
+        watch.opened()
     measure_impact(run, prober)
     if run.committed:
         refresh_statistics(run)
-        healthy = health(run)
+        healthy = health(run, watch)
         if outcome == "rolled_back":
             outcome, summary = judge_result(run, healthy=healthy)
     if outcome != "needs_operator" and not run.view.alarms:
@@ -51,9 +57,12 @@ def judge_result(run: Run, *, healthy: bool | None) -> tuple[Outcome, str]:
     """Say what a committed run came to. Rolled back is only what nothing speaks against; what
     nobody could verify is named."""
     verified = run.view.verifications
-    failed = [v.title for v in verified if v.verdict == "fail" and not v.accepted]
     if healthy is False:
         return "needs_operator", "Rolled back, but the application is not healthy."
+    failing = next((v for v in verified if v.name == query_errors.NAME), None)
+    if failing is not None and failing.verdict == "fail":
+        return "needs_operator", f"Rolled back, but queries fail: {failing.summary}."
+    failed = [v.title for v in verified if v.verdict == "fail" and not v.accepted]
     if failed:
         return "needs_operator", f"Committed as the operator chose, although: {', '.join(failed)}."
     accepted = [v.title for v in verified if v.verdict == "fail" and v.accepted]

@@ -2,68 +2,166 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
-
+from rollback_tui.config_health import Endpoint, Health
 from rollback_tui.core import events as ev
-from rollback_tui.core import verify as judge
+from rollback_tui.core import health as judge
 from rollback_tui.run import web
-from rollback_tui.run.context import Run
+from rollback_tui.run.context import Outcome, Run
+from rollback_tui.run.query_errors import QueryWatch
+
+_ProgressOf = Callable[[judge.Found], None]
 
 
-def health(run: Run) -> bool | None:
-    """Ask the application, with retries, within one deadline; None: no URL is configured."""
-    settings = run.settings.health
+def health(run: Run, watch: QueryWatch | None = None) -> bool | None:
+    """Ask the application, with retries, within one deadline; then let ``watch`` say whether its
+    queries fail. None: nobody watched, because the run was interrupted.
+
+    Returns whether it is healthy: False when one URL says no, None when none is configured or one
+    could not be asked.
+    """
     with run.phase("health") as outcome:
-        began = time.monotonic()
-        tries = 0
-        ok: bool | None = None
-        detail = ""
-        while settings.url and tries < settings.attempts:
-            left = settings.deadline_seconds - (time.monotonic() - began)
-            if left <= 0:
-                break
-            tries += 1
-            answer = web.request("GET", settings.url, seconds=left)
-            ok = answer.status == settings.expected_status
-            detail = f"HTTP {answer.status}" if answer.status is not None else answer.text
-            run.write(
-                ev.Progress(phase="health", summary=detail, done=tries, total=settings.attempts)
-            )
-            if ok:
-                break
-            time.sleep(min(settings.interval_seconds, max(0.0, left)))
-        if settings.url and ok is None:
-            ok = False
-        verification = judge.health_verification(settings.url, tries, ok, detail)
-        seconds = round(time.monotonic() - began, 3)
-        run.write(
-            ev.VerificationJudged(
-                verification=msgspec.structs.replace(verification, seconds=seconds)
+        found = ask_all(run.settings.health, lambda one: _progress(run, one))
+        for one in found or (None,):
+            run.write(ev.VerificationJudged(verification=judge.verification(one)))
+        _summarise(outcome, found)
+        if (watch or QueryWatch(run)).judge().verdict == "fail":
+            outcome.status = "failed"
+        answers = {one.healthy for one in found}
+        if False in answers:
+            return False
+        return None if not answers or None in answers else True
+
+
+def ask_all(settings: Health, told: _ProgressOf) -> tuple[judge.Found, ...]:
+    """Ask every URL of the configuration at the same time until it is healthy, its attempts are
+    used up or the one deadline of all has come. ``told`` hears each answer, in several threads."""
+    endpoints = settings.endpoints
+    if not endpoints:
+        return ()
+    began = time.monotonic()
+    with ThreadPoolExecutor(max_workers=len(endpoints)) as threads:
+        return tuple(
+            threads.map(
+                lambda each: _until_healthy(each[0], each[1], settings, began, told), endpoints
             )
         )
-        outcome.summary = verification.summary
-        if ok is False:
-            outcome.status = "failed"
-        return ok
+
+
+def headers(endpoint: Endpoint) -> tuple[dict[str, str], str]:
+    """Return the headers for a URL from the environment, and what is missing there, in words."""
+    found: dict[str, str] = {}
+    for header, name in endpoint.headers_env.items():
+        value = os.environ.get(name, "").strip()
+        if not value:
+            return {}, f"{name} is not in the environment"
+        if not (value.isascii() and value.isprintable()):
+            # What cannot be sent would be shown in an error.
+            return {}, f"what {name} holds cannot be sent in a header"
+        found[header] = value
+    return found, ""
+
+
+def _until_healthy(
+    label: str, endpoint: Endpoint, settings: Health, began: float, told: _ProgressOf
+) -> judge.Found:
+    found = judge.Found(label=label, url=endpoint.url, healthy=None, tries=0, detail="")
+    sent, missing = headers(endpoint)
+    if missing:
+        return judge.Found(label=label, url=endpoint.url, healthy=None, tries=0, detail=missing)
+    for tries in range(1, settings.attempts + 1):
+        left = settings.deadline_seconds - (time.monotonic() - began)
+        if tries > 1:
+            time.sleep(min(settings.interval_seconds, max(0.0, left)))
+            left = settings.deadline_seconds - (time.monotonic() - began)
+        if left <= 0:
+            break
+        answer = web.request("GET", endpoint.url, seconds=left, headers=sent)
+        why = _hidden(_fault(endpoint, answer), sent)
+        found = judge.Found(
+            label=label,
+            url=endpoint.url,
+            healthy=not why,
+            tries=tries,
+            detail=why or f"HTTP {answer.status}",
+            said=_hidden(answer.body, sent) if why else "",
+            seconds=round(time.monotonic() - began, 3),
+        )
+        told(found)
+        if found.healthy:
+            break
+    return found
+
+
+def _fault(endpoint: Endpoint, answer: web.WebAnswer) -> str:
+    return judge.fault(
+        judge.Answer(
+            status=answer.status,
+            body=answer.text if answer.status is None else answer.body,
+            location=answer.location,
+            cut=answer.cut,
+        ),
+        statuses=endpoint.statuses,
+        body=endpoint.expected_body,
+        fields=endpoint.expected_json,
+    )
+
+
+def _hidden(text: str, sent: dict[str, str]) -> str:
+    """An answer may repeat what it was sent."""
+    for value in sent.values():
+        text = text.replace(value, "•••")
+    return text
+
+
+def _progress(run: Run, one: judge.Found) -> None:
+    named = f"{one.label}: " if one.label else ""
+    run.write(
+        ev.Progress(
+            phase="health",
+            summary=named + one.detail,
+            done=one.tries,
+            total=run.settings.health.attempts,
+        )
+    )
+
+
+def _summarise(outcome: Outcome, found: tuple[judge.Found, ...]) -> None:
+    bad = [one for one in found if one.healthy is False]
+    if bad or len(found) < 2:
+        outcome.summary = (
+            "; ".join(
+                f"{one.label + ': ' if one.label else ''}{judge.verification(one).summary}"
+                for one in (bad or found)
+            )
+            or judge.verification(None).summary
+        )
+    else:
+        healthy = sum(one.healthy is True for one in found)
+        outcome.summary = f"{healthy} of {len(found)} URLs healthy"
+    if bad:
+        outcome.status = "failed"
 
 
 class Prober:
-    """Asks the health URL about twice a second from the closing of the door to its opening, so
-    that the report can say how many probes failed. It measures; it decides nothing."""
+    """Asks the first health URL about twice a second from the closing of the door to its opening,
+    so that the report can say how many probes failed. It measures; it decides nothing."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
+        self._endpoints = run.settings.health.endpoints
         self._stop = threading.Event()
         self.probes = 0
         self.failed = 0
         self._thread = threading.Thread(target=self._probe_on, name="prober", daemon=True)
 
     def start(self) -> None:
-        """Begin, when a health URL is configured."""
-        if self._run.settings.health.url:
+        """Begin, when a health URL is configured and can be asked."""
+        if self._endpoints and not headers(self._endpoints[0][1])[1]:
             self._thread.start()
 
     def stop(self) -> None:
@@ -73,9 +171,10 @@ class Prober:
             self._thread.join(timeout=3)
 
     def _probe_on(self) -> None:
-        settings = self._run.settings.health
+        _, endpoint = self._endpoints[0]
+        sent, _ = headers(endpoint)
         while not self._stop.is_set():
-            answer = web.request("GET", settings.url, seconds=2)
+            answer = web.request("GET", endpoint.url, seconds=2, headers=sent)
             self.probes += 1
-            self.failed += answer.status != settings.expected_status
+            self.failed += bool(_fault(endpoint, answer))
             self._stop.wait(0.5)

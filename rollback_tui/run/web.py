@@ -6,6 +6,8 @@ import asyncio
 import ssl
 import threading
 import time
+from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from rollback_tui.core.model import Value
@@ -22,34 +24,62 @@ class WebAnswer(Value, frozen=True, kw_only=True):
     status: int | None
     """None: no HTTP answer within the deadline."""
     text: str
+    """The answer, or why there is none; printable."""
     seconds: float
+    body: str = ""
+    """The answer as it came; not printable. Empty: there is none."""
+    location: str = ""
+    """Where a redirect would lead; not printable."""
+    cut: bool = False
+    """The answer was longer; this is its beginning."""
 
 
-def request(method: str, url: str, *, seconds: float, json: object = None) -> WebAnswer:
+class _Said(NamedTuple):
+    """What came of a request."""
+
+    status: int | None
+    text: str
+    location: str = ""
+    cut: bool = False
+
+
+def request(
+    method: str,
+    url: str,
+    *,
+    seconds: float,
+    json: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> WebAnswer:
     """Ask ``url``. Never raises; redirects are not followed, only http and https are used."""
     began = time.monotonic()
-
-    def answer(status: int | None, text: str) -> WebAnswer:
-        return WebAnswer(status=status, text=printable(text), seconds=time.monotonic() - began)
-
-    said: list[tuple[int | None, str]] = []
+    late = _Said(None, f"no answer within {seconds:.3g} s")
+    said: list[_Said] = []
 
     def ask() -> None:
         try:
             if urlsplit(url).scheme not in ("http", "https"):
-                said.append((None, "only http and https URLs are used"))
+                said.append(_Said(None, "only http and https URLs are used"))
             else:
-                said.append(asyncio.run(_request(method, url, seconds, json)))
+                said.append(asyncio.run(_request(method, url, seconds, json, headers)))
         except TimeoutError:
-            said.append((None, f"no answer within {seconds:g} s"))
+            said.append(late)
         except (OSError, ValueError) as error:
-            said.append((None, str(error) or type(error).__name__))
+            said.append(_Said(None, str(error) or type(error).__name__))
 
     # In a thread of its own, because a name server that is silent cannot be interrupted.
     thread = threading.Thread(target=ask, name="web request", daemon=True)
     thread.start()
     thread.join(seconds + _GRACE)
-    return answer(*said[0]) if said else answer(None, f"no answer within {seconds:g} s")
+    found = said[0] if said else late
+    return WebAnswer(
+        status=found.status,
+        text=printable(found.text),
+        seconds=time.monotonic() - began,
+        body=found.text if found.status is not None else "",
+        location=found.location,
+        cut=found.cut,
+    )
 
 
 def _trusted() -> ssl.SSLContext:
@@ -57,7 +87,22 @@ def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-async def _request(method: str, url: str, seconds: float, json: object) -> tuple[int | None, str]:
+def _why(error: BaseException) -> str:
+    """Say what is wrong with TLS in its own words, without the library's: they are what the
+    operator can do something about."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"TLS: the certificate is not accepted: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError):
+            return "TLS: " + (cause.reason or str(cause)).replace("_", " ").lower()
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__
+
+
+async def _request(
+    method: str, url: str, seconds: float, json: object, headers: Mapping[str, str] | None
+) -> _Said:
     # A quarter of the time that a process of ours takes to start; most never ask a URL.
     import httpx
 
@@ -68,13 +113,18 @@ async def _request(method: str, url: str, seconds: float, json: object) -> tuple
             httpx.AsyncClient(
                 timeout=seconds, follow_redirects=False, trust_env=False, verify=_trusted()
             ) as client,
-            client.stream(method, url, json=json) as response,
+            client.stream(method, url, json=json, headers=dict(headers or {})) as response,
         ):
             body = b""
             async for part in response.aiter_bytes():
                 body += part
                 if len(body) >= _BODY:
                     break
-            return response.status_code, body[:_BODY].decode(errors="replace")
+            return _Said(
+                response.status_code,
+                body[:_BODY].decode(errors="replace"),
+                response.headers.get("location", "") if response.is_redirect else "",
+                len(body) > _BODY,
+            )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return None, str(error) or type(error).__name__
+        return _Said(None, _why(error))

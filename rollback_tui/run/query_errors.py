@@ -1,0 +1,176 @@
+"""Watching the application's queries for a while after the door opened."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+import psycopg
+
+from rollback_tui.core import events as ev
+from rollback_tui.core import query_errors, schema
+from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.model import Verification
+from rollback_tui.core.query_errors import Counters, LoggedError, Named, Seen
+from rollback_tui.postgres import catalog, traffic
+from rollback_tui.postgres.server_log import SOURCE, ServerLog
+from rollback_tui.run.context import Run, summary_of
+from rollback_tui.run.logs import LogFiles
+
+_LOOK_SECONDS = 0.5
+
+
+class QueryWatch:
+    """Looks before the door closes, when it has opened and at the end of the window. It never
+    raises: what cannot be seen stays unknown, and no outcome waits longer than the window.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        settings = run.settings.health
+        self._window = min(settings.watch_seconds, settings.deadline_seconds)
+        self._first: Counters | None = None
+        self._shares: list[float] = []
+        self._peopled: bool | None = None
+        """Whether applications were there before the run; None: not known."""
+        self._opened: Counters | None = None
+        self._since: datetime | None = None
+        self._began = 0.0
+        self._log: ServerLog | None = None
+        self._files: LogFiles | None = None
+        self._trouble = ""
+
+    def before(self) -> None:
+        """Look how it is usually; called twice, for the share between the two looks counts too."""
+        if not self._window:
+            return
+        try:
+            connection, oid = self._run.live_maintenance(), self._run.target_oid
+            now = traffic.counters(connection, oid)
+            there = traffic.sessions(connection, oid, traffic.clock(connection)).others
+        except (psycopg.Error, RollbackTuiError):
+            return
+        self._peopled = bool(there) or bool(self._peopled)
+        if now is None:
+            return
+        between = now.since(self._first) if self._first is not None else None
+        for counted in (now, between):
+            if counted is not None and counted.share is not None:
+                self._shares.append(counted.share)
+        self._first = self._first or now
+
+    def opened(self) -> None:
+        """The door has just opened: from here on errors are the application's own."""
+        if not self._window:
+            return
+        self._began = time.monotonic()
+        try:
+            connection = self._run.live_maintenance()
+            self._since = traffic.clock(connection)
+            self._opened = traffic.counters(connection, self._run.target_oid)
+            self._log = ServerLog(connection, self._run.database)
+        except (psycopg.Error, RollbackTuiError) as error:
+            self._trouble = summary_of(error)
+        if self._run.settings.recovery.log_files:
+            self._files = LogFiles(self._run.settings.recovery.log_files)
+            self._files.poll()  # what was there before is not asked for
+
+    def judge(self) -> Verification:
+        """Wait until the window has passed, and judge what was seen. Journaled and returned."""
+        why = self._trouble
+        if not self._window:
+            why = "not watched: [health] watch_seconds is 0"
+        elif not self._began:
+            why = "not watched: the run was interrupted"
+        seen = None
+        names: tuple[Named, ...] = ()
+        if not why and self._nobody():
+            why = "no application was connected, before the run or after it"
+        try:
+            if not why:
+                seen = self._watched()
+                names = self._names(seen)
+        except (psycopg.Error, RollbackTuiError) as error:
+            seen, why = None, summary_of(error)
+        finally:
+            if self._files is not None:
+                self._files.close()
+        verification = query_errors.judge(seen, names, why)
+        self._run.write(ev.VerificationJudged(verification=verification))
+        return verification
+
+    def _nobody(self) -> bool:
+        """Whether it is certain that there is nobody to be watched; then nobody has to wait."""
+        if self._peopled is not False or self._run.view.sessions_ended or self._since is None:
+            return False
+        try:
+            connection, oid = self._run.live_maintenance(), self._run.target_oid
+            return not traffic.sessions(connection, oid, self._since).others
+        except (psycopg.Error, RollbackTuiError):
+            return False
+
+    def _watched(self) -> Seen:
+        """Look until the window has passed. Raises psycopg.Error or RollbackTuiError."""
+        run, asking, ours = self._run, set[int](), 0
+        own = set(run.own_pids)
+        since = self._since
+        if since is None:
+            raise RollbackTuiError("the server's clock is not known", "")
+        end = self._began + self._window
+        if end - time.monotonic() > _LOOK_SECONDS:
+            run.write(
+                ev.Waiting(
+                    phase="health",
+                    summary="watching the application's queries for errors",
+                    seconds_left=round(end - time.monotonic(), 1),
+                )
+            )
+        while True:
+            found = traffic.sessions(run.live_maintenance(), run.target_oid, since)
+            asking |= found.asking
+            ours = max(ours, len(found.ours - own))
+            left = end - time.monotonic()
+            # Who asks us to end is let go: what was seen until then is judged.
+            if left <= 0 or run.control.aborted.wait(min(_LOOK_SECONDS, left)):
+                break
+        return self._seen(asking, ours)
+
+    def _seen(self, asking: set[int], ours: int) -> Seen:
+        connection = self._run.live_maintenance()
+        now = traffic.counters(connection, self._run.target_oid)
+        counted = now.since(self._opened) if now is not None and self._opened is not None else None
+        errors: tuple[LoggedError, ...] = ()
+        read: list[str] = []
+        unread: list[str] = []
+        if self._log is not None:
+            errors = self._log.errors(connection)
+            if self._log.why:
+                unread.append(f"{SOURCE}: {self._log.why}")
+            else:
+                read.append(SOURCE)
+        if self._files is not None:
+            lines = self._files.poll()
+            found = (LoggedError(source=line.file, text=line.text) for line in lines)
+            errors += tuple(one for one in found if query_errors.undefined(one))
+            read.append("the application's logs")
+        return Seen(
+            seconds=time.monotonic() - self._began,
+            sessions=len(asking),
+            ours=ours,
+            usual=max(self._shares, default=None),
+            counted=counted,
+            errors=errors,
+            read=tuple(read),
+            unread=tuple(unread),
+        )
+
+    def _names(self, seen: Seen) -> tuple[Named, ...]:
+        """What the run removed: by plan and rehearsal, and, when an error speaks of what does not
+        exist, by what is really gone."""
+        started = self._run.view.started
+        names = query_errors.removed(self._run.plan, started.rehearsal if started else None)
+        before = self._run.before
+        if before is not None and any(query_errors.undefined(error) for error in seen.errors):
+            now = catalog.snapshot(self._run.live_target())
+            names += query_errors.gone(schema.diff(before.schema, now))
+        return tuple(dict.fromkeys(names))
