@@ -115,7 +115,7 @@ def estimate(
         raise CheckpointError(f"There is no database with the number {oid}", "It may be dropped.")
     name, superuser, owner, createdb, major, slots = row
     known = size(connection, oid)
-    free = _free_bytes(connection, oid)
+    free = free_bytes(connection, oid)
     seconds = None if known is None else round(BASE_SECONDS + known / BYTES_A_SECOND, 1)
     obstacle, remedy = (
         _door_obstacle(door, superuser=superuser)
@@ -189,7 +189,7 @@ def _cost_obstacle(
     return None
 
 
-def _free_bytes(connection: Connection, oid: int) -> int | None:
+def free_bytes(connection: Connection, oid: int) -> int | None:
     """Return the least room on the disks that hold the database; None when it cannot be seen.
 
     Only over a Unix socket, and where the server's process is seen from here: behind a TCP

@@ -59,10 +59,19 @@ class Places(msgspec.Struct, frozen=True):
 
 def facts(connection: Connection, settings: PgBackRest, target: Target) -> ExternalFacts:
     """Return what the configured provider has of ``target``, and whether a restore point can be
-    made. Nothing is asked when none is configured. Raises CheckpointError or psycopg.Error."""
+    made. Nothing is asked when none is configured. Raises psycopg.Error."""
     if not settings.configured:
         return ExternalFacts()
-    stanza = pgbackrest.info(settings)
+    try:
+        stanza = pgbackrest.info(settings)
+    except CheckpointError as error:
+        return ExternalFacts(
+            wanted=True,
+            required=settings.required,
+            stanza=settings.stanza,
+            max_age_hours=settings.max_age_hours,
+            unreadable=error.summary,
+        )
     found = pgbackrest.judged(stanza, settings, target, now())
     return msgspec.structs.replace(found, point_problem=point_problem(connection))
 

@@ -41,6 +41,8 @@ def plan_checkpoint(
         pg_dump_version=tool.version if tool and usable else None,
         pg_dump_major=tool.major if tool and usable else None,
         why="; ".join(reason for reason in reasons if reason),
+        copied=settings.copy.configured,
+        copy_required=settings.copy_required,
     )
 
 

@@ -19,7 +19,7 @@ from rollback_tui.checkpoint import manifest as mf
 from rollback_tui.checkpoint.by_hand import write_by_hand
 from rollback_tui.checkpoint.facts import checkpoint_directory, missing, plan_checkpoint
 from rollback_tui.checkpoint.properties import read_properties
-from rollback_tui.checkpoint.snapshot import Snapshot, held, lock_holders
+from rollback_tui.checkpoint.snapshot import Seen, Snapshot, held, lock_holders
 from rollback_tui.checkpoint.storage import (
     building,
     no_space,
@@ -33,9 +33,11 @@ from rollback_tui.checkpoint.verify import verify
 from rollback_tui.config import CheckpointSettings
 from rollback_tui.core.errors import CheckpointError, ToolFailed
 from rollback_tui.core.model import Checkpoint, Plan, TableCount, Target
-from rollback_tui.core.text import printable
+from rollback_tui.core.schema import SchemaSnapshot
+from rollback_tui.core.text import inert_json, printable
 from rollback_tui.postgres import run_row
 from rollback_tui.postgres.connect import target as ask_target
+from rollback_tui.postgres.contents import METHOD
 from rollback_tui.postgres.server_tools import (
     Tool,
     child_environment,
@@ -74,7 +76,6 @@ def make(
     target: Target,
     plan: Plan | None,
     tables: Sequence[TableCount] = (),
-    schema_fingerprint: str = "",
     project: Path,
     progress: Progress = lambda _summary, _done, _total: None,
     aborted: Callable[[], bool] = lambda: False,
@@ -84,9 +85,10 @@ def make(
     """Make, verify and publish a checkpoint of ``target`` while applications go on working.
 
     ``tables`` are the estimates known so far, kept beside the exact counts; those are taken
-    here, in the snapshot that is dumped. ``project`` is where env files and the git repository
-    are. ``progress`` is called in this thread only. ``application`` is what pg_dump's sessions call
-    themselves: should we die, it goes on for a while, and is found by it.
+    here, in the snapshot that is dumped, with the schema and fingerprints of the contents.
+    ``project`` is where env files and the git repository are. ``progress`` is called in this thread
+    only. ``application`` is what pg_dump's sessions call themselves: should we die, it goes on for
+    a while, and is found by it.
 
     Raises CheckpointError or ConnectionFailed; then nothing of it is left on disk.
     """
@@ -99,6 +101,8 @@ def make(
         )
         copy_env_files(project, settings.env_files, partial)
         write_private(partial / "git_commit.txt", commit_of(project).encode())
+        if dumped.schema is not None:
+            write_private(partial / mf.SCHEMA, inert_json(dumped.schema.encode()))
         write_by_hand(
             partial, dumped.properties, tool, server_major=target.major, jobs=settings.jobs
         )
@@ -111,7 +115,7 @@ def make(
             fingerprint=target.fingerprint,
             server_version=dumped.server_version or str(target.server_version),
             pg_dump_version=tool.version,
-            schema_fingerprint=schema_fingerprint,
+            schema_fingerprint=dumped.schema.fingerprint if dumped.schema else "",
             framework=plan.framework if plan else None,
             migration_version=plan.current if plan else None,
             rollback_goal=plan.goal if plan else None,
@@ -120,6 +124,8 @@ def make(
             tables=_with_estimates(dumped.tables, tables),
             unpopulated_views=dumped.unpopulated_views,
             files=_hash_all(partial, progress, aborted),
+            fingerprint_method=METHOD,
+            database_bytes=dumped.database_bytes,
         )
         sha256 = _seal(partial, manifest, settings, progress, aborted)
         publish(partial, final)
@@ -162,7 +168,9 @@ class _Dumped(msgspec.Struct, frozen=True, kw_only=True):
     """What was learnt from the server while it was dumped."""
 
     properties: mf.DatabaseProperties
+    schema: SchemaSnapshot | None
     tables: tuple[mf.TableRows, ...]
+    database_bytes: int | None
     unpopulated_views: tuple[str, ...]
     server_version: str | None
 
@@ -186,9 +194,12 @@ def _dump_and_count(
                 f"The server did not describe the database: {printable(str(error).strip())}",
                 "Its own words say what is wrong; put that right and try again.",
             ) from None
+        seen = _dump(dsn, tool, settings, partial, snapshot, progress, aborted, application)
         return _Dumped(
             properties=properties,
-            tables=_dump(dsn, tool, settings, partial, snapshot, progress, aborted, application),
+            schema=seen.schema,
+            tables=seen.tables,
+            database_bytes=snapshot.database_bytes,
             unpopulated_views=snapshot.unpopulated_views,
             server_version=snapshot.connection.info.parameter_status("server_version"),
         )
@@ -227,8 +238,8 @@ def _dump(
     progress: Progress,
     aborted: Callable[[], bool],
     application: str,
-) -> tuple[mf.TableRows, ...]:
-    """Dump and count one snapshot at the same time; return the counts."""
+) -> Seen:
+    """Dump and read one snapshot at the same time; return what was read."""
     deadline = time.monotonic() + settings.timeout_seconds
     used = parameters_of(snapshot.connection)
     arguments = [
@@ -242,7 +253,7 @@ def _dump(
     progress("dumping", 0, len(snapshot.tables))
     with (
         child_environment(used, application=application) as environment,
-        _counting(snapshot) as counting,
+        _counting(snapshot, settings.fingerprint_seconds) as counting,
     ):
         try:
             run_tool(
@@ -279,19 +290,19 @@ def _table_reporter(snapshot: Snapshot, progress: Progress) -> Callable[[str], N
 
 
 class _Counting:
-    """A count that goes on in its own thread."""
+    """Reading that goes on in its own thread."""
 
-    def __init__(self, future: Future[tuple[mf.TableRows, ...]], stop: threading.Event) -> None:
+    def __init__(self, future: Future[Seen], stop: threading.Event) -> None:
         self.future = future
         self.stop = stop
 
 
 @contextlib.contextmanager
-def _counting(snapshot: Snapshot) -> Iterator[_Counting]:
-    """Count in a thread; whatever happens, it has ended at the end of the block."""
+def _counting(snapshot: Snapshot, fingerprint_seconds: float) -> Iterator[_Counting]:
+    """Read schema and tables in a thread; whatever happens, it has ended with the block."""
     stop = threading.Event()
     with ThreadPoolExecutor(1, thread_name_prefix="count") as pool:
-        future = pool.submit(snapshot.count, stop)
+        future = pool.submit(snapshot.look, stop, fingerprint_seconds)
         try:
             yield _Counting(future, stop)
         finally:
@@ -308,7 +319,7 @@ def _wait_for_counts(
     deadline: float,
     progress: Progress,
     aborted: Callable[[], bool],
-) -> tuple[mf.TableRows, ...]:
+) -> Seen:
     """Wait for the counts; at the deadline, those that are missing stay unknown."""
     total = len(snapshot.tables)
     told = -1

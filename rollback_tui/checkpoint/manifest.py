@@ -13,17 +13,25 @@ import msgspec
 
 from rollback_tui.core.errors import CheckpointError
 from rollback_tui.core.model import Target, Value
+from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.core.text import inert_json, printable
 
-FORMAT = 1
-"""Version of this file's shape. A reader refuses a newer one."""
+FORMAT = 2
+"""Version of this file's shape. A reader refuses a newer one, and knows every older one: what
+format 1 had not is *not known*."""
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
 """``sha256sum --check`` reads it: all files of the manifest, and the manifest itself."""
 
 DUMP = "dump"
+SCHEMA = "schema.json"
+"""The schema of the moment that was dumped, as :class:`SchemaSnapshot` writes it."""
+
 RESTORE_SCRIPT = "restore.sh"
+
+PROOF = "proven.json"
+"""Outside of the manifest: it comes later (:mod:`rollback_tui.checkpoint.proof`)."""
 
 _CHUNK = 1 << 20
 
@@ -48,6 +56,8 @@ class TableRows(Value, frozen=True, kw_only=True):
     """What was known before; never to be compared."""
     unlogged: bool = False
     """Empty after a crash of the server, though the dump has its rows."""
+    fingerprint: str = ""
+    """Of its contents, in the same snapshot; empty: not taken."""
 
     @property
     def name(self) -> str:
@@ -110,6 +120,8 @@ class Manifest(Value, frozen=True, kw_only=True):
     server_version: str
     pg_dump_version: str
     schema_fingerprint: str
+    """Of the schema in ``schema.json``, read in the snapshot that was dumped; empty: not known.
+    (Format 1 had it from a moment before.)"""
     framework: str | None
     migration_version: str | None
     """The newest applied version when it was made; None: none, or no plan was known."""
@@ -122,6 +134,10 @@ class Manifest(Value, frozen=True, kw_only=True):
     """Materialised views without contents: they are restored as empty as they were."""
     files: tuple[FileEntry, ...]
     """Every file except the manifest and the list of sums."""
+    fingerprint_method: str = ""
+    """How the tables' fingerprints were computed; those of another method say nothing."""
+    database_bytes: int | None = None
+    """Of the database when it was dumped (``pg_database_size``); None: not known."""
 
     @property
     def bytes(self) -> int:
@@ -166,6 +182,23 @@ def read(checkpoint: Path) -> tuple[Manifest, bytes]:
         return msgspec.json.decode(content, type=Manifest), content
     except (msgspec.DecodeError, ValueError) as error:
         raise CheckpointError(f"{shown} is damaged: {printable(str(error))}", remedy) from None
+
+
+def read_schema(checkpoint: Path, manifest: Manifest) -> SchemaSnapshot | None:
+    """Return the schema of the moment that was dumped; None when the checkpoint does not have it.
+
+    Raises CheckpointError when it is damaged.
+    """
+    if all(entry.path != SCHEMA for entry in manifest.files):
+        return None
+    path = checkpoint / SCHEMA
+    try:
+        return SchemaSnapshot.decode(read_regular(path))
+    except (OSError, msgspec.MsgspecError, ValueError) as error:
+        raise CheckpointError(
+            f"{printable(str(path))} is damaged: {printable(str(error))}",
+            "Choose another checkpoint: `rollback-tui checkpoint list`.",
+        ) from None
 
 
 def read_regular(path: Path, limit: int = 256 << 20) -> bytes:

@@ -1,17 +1,16 @@
 """What earlier runs and checkpoints left, and which of it may be removed.
 
 Never removed: a database without our mark, one that was renamed since, or one that is in use; what
-a run needs that has no outcome yet; a dump that may still be being made; the newest dump of a
-target.
+a run needs that has no outcome yet, or needs the operator; a dump that may still be being made;
+what :mod:`rollback_tui.checkpoint.retention` keeps.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 import shutil
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +18,7 @@ import psycopg
 from psycopg import sql
 
 from rollback_tui.checkpoint.listing import ListedCheckpoint, list_checkpoints
+from rollback_tui.checkpoint.retention import Rule, fates
 from rollback_tui.checkpoint.storage import PARTIAL, sync
 from rollback_tui.core.errors import CheckpointError
 from rollback_tui.core.facts import Leftover
@@ -44,6 +44,8 @@ class Removable(Value, frozen=True, kw_only=True):
     bytes: int | None = None
     kept_because: str = ""
     """Why it is not removed; empty: it may be."""
+    why: str = ""
+    """Why a complete dump is no longer kept."""
 
 
 def databases(
@@ -88,38 +90,49 @@ def _why_kept(
 
 
 def directories(
-    directory: Path, *, partial_seconds: float, older_than: timedelta | None, moment: datetime
+    directory: Path,
+    *,
+    partial_seconds: float,
+    rule: Rule,
+    needed: Mapping[str, str] | None = None,
+    moment: datetime,
 ) -> tuple[Removable, ...]:
-    """Return the half-made dumps, and the whole ones older than ``older_than`` (None: none).
+    """Return the half-made dumps, and the whole ones that the ``rule`` alone would not keep;
+    ``needed`` as :func:`~rollback_tui.checkpoint.retention.fates` has it.
 
     A dump in which something changed less than ``partial_seconds`` ago (the dump's own deadline)
     may still be being made. Raises CheckpointError.
     """
     listed = list_checkpoints(directory, clock=lambda: moment)
-    limit = math.inf if older_than is None else older_than.total_seconds()
-    newest: dict[str | None, str] = {}
-    for one in listed:  # newest first
-        if one.state == "complete":
-            newest.setdefault(one.fingerprint, one.path)
     found = []
     for one in listed:
         if one.state == "partial":
             quiet = (moment - _last_change(Path(one.path))).total_seconds()
             young = quiet < partial_seconds
             found.append(_directory(one, "it may still be being made" if young else ""))
-        elif one.state == "complete" and one.age > limit:
-            last = newest.get(one.fingerprint) == one.path
-            found.append(_directory(one, "the newest of its target" if last else ""))
-    return tuple(found)
+    return (*found, *(dumps(listed, rule, needed) if rule.any else ()))
 
 
-def _directory(one: ListedCheckpoint, kept_because: str) -> Removable:
+def dumps(
+    listed: Sequence[ListedCheckpoint], rule: Rule, needed: Mapping[str, str] | None = None
+) -> tuple[Removable, ...]:
+    """Return the complete dumps that the rule alone would not keep, newest first."""
+    judged = fates(listed, rule, needed)
+    return tuple(
+        _directory(one, "" if fate.goes else fate.why, why=fate.why if fate.goes else "")
+        for one in listed
+        if (fate := judged.get(one.path)) is not None and not fate.ordinary
+    )
+
+
+def _directory(one: ListedCheckpoint, kept_because: str, *, why: str = "") -> Removable:
     return Removable(
         kind="directory",
         name=one.path,
         what="unfinished dump" if one.state == "partial" else "dump",
         bytes=one.bytes,
         kept_because=kept_because,
+        why=why,
     )
 
 
@@ -144,7 +157,7 @@ def remove(maintenance: Connection, item: Removable) -> None:
                 sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(item.name))
             )
         else:
-            _delete(Path(item.name))
+            delete(Path(item.name))
     except (psycopg.Error, OSError) as error:
         raise CheckpointError(
             f"{printable(item.name)} is still there: {printable(' '.join(str(error).split()))}",
@@ -152,8 +165,9 @@ def remove(maintenance: Connection, item: Removable) -> None:
         ) from None
 
 
-def _delete(path: Path) -> None:
-    """Take the name of a complete checkpoint away first: half of one must never look whole."""
+def delete(path: Path) -> None:
+    """Delete a directory of checkpoints, its name first: half of one must never look whole.
+    Raises OSError."""
     if not path.name.startswith(PARTIAL):
         doomed = path.with_name(PARTIAL + path.name)
         path.rename(doomed)

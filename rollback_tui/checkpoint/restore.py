@@ -10,17 +10,18 @@ import contextlib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 import psycopg
 from psycopg import sql
 
 from rollback_tui.checkpoint import manifest as mf
+from rollback_tui.checkpoint.compare import Difference as Difference
+from rollback_tui.checkpoint.compare import compare as compare
+from rollback_tui.checkpoint.compare import compared as compared
+from rollback_tui.checkpoint.compare import words
 from rollback_tui.checkpoint.properties import create_statement
-from rollback_tui.checkpoint.snapshot import count_rows, list_tables
 from rollback_tui.checkpoint.verify import READ_SECONDS, restore_tool, verify
 from rollback_tui.core.errors import CheckpointError, ToolFailed
-from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import Connection, connect, with_database
 from rollback_tui.postgres.naming import NAME_BYTES as NAME_BYTES
@@ -58,30 +59,6 @@ _REMEDIES = (
     ("No space left", "Free space on the server."),
     ("role ", "Create the roles that are missing on this server, then try again."),
 )
-
-
-class Difference(Value, frozen=True, kw_only=True):
-    """One table in which the restored database is not proven to be the checkpoint."""
-
-    kind: Literal["rows", "missing", "extra", "not counted"]
-    """``not counted``: the checkpoint does not know; nothing is proven for this table."""
-    table: str
-    expected: int | None
-    found: int | None
-
-    @property
-    def summary(self) -> str:
-        """One line for people."""
-        name = printable(self.table)
-        match self.kind:
-            case "rows":
-                return f"{name}: {self.found:,} rows, the checkpoint had {self.expected:,}"
-            case "missing":
-                return f"{name} is missing"
-            case "extra":
-                return f"{name} is not in the checkpoint"
-            case _:
-                return f"{name}: rows unknown, nothing is proven"
 
 
 def restore_beside(
@@ -164,7 +141,7 @@ def create(maintenance: Connection, properties: mf.DatabaseProperties, name: str
             psycopg.errors.UndefinedObject: "Create the owner, or the tablespace, on this server.",
         }
         raise CheckpointError(
-            f"{printable(name)} cannot be created: {printable(_words(error))}",
+            f"{printable(name)} cannot be created: {printable(words(error))}",
             remedies.get(type(error), "Its own words say what is wrong."),
         ) from None
 
@@ -243,7 +220,7 @@ def _analyze(dsn: str, seconds: float) -> None:
             connection.execute("ANALYZE")
         except psycopg.Error as error:
             raise CheckpointError(
-                f"The restored database could not be analysed: {printable(_words(error))}",
+                f"The restored database could not be analysed: {printable(words(error))}",
                 "Its own words say what is wrong.",
             ) from None
 
@@ -257,49 +234,3 @@ def drop_database(maintenance: Connection, name: str) -> None:
         maintenance.execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         )
-
-
-def compare(checkpoint: Path, dsn: str) -> tuple[Difference, ...]:
-    """Count every table of a restored database and compare with the manifest, exactly.
-
-    Nothing returned: proven. Raises CheckpointError or ConnectionFailed.
-    """
-    manifest, _ = mf.read(checkpoint)
-    found: list[Difference] = []
-    with contextlib.closing(connect(dsn, patience=READ_SECONDS)) as connection:
-        try:
-            connection.execute("SET statement_timeout = 0")
-            connection.execute("SET row_security = off")
-            present = set(list_tables(connection))
-            for table in manifest.tables:
-                if (table.schema, table.table) not in present:
-                    found.append(_difference("missing", table, None))
-                    continue
-                rows = count_rows(connection, table)
-                if table.rows is None:
-                    found.append(_difference("not counted", table, rows))
-                elif rows != table.rows:
-                    found.append(_difference("rows", table, rows))
-        except psycopg.Error as error:
-            raise CheckpointError(
-                f"The restored database cannot be compared: {printable(_words(error))}",
-                "Do not put it in place.",
-            ) from None
-    expected = {(table.schema, table.table) for table in manifest.tables}
-    for schema, name in sorted(present - expected):
-        found.append(Difference(kind="extra", table=f"{schema}.{name}", expected=None, found=None))
-    return tuple(found)
-
-
-def _difference(
-    kind: Literal["rows", "missing", "not counted"], table: mf.TableRows, rows: int | None
-) -> Difference:
-    return Difference(kind=kind, table=table.name, expected=table.rows, found=rows)
-
-
-def _words(error: psycopg.Error) -> str:
-    """Return the server's message, with detail, on one line."""
-    detail = error.diag.message_detail
-    return " ".join((error.diag.message_primary or str(error)).split()) + (
-        f" ({' '.join(detail.split())})" if detail else ""
-    )

@@ -1,8 +1,8 @@
 """The one moment that a checkpoint shows: dumped by pg_dump and counted by us, no row between.
 
-A transaction exports its snapshot; pg_dump takes it with ``--snapshot``, and the tables are
-counted in the very same one. So the counts of the manifest are those of the dump, though the
-application goes on writing.
+A transaction exports its snapshot; pg_dump takes it with ``--snapshot``, and the schema and the
+tables are read in the very same one. So the counts and fingerprints of the manifest are those of
+the dump, though the application goes on writing.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import psycopg
-from psycopg import sql
 
 from rollback_tui.checkpoint.manifest import TableRows
+from rollback_tui.checkpoint.tables import Reader
 from rollback_tui.core.errors import CheckpointError, ConnectionFailed
+from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.core.text import printable
+from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection, connect, watchful
 
 # The transaction waits while pg_dump works: none of these may end it meanwhile. Those that this
@@ -64,6 +67,8 @@ SELECT EXISTS (
             WHERE c.oid = d.objid AND c.relname = 'runs' AND c.relkind = 'r')))
 """
 
+_BYTES = "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())"
+
 _HOLDERS = """
 SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.usename, ''), l.relation::regclass::text
 FROM pg_locks l
@@ -73,6 +78,14 @@ WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'AccessExclusiveLock'
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 ORDER BY 1 LIMIT 5
 """
+
+
+class Seen(NamedTuple):
+    """What was read in the snapshot while it was dumped."""
+
+    schema: SchemaSnapshot | None
+    """None: it could not be read."""
+    tables: tuple[TableRows, ...]
 
 
 class Snapshot:
@@ -92,27 +105,34 @@ class Snapshot:
         row = connection.execute(_SHARED).fetchone()
         self.shared_schema = bool(row and row[0])
         """Somebody else has objects in schema rollback_tui."""
-        self.counted = 0
-        """How many tables :meth:`count` has done."""
+        self.database_bytes: int | None = None
+        """Of the database; None: not known."""
+        # A savepoint: what may not be known must not end the transaction, and so the snapshot.
+        with contextlib.suppress(psycopg.Error), connection.transaction():
+            known = connection.execute(_BYTES).fetchone()
+            self.database_bytes = known[0] if known else None
+        self.reader = Reader(connection)
+        """What reads the tables; knows how far it is."""
 
-    def count(self, stop: threading.Event) -> tuple[TableRows, ...]:
-        """Return the tables with exact rows; ``rows`` stays None where it could not be counted.
+    @property
+    def counted(self) -> int:
+        """How many tables :meth:`look` has read."""
+        return self.reader.read
+
+    def look(self, stop: threading.Event, fingerprint_seconds: float) -> Seen:
+        """Return the schema and the tables, with exact rows and, within ``fingerprint_seconds``,
+        with fingerprints of their contents; what could not be read stays unknown.
 
         Runs in a thread of its own beside pg_dump; ``stop`` and a cancel end it early.
         """
-        counted: list[TableRows] = []
-        for table in self.tables:
-            counted.append(table if stop.is_set() else self._count(table))
-            self.counted += 1
-        return tuple(counted)
-
-    def _count(self, table: TableRows) -> TableRows:
-        rows = None
-        # A savepoint: one table that cannot be read must not end the transaction, and with it
-        # the snapshot that pg_dump's workers still have to take.
-        with contextlib.suppress(psycopg.Error), self.connection.transaction():
-            rows = count_rows(self.connection, table)
-        return TableRows(schema=table.schema, table=table.table, rows=rows, unlogged=table.unlogged)
+        self.reader.stop = stop
+        schema, tables = None, self.tables
+        # A lost connection: the dump may be whole all the same.
+        with contextlib.suppress(psycopg.Error):
+            schema = None if stop.is_set() else catalog.snapshot(self.connection)
+        with contextlib.suppress(psycopg.Error):
+            tables = self.reader.rows(self.tables, seconds=fingerprint_seconds)
+        return Seen(schema, tables)
 
     def cancel(self) -> None:
         """End the count that is going on."""
@@ -124,15 +144,6 @@ def list_tables(connection: Connection) -> tuple[tuple[str, str], ...]:
     """Return (schema, table) of all that has rows of its own in a dump, schema rollback_tui left
     out: a restored database lacks the table of runs, or gets it anew from its next run."""
     return tuple((schema, table) for schema, table, _ in connection.execute(_TABLES))
-
-
-def count_rows(connection: Connection, table: TableRows) -> int:
-    """Count the table's own rows (not those of its children). Raises psycopg.Error."""
-    query = sql.SQL("SELECT count(*) FROM ONLY {}").format(
-        sql.Identifier(table.schema, table.table)
-    )
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
 
 
 @contextlib.contextmanager

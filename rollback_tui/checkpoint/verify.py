@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rollback_tui.checkpoint import manifest as mf
-from rollback_tui.checkpoint.proof import PROOF
 from rollback_tui.core.errors import CheckpointError, ToolFailed
 from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable
@@ -79,7 +78,7 @@ def _same_files(path: Path, manifest: mf.Manifest) -> None:
             present.add(name)
     except OSError as error:
         raise CheckpointError(f"The checkpoint cannot be read: {error.strerror}", _REMEDY) from None
-    extra = present - expected - {PROOF}
+    extra = present - expected - {mf.PROOF}
     for names, what in ((expected - present, "is missing"), (extra, "is not of it")):
         if names:
             raise CheckpointError(

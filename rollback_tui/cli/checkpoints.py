@@ -1,27 +1,29 @@
-"""``checkpoint`` and ``baseline``: what a rollback can fall back on and is compared with."""
+"""``checkpoint``: what a rollback can fall back on."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from datetime import timedelta
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import msgspec
-import psycopg
 
-from rollback_tui.checkpoint import listing, proof, prune, restore, verify
+from rollback_tui.checkpoint import compare, listing, proof, prove, restore, retention, verify
+from rollback_tui.checkpoint import manifest as mf
 from rollback_tui.checkpoint.facts import checkpoint_directory
 from rollback_tui.checkpoint.make import make
 from rollback_tui.checkpoint.storage import now
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.errors import CheckpointError, ConfigurationError, FrameworkError
+from rollback_tui.core.events import HookRan
 from rollback_tui.core.model import Plan
 from rollback_tui.core.text import data_size, printable
-from rollback_tui.postgres import catalog, counts, target_lock
-from rollback_tui.postgres.connect import Connection, connect, resolved, target, with_database
+from rollback_tui.postgres import catalog, counts
+from rollback_tui.postgres.connect import connect, resolved, target, with_database
+from rollback_tui.run import copying
+from rollback_tui.run.needed import needed
 from rollback_tui.survey.baseline import Baseline, load, save
 from rollback_tui.survey.planning import detected, make_plan
 from rollback_tui.survey.planning import history as applied_history
@@ -32,14 +34,15 @@ def checkpoint() -> None:
     """Restorable copies of the target."""
 
 
-def _directory(given: Common) -> Path:
+def directory_of(given: Common) -> Path:
+    """Return where checkpoints are kept."""
     return checkpoint_directory(given.settings.checkpoint, given.project)
 
 
 @checkpoint.command()
 @common
 def create(given: Common) -> None:
-    """Make one now, while applications go on working, and verify it."""
+    """Make one now, while applications go on working, verify it, and have it copied."""
     with given.connect() as connection:
         try:
             plan: Plan | None = make_plan(
@@ -47,59 +50,127 @@ def create(given: Common) -> None:
             )
         except FrameworkError:
             plan = None  # a checkpoint is worth having without migrations, too
-
-        def progress(summary: str, done: int, total: int) -> None:
-            if not given.as_json:
-                click.echo(f"  {done}/{total} {printable(summary)}", err=True)
-
         made = make(
             resolved(connection),
             given.settings.checkpoint,
             target=target(connection),
             plan=plan,
             tables=counts.tables(connection),
-            schema_fingerprint=catalog.snapshot(connection).fingerprint,
             project=given.project,
-            progress=progress,
+            progress=_progress(given),
         )
+    facts = {"database": made.database, "environment": given.settings.environment}
+    copied = copying.copy(given.settings.checkpoint, made, facts=facts, project=given.project)
+    where = _copied(copied)
     if given.as_json:
-        print_json(msgspec.to_builtins(made))
+        print_json(msgspec.to_builtins(made) | {"copied": copied and copied.ok})
     else:
-        size = data_size(made.bytes)
-        click.echo(f"{made.path}: {made.tables} tables, {size}, verified")
+        click.echo(f"{made.path}: {made.tables} tables, {data_size(made.bytes)}, verified; {where}")
+    sys.exit(1 if copied is not None and not copied.ok else 0)
+
+
+def _copied(copied: HookRan | None) -> str:
+    if copied is None:
+        return "only on this host"
+    return copying.COPIED if copied.ok else f"{copying.NOT_COPIED}: {copied.summary}"
+
+
+def _progress(given: Common) -> Callable[[str, int, int], None]:
+    def progress(summary: str, done: int, total: int) -> None:
+        if not given.as_json:
+            click.echo(f"  {done}/{total} {printable(summary)}", err=True)
+
+    return progress
 
 
 @checkpoint.command("list")
 @common
 def list_(given: Common) -> None:
-    """All of them, newest first."""
-    found = listing.list_checkpoints(_directory(given))
+    """All of them, newest first, and which of them `prune --yes` would remove."""
+    found = listing.list_checkpoints(directory_of(given))
+    rule = retention.rule(given.settings.checkpoint)
+    fates = retention.fates(found, rule, needed(given.run_directory()))
     if given.as_json:
-        print_json(msgspec.to_builtins(found))
+        print_json([_listed(one, fates.get(one.path)) for one in found])
         return
     if not found:
-        click.echo(f"No checkpoints in {_directory(given)}.")
+        click.echo(f"No checkpoints in {directory_of(given)}.")
     for one in found:
-        size = data_size(one.bytes)
+        fate = fates.get(one.path)
         proven = f"  proven {one.proven_at:%Y-%m-%d %H:%M}" if one.proven_at else ""
+        going = f"  goes: {fate.why}" if fate is not None and fate.goes else ""
         click.echo(
             printable(
-                f"{one.name}  {one.state:<10} {size:>10}  {one.database or '?'}"
-                f"  {one.migration_version or ''}{proven}"
+                f"{one.name}  {one.state:<10} {data_size(one.bytes):>10}  {one.database or '?'}"
+                f"  {one.migration_version or ''}{proven}{going}"
             )
         )
+    if any(fate.goes for fate in fates.values()):
+        click.echo("Those that go are removed by `checkpoint prune --yes`, and after a good run.")
+
+
+def _listed(one: listing.ListedCheckpoint, fate: retention.Fate | None) -> dict[str, object]:
+    about: dict[str, object] = msgspec.to_builtins(one)
+    return about | {"goes": fate is not None and fate.goes, "why": fate.why if fate else ""}
 
 
 @checkpoint.command("verify")
 @click.argument("name", required=False)
+@click.option("--all", "every", is_flag=True, help="All complete ones, newest first.")
 @common
-def verify_(given: Common, name: str | None) -> None:
+def verify_(given: Common, name: str | None, every: bool) -> None:
     """Compare every byte with the manifest and read the whole archive (default: the newest)."""
-    checked = verify.verify(_find(given, name))
+    if name is not None and every:
+        raise ConfigurationError("NAME and --all say two different things", "Give one of them.")
+    answers = [_verified(path) for path in (_all(given) if every else [_find(given, name)])]
     if given.as_json:
-        print_json({"path": checked.path, "verified": True, "seconds": checked.seconds})
+        print_json(answers if every else answers[0])
     else:
-        click.echo(f"{checked.path}: verified in {checked.seconds:.1f} s")
+        for answer in answers:
+            click.echo(_verified_line(answer))
+    sys.exit(0 if all(answer["verified"] for answer in answers) else 1)
+
+
+def _all(given: Common) -> list[Path]:
+    found = listing.list_checkpoints(directory_of(given))
+    return [Path(one.path) for one in found if one.state != "partial"]
+
+
+def _verified(path: Path) -> dict[str, object]:
+    """Return what was verified of one checkpoint, or what is wrong with it."""
+    try:
+        checked = verify.verify(path)
+    except CheckpointError as error:
+        return {
+            "path": str(path),
+            "verified": False,
+            "problem": error.summary,
+            "remedy": error.remedy,
+        }
+    proven = proof.read(path, mf.read(path)[1])
+    return {
+        "path": checked.path,
+        "verified": True,
+        "seconds": checked.seconds,
+        "files": len(checked.manifest.files),
+        "bytes": checked.manifest.bytes,
+        "manifest_sha256": checked.manifest_sha256,
+        "archive_read": True,
+        "tables": len(checked.manifest.tables),
+        "proven_at": proven.at if proven else None,
+    }
+
+
+def _verified_line(answer: dict[str, object]) -> str:
+    if not answer["verified"]:
+        return printable(f"{answer['path']}: NOT verified: {answer['problem']}")
+    proven = answer["proven_at"]
+    return printable(
+        f"{answer['path']}: verified in {answer['seconds']:.1f} s: {answer['files']:,} files"
+        f" ({data_size(int(str(answer['bytes'])))}) have the SHA-256 of the manifest, and the whole"
+        f" archive reads. "
+        + (f"Proven {proven:%Y-%m-%d %H:%M} UTC." if proven else "Never restored: not proven.")
+    )
 
 
 @checkpoint.command("restore")
@@ -111,123 +182,70 @@ def restore_(given: Common, name: str, new_database: str) -> None:
     path = _find(given, name)
     dsn = given.used_dsn()
     maintenance = with_database(dsn, given.settings.connection.maintenance_database)
-    restore.restore_beside(path, dsn, maintenance, new_database)
-    differences = restore.compare(path, with_database(dsn, new_database))
-    if not differences:
+    jobs = given.settings.checkpoint.jobs
+    restore.restore_beside(path, dsn, maintenance, new_database, jobs=jobs)
+    found = compare.compared(path, with_database(dsn, new_database))
+    if found.proven:
         with connect(maintenance) as connection:
-            proof.record(path, server_version=connection.info.server_version, at=now())
+            proof.record(path, found, server_version=connection.info.server_version, at=now())
     if given.as_json:
-        lines = [difference.summary for difference in differences]
-        print_json({"database": new_database, "identical": not lines, "differences": lines})
+        print_json({"database": new_database, **_comparison(found)})
     else:
-        for difference in differences:
+        for difference in found.differences:
             click.echo(difference.summary)
-        counted = "NOT as the manifest says" if differences else "as the manifest says"
-        click.echo(f"{printable(new_database)}: restored, rows {counted}")
-    sys.exit(1 if differences else 0)
+        counted = "as the manifest says" if found.proven else "NOT as the manifest says"
+        click.echo(f"{printable(new_database)}: restored, {counted}: {found.describe()}")
+    sys.exit(0 if found.proven else 1)
 
 
-@checkpoint.command("prune")
-@click.option(
-    "--older-than",
-    type=click.FloatRange(min=0),
-    default=None,
-    metavar="DAYS",
-    help="Also complete dumps of this age; never the newest of a target.",
-)
-@click.option("--yes", is_flag=True, help="Remove what is listed as removable.")
+def _comparison(found: compare.Comparison) -> dict[str, object]:
+    return {
+        "identical": found.proven,
+        "differences": [difference.summary for difference in found.differences],
+        "tables": found.tables,
+        "fingerprinted": found.fingerprinted,
+        "schema": found.schema,
+        "schema_why": found.schema_why,
+    }
+
+
+@checkpoint.command("prove")
+@click.argument("name", required=False)
 @common
-def prune_(given: Common, older_than: float | None, yes: bool) -> None:
-    """List what runs and broken dumps left behind; remove it only with --yes.
+def prove_(given: Common, name: str | None) -> None:
+    """Restore into a scratch database, compare with the manifest, drop it (default: the newest).
 
-    Databases: kept failed ones, clones, restored ones, half-made ones. Never one that does not
-    carry our mark, is in use, or belongs to a run without an outcome.
+    Rows of every table, contents where the manifest has their fingerprint, and the schema. Exit 0:
+    it is what was kept; 1: it is not. How long it took is kept, as what a recovery will take.
     """
-    with given.connect() as connection:
-        database = connection.info.dbname
-    with contextlib.closing(connect(given.used_maintenance_dsn())) as maintenance:
-        # Held until the end: no run begins while its safety net is taken away.
-        alone = target_lock.take(maintenance, database)
-        try:
-            items = prune.databases(
-                maintenance,
-                database,
-                busy="" if alone else "a run has the target: try again after it",
-                unfinished={claim.short for claim in given.claims()},
-            )
-        except psycopg.Error as error:
-            raise ConfigurationError(
-                f"the server's databases cannot be listed: {printable(str(error))}", "Try again."
-            ) from None
-        items += prune.directories(
-            _directory(given),
-            partial_seconds=given.settings.checkpoint.timeout_seconds,
-            older_than=None if older_than is None else timedelta(days=older_than),
-            moment=now(),
-        )
-        _print_prune(given, items, _removed(maintenance, items) if yes else None)
-
-
-def _removed(
-    maintenance: Connection, items: tuple[prune.Removable, ...]
-) -> dict[prune.Removable, str]:
-    """Remove what may be removed; return the reason by item, empty where it is gone."""
-    answers: dict[prune.Removable, str] = {}
-    for item in items:
-        if not item.kept_because:
-            try:
-                prune.remove(maintenance, item)
-                answers[item] = ""
-            except CheckpointError as error:
-                answers[item] = error.summary
-    return answers
-
-
-def _print_prune(
-    given: Common,
-    items: tuple[prune.Removable, ...],
-    answers: dict[prune.Removable, str] | None,
-) -> None:
-    """Print what there is and what became of it; exit 1 when something could not be removed."""
-    done = answers or {}
+    path = _find(given, name)
+    dsn = given.used_dsn()
+    done = prove.prove(
+        path,
+        dsn,
+        with_database(dsn, given.settings.connection.maintenance_database),
+        jobs=given.settings.checkpoint.jobs,
+        progress=_progress(given),
+    )
+    found = done.comparison
     if given.as_json:
-        print_json(
-            [
-                msgspec.to_builtins(item)
-                | {"removed": done.get(item) == "", "problem": done.get(item, "")}
-                for item in items
-            ]
+        about = {"path": done.path, "proven": found.proven, **_comparison(found)}
+        times = {"restore_seconds": done.restore_seconds, "compare_seconds": found.seconds}
+        print_json(about | times | {"left": done.left})
+    else:
+        for difference in found.differences:
+            click.echo(difference.summary)
+        click.echo(
+            f"{done.path}: {'proven' if found.proven else 'NOT proven'}: {found.describe()};"
+            f" restored in {done.restore_seconds:.1f} s, compared in {found.seconds:.1f} s"
         )
-    else:
-        for item in items:
-            click.echo(_prune_line(item, done.get(item)))
-        _print_sum(items, removed=answers is not None)
-    sys.exit(1 if any(done.values()) else 0)
-
-
-def _prune_line(item: prune.Removable, answer: str | None) -> str:
-    size = "size unknown" if item.bytes is None else data_size(item.bytes)
-    if item.kept_because:
-        state = f"kept: {item.kept_because}"
-    elif answer is None:
-        state = "removable"
-    else:
-        state = f"NOT removed: {answer}" if answer else "removed"
-    run = f", run {item.run}" if item.run else ""
-    return printable(f"{item.kind} {item.name}  ({item.what}{run}, {size})  {state}")
-
-
-def _print_sum(items: tuple[prune.Removable, ...], *, removed: bool) -> None:
-    free = [item for item in items if not item.kept_because]
-    if not items:
-        click.echo("Nothing is left behind.")
-    elif not removed and free:
-        size = data_size(prune.total(items))
-        click.echo(f"Nothing was removed. With --yes: {len(free)} of these, about {size}.")
+        if done.left:
+            click.echo(f"The scratch database is still there: {printable(done.left)}", err=True)
+    sys.exit(0 if found.proven else 1)
 
 
 def _find(given: Common, name: str | None) -> Path:
-    directory = _directory(given)
+    directory = directory_of(given)
     if name is None:
         newest = listing.latest(directory)
         if newest is None:
@@ -242,47 +260,3 @@ def _find(given: Common, name: str | None) -> Path:
     raise ConfigurationError(
         f"there is no checkpoint {name} in {directory}", "See `rollback-tui checkpoint list`."
     )
-
-
-@click.group()
-def baseline() -> None:
-    """The schema that a version is supposed to have."""
-
-
-@baseline.command()
-@common
-def record(given: Common) -> None:
-    """Keep the schema of the current version. A deploy calls this before it migrates up."""
-    with given.connect() as connection:
-        detection = detected(connection, given.settings, given.project)
-        applied = applied_history(connection, detection).applied
-        version = applied[0].version if applied else ""
-        path = save(
-            given.project / given.settings.verify.baseline_directory,
-            Baseline(
-                version=version,
-                server_version=target(connection).server_version,
-                snapshot=catalog.snapshot(connection),
-            ),
-        )
-    if given.as_json:
-        print_json({"version": version, "path": str(path)})
-    else:
-        click.echo(f"{path}: the schema of {version or 'the empty history'}")
-
-
-@baseline.command()
-@click.argument("version")
-@common
-def show(given: Common, version: str) -> None:
-    """Print what was recorded for VERSION."""
-    found = load(given.project / given.settings.verify.baseline_directory, version)
-    if found is None:
-        raise ConfigurationError(
-            f"no baseline of {version} was recorded", "Use `rollback-tui baseline record`."
-        )
-    if given.as_json:
-        print_json(msgspec.to_builtins(found))
-        return
-    for name, definition in sorted(found.snapshot.objects.items()):
-        click.echo(f"{printable(name)}\n    {printable(definition)}")

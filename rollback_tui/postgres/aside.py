@@ -24,6 +24,7 @@ CANONICAL = {
     "IntervalStyle": "postgres",
     "extra_float_digits": "1",
     "bytea_output": "hex",
+    "lc_monetary": "C",
 }
 
 
@@ -44,6 +45,7 @@ def aside(
     *,
     seconds: float | None = None,
     canonical: bool = False,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[psycopg.Cursor[TupleRow]]:
     """Yield a cursor whose every trace is undone: a transaction, or a savepoint inside one.
 
@@ -51,18 +53,18 @@ def aside(
     ``RELEASE`` would not. ``seconds`` is the statement timeout of each statement within (it
     covers waiting for a lock too). ``row_security`` is off, so that a policy which hides rows is
     an error and never a smaller number. ``canonical`` makes definitions independent of the
-    session's settings. Raises psycopg.Error; the transaction outside can then go on.
+    session's settings; ``settings`` are set besides. Raises psycopg.Error; the transaction outside can then go on.
     """
     with (
         conn.transaction(force_rollback=True),
         conn.cursor(row_factory=tuple_row) as cursor,
     ):
-        settings = {"row_security": "off"}
+        wanted = {"row_security": "off", **(settings or {})}
         if seconds is not None:
-            settings["statement_timeout"] = str(max(1, int(seconds * 1000)))
+            wanted["statement_timeout"] = str(max(1, int(seconds * 1000)))
         if canonical:
-            settings |= CANONICAL
-        _settings(cursor, settings)
+            wanted |= CANONICAL
+        _settings(cursor, wanted)
         yield cursor
 
 

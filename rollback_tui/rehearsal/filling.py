@@ -23,7 +23,7 @@ from rollback_tui.checkpoint.storage import now
 from rollback_tui.checkpoint.verify import verify
 from rollback_tui.core.errors import CheckpointError, RollbackTuiError, ToolFailed
 from rollback_tui.core.text import data_size, printable
-from rollback_tui.postgres import catalog, counts, run_row
+from rollback_tui.postgres import counts, run_row
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.leftovers import size
 from rollback_tui.postgres.server_tools import (
@@ -259,7 +259,6 @@ def _made(order: Order, scratch: Beside | OwnServer) -> Path:
     order.say("making a checkpoint: there is none of this version")
     with contextlib.closing(connect(order.dsn, application=APPLICATION)) as connection:
         tables = counts.tables(connection)
-        fingerprint = catalog.snapshot(connection).fingerprint
     try:
         made = checkpoints.make(
             order.dsn,
@@ -267,7 +266,6 @@ def _made(order: Order, scratch: Beside | OwnServer) -> Path:
             target=scratch.original.target,
             plan=order.plan,
             tables=tables,
-            schema_fingerprint=fingerprint,
             project=order.project,
             progress=order.progress,
             aborted=order.stop.is_set,
@@ -305,7 +303,13 @@ def _restore(order: Order, scratch: Beside | OwnServer, checkpoint: Path) -> Non
         subscriptions=False,
     )
     order.say("comparing with its manifest")
-    found = restore.compare(checkpoint, scratch.admin_dsn)
+    comparison = restore.compared(
+        checkpoint,
+        scratch.admin_dsn,
+        subscriptions=False,
+        same_server=isinstance(scratch, Beside),
+    )
+    found = comparison.differences
     wrong = [difference for difference in found if difference.kind != "not counted"]
     if wrong:
         raise RollbackTuiError(
@@ -316,7 +320,7 @@ def _restore(order: Order, scratch: Beside | OwnServer, checkpoint: Path) -> Non
     if found:
         order.note(f"checkpoint {checkpoint.name} is not proven: {found[0].summary}")
         return
-    proof.record(checkpoint, server_version=scratch.server_version, at=now())
+    proof.record(checkpoint, comparison, server_version=scratch.server_version, at=now())
     scratch.proven = str(checkpoint)
 
 

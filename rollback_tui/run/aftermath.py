@@ -17,6 +17,7 @@ from rollback_tui.run import folder, hooks
 from rollback_tui.run.cloning import clone_commands
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.health import Prober
+from rollback_tui.run.needed import tidy
 from rollback_tui.run.steps import resume_commands
 
 
@@ -95,6 +96,8 @@ def measure_impact(run: Run, prober: Prober) -> None:
 def finish(run: Run, outcome: Outcome, summary: str) -> ev.RunFinished:
     """Write the report and journal the outcome: nothing comes after it."""
     with run.phase("aftercare") as phase:
+        if outcome == "rolled_back" and not run.view.alarms:
+            tidy(run)
         phase.summary = str(run.folder / folder.REPORT)
     if run.view.alarms and outcome != "needs_operator":
         outcome, summary = "needs_operator", f"{summary} {run.view.alarms[0].summary}."

@@ -8,7 +8,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, cast
 
@@ -33,17 +33,18 @@ def call(
     dsn: str,
     project: Path,
     connection: Connection | None = None,
+    aborted: Callable[[], bool] = lambda: False,
 ) -> HookRan:
     """Call the hook and return how it went. Never raises.
 
     ``facts`` go to a command as environment variables (``ROLLBACK_…``) and to a URL as JSON.
     ``on`` decides whether a flag file is created or removed. SQL goes over ``connection``, or
-    over a new one to ``dsn``.
+    over a new one to ``dsn``. A command is ended as soon as ``aborted`` says so.
     """
     began = time.monotonic()
     try:
         if hook.command:
-            ok, summary = _command(hook, facts, project)
+            ok, summary = _command(hook, facts, project, aborted)
         elif hook.url:
             ok, summary = _url(hook, name, facts)
         elif hook.sql:
@@ -67,9 +68,14 @@ def environment(facts: Mapping[str, str]) -> dict[str, str]:
 
 
 def output(
-    command: tuple[str, ...], env: Mapping[str, str], project: Path, seconds: float
+    command: tuple[str, ...],
+    env: Mapping[str, str],
+    project: Path,
+    seconds: float,
+    aborted: Callable[[], bool] = lambda: False,
 ) -> tuple[int | None, str]:
-    """Run a command; return its exit code (None: out of time) and the end of what it printed.
+    """Run a command; return its exit code (None: out of time, or ``aborted``) and the end of what
+    it printed.
 
     Raises OSError or ValueError when it cannot be started. It has a process group of its own,
     and all of the group is ended with it. What it prints is not kept but for the last bytes.
@@ -86,7 +92,9 @@ def output(
     )
     stream = cast(IO[bytes], process.stdout)
     try:
-        text = _last_words(process, stream.fileno(), deadline)
+        text = _last_words(process, stream.fileno(), deadline, aborted)
+        if aborted():
+            deadline = time.monotonic()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(max(0.0, deadline - time.monotonic()))
         code = process.returncode
@@ -99,13 +107,15 @@ def output(
     return code, text.decode(errors="replace")[-_OUTPUT:]
 
 
-def _last_words(process: subprocess.Popen[bytes], stream: int, deadline: float) -> bytes:
+def _last_words(
+    process: subprocess.Popen[bytes], stream: int, deadline: float, aborted: Callable[[], bool]
+) -> bytes:
     """Read until the end of the output, the deadline, or the end of the command itself: a
     process that it left in the background may hold the pipe open for ever."""
     kept = b""
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
-        while (left := deadline - time.monotonic()) > 0:
+        while (left := deadline - time.monotonic()) > 0 and not aborted():
             ended = process.poll() is not None
             if selector.select(0 if ended else min(left, 0.05)):
                 part = os.read(stream, 65536)
@@ -117,10 +127,14 @@ def _last_words(process: subprocess.Popen[bytes], stream: int, deadline: float) 
     return kept
 
 
-def _command(hook: Hook, facts: Mapping[str, str], project: Path) -> tuple[bool, str]:
-    code, text = output(hook.command, environment(facts), project, hook.timeout_seconds)
+def _command(
+    hook: Hook, facts: Mapping[str, str], project: Path, aborted: Callable[[], bool]
+) -> tuple[bool, str]:
+    env, seconds = environment(facts), hook.timeout_seconds
+    code, text = output(hook.command, env, project, seconds, aborted)
     if code is None:
-        return False, f"{hook.command[0]}: ended after {hook.timeout_seconds:g} s"
+        why = "the run was aborted" if aborted() else f"ended after {seconds:g} s"
+        return False, f"{hook.command[0]}: {why}"
     said = f": {shorten(text, 200)}" if text.strip() else ""
     return code == 0, f"{hook.command[0]}: exit {code}{said}"
 

@@ -229,7 +229,7 @@ def test_not_enough_room(
 ) -> None:
     """What is outside of the machine that tests run on: a disk that is nearly full."""
     free = estimated(shop, maintenance).database_bytes
-    monkeypatch.setattr(clone, "_free_bytes", lambda _connection, _oid: free)
+    monkeypatch.setattr(clone, "free_bytes", lambda _connection, _oid: free)
     assert "the copy needs" in estimated(shop, maintenance).obstacle
 
 
