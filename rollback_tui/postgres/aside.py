@@ -53,7 +53,8 @@ def aside(
     ``RELEASE`` would not. ``seconds`` is the statement timeout of each statement within (it
     covers waiting for a lock too). ``row_security`` is off, so that a policy which hides rows is
     an error and never a smaller number. ``canonical`` makes definitions independent of the
-    session's settings; ``settings`` are set besides. Raises psycopg.Error; the transaction outside can then go on.
+    session's settings; ``settings`` are set besides. Raises psycopg.Error; the transaction outside
+    can then go on.
     """
     with (
         conn.transaction(force_rollback=True),

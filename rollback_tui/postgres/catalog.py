@@ -11,17 +11,16 @@ and go without anybody's schema having changed.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from rollback_tui.core.model import Value
-from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.postgres.aside import aside, query
 from rollback_tui.postgres.dependents import dependents, not_owned, row_security_tables
-from rollback_tui.postgres.run_row import SCHEMA as OUR_SCHEMA
+from rollback_tui.postgres.schema import snapshot
 
 __all__ = [
     "ForeignKey",
@@ -36,19 +35,6 @@ __all__ = [
     "snapshot",
     "version_table_shapes",
 ]
-
-_SNAPSHOT = (
-    "schema_namespaces",
-    "schema_relations",
-    "schema_constraints",
-    "schema_indexes",
-    "schema_functions",
-    "schema_triggers",
-    "schema_types",
-    "schema_grants",
-    "schema_comments",
-    "schema_others",
-)
 
 VERSION_TABLES = (
     "schema_migrations",
@@ -75,35 +61,6 @@ VERSION_TABLES = (
 
 Shape = tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]
 """Schema, name, ((column, type), …) in order, columns of the primary key."""
-
-
-def snapshot(
-    conn: psycopg.Connection[Any],
-    *,
-    exclude: Sequence[str] = (OUR_SCHEMA,),
-    seconds: float = 120,
-) -> SchemaSnapshot:
-    """Return the schema of the database, as this session's transaction sees it.
-
-    Left out: system schemas, members of extensions, and the schemas in ``exclude``. A dozen
-    queries, however many tables there are; each may take ``seconds``.
-    """
-    objects: dict[str, str] = {}
-    placed: dict[str, list[tuple[int, str]]] = {}
-    arguments = {"exclude": list(exclude)}
-    with aside(conn, seconds=seconds, canonical=True) as cursor:
-        names = list(_SNAPSHOT)
-        if conn.info.server_version >= 140000:
-            names.append("schema_compression_14")
-        for name in names:
-            objects.update(cursor.execute(query(name).encode(), arguments).fetchall())
-        for key, definition, table, place, column in cursor.execute(
-            query("schema_columns").encode(), arguments
-        ):
-            objects[key] = definition
-            placed.setdefault(table, []).append((place, column))
-    order = {table: tuple(name for _, name in sorted(found)) for table, found in placed.items()}
-    return SchemaSnapshot(objects=dict(sorted(objects.items())), column_order=order)
 
 
 # --- foreign keys -------------------------------------------------------------------------------
@@ -245,9 +202,11 @@ class SequenceBehind(Value, frozen=True, kw_only=True):
 
 
 def sequences_behind(
-    conn: psycopg.Connection[Any], seconds: float = 10
+    conn: psycopg.Connection[Any], seconds: float = 10, *, only: Collection[str] | None = None
 ) -> tuple[SequenceBehind, ...]:
     """Return the owned sequences that would next give a number their column is already past.
+
+    ``only``: those of these tables, qualified and quoted where needed.
 
     Raises psycopg.errors.QueryCanceled when all of it takes longer than ``seconds``.
     """
@@ -256,6 +215,8 @@ def sequences_behind(
     with aside(conn, canonical=True) as cursor:
         owned = cursor.execute(query("owned_sequences").encode()).fetchall()
     for sequence, table, column, step in owned:
+        if only is not None and table not in only:
+            continue
         left = deadline - time.monotonic()
         if left <= 0:
             raise psycopg.errors.QueryCanceled(f"no time left before {sequence}")
