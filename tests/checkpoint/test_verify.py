@@ -37,7 +37,9 @@ def test_an_untouched_one_is_verified(copy: Path, made: Made) -> None:
 
 
 @pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("name", ["dump/toc.dat", "restore.sh", "git_commit.txt", "create.sql"])
+@pytest.mark.parametrize(
+    "name", ["dump/toc.dat", "restore.sh", "git_commit.txt", "create.sql", mf.SCHEMA]
+)
 def test_one_flipped_bit(copy: Path, name: str, place: float) -> None:
     flip(copy / name, place)
     with pytest.raises(CheckpointError, match="was altered: it has other bytes"):
@@ -57,7 +59,9 @@ def test_truncated(copy: Path) -> None:
         verify(copy)
 
 
-@pytest.mark.parametrize("name", ["dump/toc.dat", "SHA256SUMS", "manifest.json", "restore.sh"])
+@pytest.mark.parametrize(
+    "name", ["dump/toc.dat", "SHA256SUMS", "manifest.json", "restore.sh", mf.SCHEMA]
+)
 def test_a_file_is_missing(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(CheckpointError, match=r"is missing|cannot be read"):
@@ -95,8 +99,9 @@ def test_an_altered_number_in_the_manifest(copy: Path) -> None:
 
 def test_a_newer_format(copy: Path) -> None:
     content = (copy / mf.MANIFEST).read_text()
-    (copy / mf.MANIFEST).write_text(content.replace('"format": 1', '"format": 2', 1))
-    with pytest.raises(CheckpointError, match="has format 2"):
+    newer = content.replace(f'"format": {mf.FORMAT}', '"format": 99', 1)
+    (copy / mf.MANIFEST).write_text(newer)
+    with pytest.raises(CheckpointError, match="has format 99"):
         verify(copy)
 
 
