@@ -102,7 +102,7 @@ def swap(
                 "Set connection.maintenance_database to another database of the server.",
             )
         try:
-            _refuse_what_cannot_be(connection, database, new_database)
+            refuse_what_cannot_be(connection, database, new_database)
             deadline = time.monotonic() + seconds
             _until(
                 deadline,
@@ -149,8 +149,10 @@ def _emptied(connection: Connection, names: Sequence[str]) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _refuse_what_cannot_be(connection: Connection, database: str, new_database: str) -> None:
-    names = [database, new_database]
+def refuse_what_cannot_be(connection: Connection, database: str, *others: str) -> None:
+    """Raise CheckpointError when ``database`` (with ``others`` to be renamed as well) cannot be
+    replaced: no right to rename one of them, or something that would stay with it."""
+    names = [database, *others]
     rows = {name: may for name, *may in connection.execute(_MAY_RENAME, [names])}
     for name in names:
         if name not in rows:

@@ -63,4 +63,6 @@ def settle_request(given: Common, folder: Path) -> RunRequest:
         reason=started.reason,
         operator=operator(),
         attended=False,
+        kind=started.task,
+        recovers=started.recovers,
     )

@@ -110,7 +110,7 @@ def run(
             resume=resumption,
             keep=kept,
         )
-    sys.exit(EXIT_CODES[follow(folder, _printer(given.as_json)).outcome])
+    sys.exit(EXIT_CODES[follow(folder, printer(given.as_json)).outcome])
 
 
 @click.command()
@@ -168,7 +168,8 @@ def _ask_for_version(plan: Plan) -> None:
         raise RunRefused("that is not the target version", "Look at the plan again.")
 
 
-def _printer(as_json: bool) -> Callable[[Record], None]:
+def printer(as_json: bool) -> Callable[[Record], None]:
+    """Return what prints a run's events: one JSON document a line, or one line of the log."""
     if as_json:
         return lambda record: click.echo(inert_json(msgspec.json.encode(flat(record))))
     return lambda record: click.echo(log_line(record))

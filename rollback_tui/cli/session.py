@@ -16,6 +16,7 @@ import psycopg
 
 from rollback_tui.cli.beside import settle_request
 from rollback_tui.cli.options import Common
+from rollback_tui.cli.undoing import recovery_request
 from rollback_tui.core.checks import judge
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
@@ -245,7 +246,34 @@ class Session:
 
     def recover(self, folder: Path, option: RecoveryOption, *, reason: str) -> Path:
         """Start a run that takes ``option``; return its folder."""
-        raise NotImplementedError((folder, option, reason))
+        return self.undo(folder, option, reason=reason, agreed=option.lost_rows)
+
+    def undo(
+        self,
+        folder: Path,
+        option: RecoveryOption,
+        *,
+        reason: str,
+        agreed: int | None,
+        attended: bool = True,
+    ) -> Path:
+        """The same; ``agreed``: how many rows may be lost, None: an unknown number."""
+        fingerprint = self._fingerprint or self.target().fingerprint
+        request = self._work.ask(
+            lambda c: recovery_request(
+                c,
+                self._common,
+                folder,
+                option,
+                fingerprint=fingerprint,
+                reason=reason,
+                attended=attended,
+                agreed=agreed,
+            )
+        )
+        self.close()
+        launch.start(request)
+        return Path(request.folder)
 
     def guide(self, folder: Path) -> str:
         """Return how to bring the database back by hand."""

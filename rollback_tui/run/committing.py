@@ -16,21 +16,22 @@ from rollback_tui.run.execution import StatementRefused, TransactionLost, execut
 from rollback_tui.run.judgement import reach, says_committed, wait_until_gone
 from rollback_tui.run.stepwise_outcome import roll_back_stepwise
 from rollback_tui.run.undo import undo
-from rollback_tui.run.verification import verify
+from rollback_tui.run.verification import Asked, verify
 
 
 class NotApproved(RollbackTuiError):
     """The gate stayed shut: a verification failed, or the operator chose ROLLBACK."""
 
 
-def transact(run: Run, keeper: Keeper | None) -> tuple[Outcome, str]:
+def transact(run: Run, keeper: Keeper | None, *more: Asked) -> tuple[Outcome, str]:
     """Carry the plan out from the closed door to the outcome and its summary; raises nothing.
+    ``more``: what is asked of the result beside the usual.
     ``rolled_back`` is still to be judged by what was verified."""
     if not run.plan.transactional:
         return roll_back_stepwise(run, keeper)
     try:
         execute(run)
-        passed = verify(run)
+        passed = verify(run, *more)
         gate(run, passed=passed)
         if commit(run, keeper):
             return "rolled_back", ""
@@ -48,7 +49,9 @@ def gate(run: Run, *, passed: bool) -> None:
     """Between verification and COMMIT: go on, or ask. Nobody answers: ROLLBACK."""
     with run.phase("gate") as outcome:
         if passed and run.settings.run.gate == "commit":
-            outcome.summary = "all that could be verified passed"
+            accepted = any(v.accepted for v in run.view.verifications)
+            also = ", or was accepted beforehand" if accepted else ""
+            outcome.summary = f"all that could be verified passed{also}"
             return
         failed = [v for v in run.view.verifications if v.verdict != "pass" and not v.accepted]
         text = (

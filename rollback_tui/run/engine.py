@@ -13,11 +13,17 @@ from rollback_tui.run.doorway import Keeper, close_door, reopen
 from rollback_tui.run.health import Prober, health
 from rollback_tui.run.preflight import announce, checkpoint, drain, preflight
 from rollback_tui.run.query_errors import QueryWatch
+from rollback_tui.run.reapplying import reapply
+from rollback_tui.run.recovering import bring_back
 
 
 def carry_out(run: Run) -> ev.RunFinished:
     """Carry the run out. Whatever happens, it ends in one of the five outcomes, with the door
     open and maintenance mode off (or an alarm that says they are not)."""
+    if run.request.kind == "recover":
+        return bring_back(run)
+    if run.request.kind == "reapply":
+        return reapply(run)
     keeper: Keeper | None = None
     prober, watch = Prober(run), QueryWatch(run)
     try:

@@ -42,8 +42,8 @@ def preflight(run: Run) -> None:
             )
         run.open_connections()
         one_run_a_target(run)
-        _same_scripts(run)
-        _same_history(run)
+        same_scripts(run)
+        same_history(run)
         refuse_obstacles(run)
         facts = gather(
             run.live_target(),
@@ -78,7 +78,7 @@ def one_run_a_target(run: Run, seconds: float = 0.0) -> None:
         )
 
 
-def _same_scripts(run: Run) -> None:
+def same_scripts(run: Run) -> None:
     """The bytes that were confirmed are the bytes that run: the plan holds them, and the files
     must still say the same, or somebody is changing them right now."""
     for migration in run.plan.migrations:
@@ -102,7 +102,7 @@ def _same_scripts(run: Run) -> None:
             )
 
 
-def _same_history(run: Run) -> None:
+def same_history(run: Run) -> None:
     """The applied versions must be those of the plan: a deploy may have come in between."""
     connection = run.live_target()
     detection = detected(connection, run.settings, run.project)
@@ -286,4 +286,6 @@ def started(run: Run) -> ev.RunStarted:
         worker_pid=os.getpid(),
         keep=run.request.keep,
         rehearsal=run.request.rehearsal,
+        task=run.request.kind,
+        recovers=run.request.recovers,
     )

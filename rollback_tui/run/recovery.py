@@ -1,4 +1,5 @@
-"""Bring the database back: a clone swapped in, or the dump restored beside, compared, swapped in.
+"""Bring the database back inside a run that failed half-way: a clone swapped in, or the dump
+restored beside, compared, swapped in; then repaired and verified.
 
 Nothing is ever restored in place, and the failed database is kept under another name.
 """
@@ -6,29 +7,23 @@ Nothing is ever restored in place, and the failed database is kept under another
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import psycopg
-
-from rollback_tui.checkpoint import restore, swap
+from rollback_tui.checkpoint import restore
 from rollback_tui.core import events as ev
 from rollback_tui.core import schema
-from rollback_tui.core.errors import CheckpointError, ConnectionFailed, RollbackTuiError
+from rollback_tui.core.errors import CheckpointError
 from rollback_tui.core.model import Checkpoint
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import counts, rename
-from rollback_tui.postgres.connect import APPLICATION, Connection, connect, with_database
+from rollback_tui.postgres.connect import Connection, connect, with_database
 from rollback_tui.postgres.naming import beside_name, marked
 from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run.cloning import drop_statement
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.execution import look
-
-_OVER_SECONDS = 15.0
-_END_SECONDS = 5.0
-"""A swap that goes on is given so long before its backend is ended."""
+from rollback_tui.run.repairing import RESTORE, STEPS, Found, repair, step, wanted_of
+from rollback_tui.run.swapping import number, settle_swap, swap_in
 
 _SHOWN = 3
 
@@ -37,102 +32,70 @@ def recover(run: Run) -> bool:
     """Bring back what was there before the first statement; the door must be shut.
 
     With a clone that stands: swap it in, then prove by looking that it is what the run found.
-    Without one, or where it is missing: the dump. Returns False when a step failed; every step
+    Without one, or where it is missing: the dump. Then the other steps, which find out what is
+    wrong with what came back. Returns False when it is not proven to be what was there; every step
     is in the journal, with what went wrong. May be called again after an interruption: a swap
     that happened is not made twice.
     """
     with run.phase("recover") as outcome:
-        if settle_swap(run) or (run.view.clone is not None and _from_clone(run)):
-            proven = _step(run, "compare with before", lambda: _prove(run))
-        else:
-            proven = _from_dump(run)
+        cloned = run.view.clone is not None
+        run.write(
+            ev.RecoveryPlanned(
+                rung="clone" if cloned else "dump",
+                restores="the database as it was before the first statement",
+                estimated_seconds=None,
+                steps=STEPS,
+            )
+        )
+        proven = step(run, RESTORE, lambda: _bring_back(run)) == "pass"
+        if run.view.swapped is not None:
+            found = repair(run, wanted_of(run.view))
+            outcome.summary = ", ".join(name for name, v in found.items() if v == "fail")
         if not proven:
             outcome.status = "failed"
         return proven
 
 
-def settle_swap(run: Run) -> bool:
-    """Return whether a swap of this run has happened, as the catalog says; journaled when that
-    was not known yet. To be asked before the door is opened: the target may be another database.
-
-    Raises psycopg.Error, ConnectionFailed, or CheckpointError when it is not decided in time.
-    """
-    if run.view.swapped is not None:
-        return True
-    started = run.view.swap_started
-    if started is None:
-        return False
-    _wait_until_over(run, started.new_oid)
-    there = rename.place(run.live_maintenance(), started.new_oid)
-    if there is None or there.name == started.new:
-        return False
-    run.write(ev.Swapped(new_oid=started.new_oid, kept=started.kept))
-    return True
+def _bring_back(run: Run) -> Found:
+    """Swap, from whatever there is, and prove. Raises CheckpointError, ConnectionFailed or
+    psycopg.Error; the catalog then says whether the swap has happened."""
+    said: list[str] = []
+    if not settle_swap(run):
+        try:
+            said.append(_from_clone(run))
+        except CheckpointError as error:
+            if run.view.checkpoint is None or settle_swap(run):
+                raise
+            run.write(ev.Progress(phase="recover", summary=summary_of(error)))
+            said += [summary_of(error), *_from_dump(run, run.view.checkpoint)]
+            return Found(said[-1], evidence=tuple(said))
+    said.append(_prove(run))
+    return Found("; ".join(said), evidence=tuple(said))
 
 
-# A backend that renames (or commits it) holds this lock until it is over; it may outlive the
-# worker that was killed for a moment. Before it has the lock, nobody will send it the COMMIT.
-_RENAMING = """
-SELECT pid FROM pg_locks
-WHERE locktype = 'object' AND classid = 'pg_database'::regclass AND objid = %s
-  AND mode = 'AccessExclusiveLock' AND pid <> pg_backend_pid()
-"""
-
-# Ours only: somebody at work on that database by hand is not ended.
-_END = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE pid = ANY(%s::int[]) AND usename = current_user AND application_name = %s
-"""
-
-
-def _wait_until_over(run: Run, oid: int) -> None:
-    """Wait for it, and end it where it does not end by itself: its client may be gone unnoticed.
-    One that is at its COMMIT is not cut short by that. Raises CheckpointError or psycopg.Error."""
-    began = time.monotonic()
-    while pids := [row[0] for row in run.live_maintenance().execute(_RENAMING, [oid])]:
-        waited = time.monotonic() - began
-        if waited > _OVER_SECONDS:
-            raise CheckpointError(
-                f"a swap is not over yet: the backend {pids[0]} holds its lock",
-                f"As a superuser: SELECT pg_terminate_backend({pids[0]});",
-            )
-        if waited > _END_SECONDS:
-            run.live_maintenance().execute(_END, [pids, APPLICATION])
-        time.sleep(0.02)
-
-
-def _from_clone(run: Run) -> bool:
-    """Swap the clone in; False when it is missing or cannot be, and then nothing was renamed."""
+def _from_clone(run: Run) -> str:
+    """Swap the clone in. Raises CheckpointError when it is missing or cannot be, and then nothing
+    was renamed."""
     clone = run.view.clone
     if clone is None:
-        return False
-
-    def swap_in() -> str:
-        there = rename.place(run.live_maintenance(), clone.oid)
-        if there is None:
-            raise CheckpointError(f"the clone {printable(clone.database)} is not there", "")
-        return _swap_in(run, there.name, clone.oid)
-
-    return _step(run, "swap in the clone", swap_in)
+        raise CheckpointError("there is no clone", "")
+    there = rename.place(run.live_maintenance(), clone.oid)
+    if there is None:
+        raise CheckpointError(f"the clone {printable(clone.database)} is not there", "")
+    return swap_in(run, there.name, clone.oid)
 
 
-def _from_dump(run: Run) -> bool:
+def _from_dump(run: Run, made: Checkpoint) -> list[str]:
     """Restore the checkpoint into a new database beside, compare it, and swap it in.
 
     The application served until the door closed, after the dump: rows that came or went in
     between are in what the run found, and are never restored away without being asked.
     """
-    made = run.view.checkpoint
-    if made is None:
-        text = "there is no checkpoint"
-        run.write(ev.RecoveryStep(name="restore checkpoint", ok=False, seconds=0.0, summary=text))
-        return False
     beside = beside_name(run.database, f"__restored_{run.request.run[:8]}")
-    return (
-        _step(run, "restore checkpoint", lambda: _restore(run, made, beside))
-        and _step(run, "compare with the manifest", lambda: _compare(run, made, beside))
-        and _step(run, "swap in", lambda: _swap_in(run, beside, _number(run, beside)))
-    )
+    restored = _restore(run, made, beside)
+    compared = _compare(run, made, beside)
+    run.write(ev.Progress(phase="recover", summary=compared))
+    return [restored, compared, swap_in(run, beside, number(run, beside))]
 
 
 def _restore(run: Run, made: Checkpoint, beside: str) -> str:
@@ -172,39 +135,6 @@ def _compare(run: Run, made: Checkpoint, beside: str) -> str:
     if lost:
         raise CheckpointError(f"written since the checkpoint was made: {_some(lost)}", "")
     return "as the manifest says, and as it was when the run began"
-
-
-def _number(run: Run, name: str) -> int:
-    there = rename.named(run.live_maintenance(), name)
-    if there is None:
-        raise CheckpointError(f"{printable(name)} is not there", "")
-    return there.oid
-
-
-def _swap_in(run: Run, new: str, new_oid: int) -> str:
-    """Put a database in the target's place. Behind the door the target has another name."""
-    here = rename.place(run.live_maintenance(), run.target_oid)
-    if here is None:
-        raise CheckpointError("the target is not there", "Look with: psql -l")
-    kept = beside_name(run.database, f"__failed_{run.request.run[:8]}")
-    # Journaled first: if we die in between, the catalog says whether it happened.
-    run.write(ev.SwapStarted(new=new, new_oid=new_oid, kept=kept))
-    run.close_target()
-    try:
-        swap.swap(
-            run.maintenance_dsn,
-            here.name,
-            new,
-            kept,
-            kept_comment=marked("failed", run.database, run.request.run),
-        )
-    except (CheckpointError, ConnectionFailed):
-        # The server may have gone away with the answer to COMMIT only.
-        if not settle_swap(run):
-            raise
-    else:
-        run.write(ev.Swapped(new_oid=new_oid, kept=kept))
-    return f"{printable(new)} has taken its place; the failed one is kept as {printable(kept)}"
 
 
 def _prove(run: Run) -> str:
@@ -259,14 +189,3 @@ def _rows_before(run: Run) -> dict[str, int | None]:
 def _some(lines: list[str]) -> str:
     more = len(lines) - _SHOWN
     return "; ".join(lines[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _step(run: Run, name: str, step: Callable[[], str]) -> bool:
-    began = time.monotonic()
-    try:
-        summary, ok = step(), True
-    except (RollbackTuiError, psycopg.Error) as error:
-        summary, ok = summary_of(error), False
-    seconds = round(time.monotonic() - began, 3)
-    run.write(ev.RecoveryStep(name=name, ok=ok, seconds=seconds, summary=summary))
-    return ok

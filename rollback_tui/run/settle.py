@@ -26,9 +26,11 @@ from rollback_tui.run.judgement import (
     wait_until_gone,
 )
 from rollback_tui.run.preflight import one_run_a_target, stop_dumping
-from rollback_tui.run.recovery import settle_swap
+from rollback_tui.run.reapplying import settle_reapplied
+from rollback_tui.run.recovering import settle_recovery
 from rollback_tui.run.request import RunRequest
 from rollback_tui.run.stepwise_outcome import settle_stepwise
+from rollback_tui.run.swapping import settle_swap
 from rollback_tui.run.worker import opened
 
 _LOCK_SECONDS = 5.0
@@ -54,7 +56,7 @@ def settle(request: RunRequest, *, alone: bool = False) -> ev.RunFinished:
         if run.journal.cut_off:
             text = f"the journal ended in half a line ({run.journal.cut_off} bytes): cut off"
             run.write(ev.Progress(phase="recover", summary=text))
-        outcome, summary = _settled(run)
+        outcome, summary = _brought_to_an_end(run)
         stop_dumping(run)
         if outcome != "needs_operator" and not run.view.alarms:
             drop_clone(run)
@@ -83,6 +85,14 @@ def _hold(run: Run, *, alone: bool) -> None:
         # lock that the server has not given up yet, and the door must open.
         if alone:
             raise
+
+
+def _brought_to_an_end(run: Run) -> tuple[Outcome, str]:
+    task = run.view.started.task if run.view.started else "rollback"
+    if task == "recover":
+        return settle_recovery(run)
+    settled = _settled(run)
+    return settled if task == "rollback" else settle_reapplied(run, *settled)
 
 
 def _settled(run: Run) -> tuple[Outcome, str]:

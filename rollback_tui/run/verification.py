@@ -19,9 +19,13 @@ from rollback_tui.run.verifying.transaction import (
     version_expected,
 )
 
+Asked = tuple[str, str, Question]
+"""Name and title of a verification, and the question."""
 
-def verify(run: Run) -> bool:
-    """Judge the result before COMMIT; return whether it may be committed without asking.
+
+def verify(run: Run, *more: Asked) -> bool:
+    """Judge the result before COMMIT, also by ``more``; return whether it may be committed without
+    asking.
 
     Each verification is isolated by a savepoint: one that errors says so, does not count as
     passed, and does not stop the others.
@@ -34,6 +38,7 @@ def verify(run: Run) -> bool:
             outcome,
             ("transaction", "Still the transaction that was begun", same_transaction),
             ("constraints", "Deferred constraints hold", constraints_hold),
+            *more,
         )
         run.check_abort()
         return passed
@@ -56,9 +61,7 @@ def verify_stepwise(run: Run) -> bool:
                 connection.execute("ROLLBACK")
 
 
-def _judged(
-    run: Run, connection: Connection, outcome: Outcome, *first: tuple[str, str, Question]
-) -> bool:
+def _judged(run: Run, connection: Connection, outcome: Outcome, *first: Asked) -> bool:
     """Ask all questions, ``first`` before the others; say in ``outcome`` what came of it."""
     sound = [
         isolated(run, connection, name, title, question)
