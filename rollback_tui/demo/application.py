@@ -217,10 +217,10 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(body)
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Write a line about the answer; what could not be served is a warning."""
         level = logging.WARNING if isinstance(code, int) and code >= 500 else logging.INFO
-        _log.log(level, "%s %s %s", self.command, self.path, int(code))
+        _log.log(level, '"%s" %s %s', self.requestline, int(code), size)
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
         """Write what the server itself has to say."""

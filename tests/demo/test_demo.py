@@ -171,7 +171,7 @@ def test_the_settings_are_valid_and_lead_to_what_exists(demo: Demo) -> None:
     assert settings.health.url == demo.health_url
     (log,) = settings.recovery.log_files
     fetch(f"{demo.url}/nowhere")
-    assert soon(lambda: "GET /nowhere 404" in Path(log).read_text(), 5)
+    assert soon(lambda: '"GET /nowhere HTTP/1.1" 404' in Path(log).read_text(), 5)
     assert Path(log).stat().st_mode & 0o777 == 0o600
     assert [path.name for path in sorted(Path(settings.migrations.directory).iterdir())] == [
         path.name for path in shop.files()
