@@ -1,0 +1,141 @@
+"""The DDL that would mend a schema: derived from what should be, what is, and both snapshots.
+
+It is shown, to be read and copied; nothing here executes anything. Where nothing can be derived it
+says why. Definitions are those of :mod:`rollback_tui.postgres.schema`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from rollback_tui.core.mending import code, columns, hanging, kinds, others, rights, tables
+from rollback_tui.core.mending.actions import Action, ordered
+from rollback_tui.core.mending.names import belonging, named
+from rollback_tui.core.schema import Difference, SchemaSnapshot
+from rollback_tui.core.schema_verdict import Mending, SchemaVerdict
+
+__all__ = ["belonging", "mend", "mended", "named"]
+
+_Mender = Callable[[Difference, SchemaSnapshot, SchemaSnapshot], Iterator[Action]]
+
+_MENDERS: dict[str, _Mender] = {
+    "table": tables.mend_table,
+    "sequence": tables.mend_sequence,
+    "column": columns.mend_column,
+    "constraint": hanging.mend_constraint,
+    "index": hanging.mend_index,
+    "statistics": hanging.mend_statistics,
+    "trigger": hanging.mend_trigger,
+    "rule": hanging.mend_trigger,
+    "internal triggers of": hanging.mend_internal_triggers,
+    "policy": hanging.mend_policy,
+    "type": kinds.mend_type,
+    "view": code.mend_view,
+    "materialised view": code.mend_view,
+    "function": code.mend_function,
+    "procedure": code.mend_function,
+    "aggregate": code.mend_function,
+    "event trigger": code.mend_event_trigger,
+    "owner of": rights.mend_owner,
+    "grants on": rights.mend_grants,
+    "default grants": rights.mend_default_grants,
+    "comment on": rights.mend_comment,
+    "schema": rights.mend_schema,
+    "extension": rights.mend_extension,
+}
+
+_WHOLE = (
+    "table",
+    "view",
+    "materialised view",
+    "sequence",
+    "type",
+    "function",
+    "procedure",
+    "aggregate",
+)
+_LOSING = (
+    "DROP VIEW ",
+    "DROP MATERIALIZED VIEW ",
+    "DROP FUNCTION ",
+    "DROP PROCEDURE ",
+    "DROP AGGREGATE ",
+    "DROP INDEX ",
+)
+"""What hangs on such an object is lost with it."""
+
+
+def mended(
+    verdict: SchemaVerdict, after: SchemaSnapshot, baseline: SchemaSnapshot
+) -> SchemaVerdict:
+    """Return ``verdict`` with what would mend what is left over."""
+    return msgspec.structs.replace(
+        verdict, mending=mend(verdict.leftover, wanted=baseline, found=after)
+    )
+
+
+def mend(
+    differences: Sequence[Difference], *, wanted: SchemaSnapshot, found: SchemaSnapshot
+) -> tuple[Mending, ...]:
+    """Return what makes ``differences`` (``before`` what should be, ``after`` what is) go away, in
+    an order in which it can be executed. An object may come twice: dropped early, made late."""
+    given = {d.object: d for d in differences}
+    taken = _along(given, wanted, found)
+    actions: list[Action] = []
+    for difference in differences:
+        if difference.object not in taken:
+            mender = _MENDERS.get(named(difference.object).kind, others.mend_other)
+            actions += mender(difference, wanted, found)
+    actions += _remade(actions, given, wanted, found)
+    return tuple(
+        Mending(object=action.object, sql=action.sql, why=action.why)
+        for action in ordered(actions)
+        if action.sql or action.why
+    )
+
+
+def _along(given: dict[str, Difference], wanted: SchemaSnapshot, found: SchemaSnapshot) -> set[str]:
+    """Return the objects that come or go with a whole one: columns of a table that is made, all
+    that hangs on one that is dropped."""
+    taken: set[str] = set()
+    for name, difference in given.items():
+        if named(name).kind not in _WHOLE:
+            continue
+        if difference.before is None:
+            taken |= {n for n in belonging(name, found) if n != name and n not in wanted.objects}
+        elif difference.after is None and named(name).kind == "table":
+            taken |= {n for n in belonging(name, wanted) if n.startswith("column ")}
+    return taken
+
+
+def _remade(
+    actions: Sequence[Action],
+    given: dict[str, Difference],
+    wanted: SchemaSnapshot,
+    found: SchemaSnapshot,
+) -> list[Action]:
+    """What is dropped to be made again loses what hung on it: that must be made again as well,
+    though it did not differ."""
+    again: list[Action] = []
+    for name in dict.fromkeys(action.object for action in actions if _drops(action)):
+        difference = given.get(name)
+        if difference is None or difference.before is None:
+            continue
+        for other in code.satellites(difference, wanted):
+            if other in given:
+                continue
+            mender = _MENDERS.get(named(other).kind)
+            if mender is None or named(other).kind == "column":
+                continue
+            lost = Difference(object=other, before=wanted.objects[other], after=None)
+            again += mender(lost, wanted, found)
+    return again
+
+
+def _drops(action: Action) -> bool:
+    return any(
+        text.startswith(_LOSING) or (text.startswith("ALTER TYPE ") and " RENAME TO " in text)
+        for text in action.sql
+    )
