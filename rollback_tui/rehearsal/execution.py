@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import psycopg
 from psycopg import errors
 
-from rollback_tui.core.errors import ConfigurationError, RollbackTuiError
-from rollback_tui.core.model import Loss, Migration, Statement, Verification
+from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.model import Loss, Migration, Statement
 from rollback_tui.core.rehearsal import Measured, RoundTrip
 from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.core.text import printable
-from rollback_tui.core.verify import schema_verification
 from rollback_tui.postgres import catalog, counts
 from rollback_tui.postgres.connect import Connection, connect, watchful
 from rollback_tui.postgres.execute import in_transaction, session_timeouts, timeouts
@@ -31,7 +29,6 @@ from rollback_tui.rehearsal.compare import differences, rows_differ
 from rollback_tui.rehearsal.measure import Gauge, run_alone
 from rollback_tui.rehearsal.order import APPLICATION, Order, Stopped, words_of
 from rollback_tui.rehearsal.scratch import Scratch
-from rollback_tui.survey.baseline import load
 from rollback_tui.survey.planning import detected, history
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -50,7 +47,10 @@ class Performance:
         self.differences: list[str] = []
         self.failure = ""
         self.round_trip: RoundTrip | None = None
-        self.schema: Verification | None = None
+        self.before: SchemaSnapshot | None = None
+        self.after: SchemaSnapshot | None = None
+        """The schema of the scratch database before the plan and after it; None: it did not come to
+        that."""
         self._order = order
         self._scratch = scratch
         self._plan = order.plan
@@ -115,7 +115,7 @@ class Performance:
         connection.execute(_BEGIN)
         try:
             self._limits(connection)
-            before = catalog.snapshot(connection)
+            before = self.before = catalog.snapshot(connection)
             gauge = Gauge(connection, superuser=trigger)
             for migration in self._plan.migrations:
                 for statement in migration.script.statements if migration.script else ():
@@ -125,7 +125,7 @@ class Performance:
             self._constraints(connection)
             if trigger:
                 connection.execute("DROP EVENT TRIGGER IF EXISTS rollback_tui_dropped")
-            self._against_baseline(connection, before)
+            self.after = catalog.snapshot(connection)
             if commits:
                 connection.execute("COMMIT")
             self.round_trip = self._way_back.go(connection, before)
@@ -155,13 +155,13 @@ class Performance:
     # --- statement by statement -------------------------------------------------------------------
 
     def _step_by_step(self, connection: Connection) -> None:
-        before = catalog.snapshot(connection)
+        before = self.before = catalog.snapshot(connection)
         for migration in self._plan.migrations:
             for statement in migration.script.statements if migration.script else ():
                 self._step(connection, statement)
             with connection.transaction():
                 self._cross_out(connection, migration)
-        self._against_baseline(connection, before)
+        self.after = catalog.snapshot(connection)
         self.round_trip = self._way_back.go(connection, before)
 
     def _step(self, connection: Connection, statement: Statement) -> None:
@@ -232,21 +232,6 @@ class Performance:
                 f"the version table cannot be changed after {printable(migration.version)}:"
                 f" {words_of(error)}"
             ) from None
-
-    def _against_baseline(self, connection: Connection, before: SchemaSnapshot) -> None:
-        """Compare the schema after the plan with the one recorded for that version, if one was,
-        on a server of the same version: another one writes definitions otherwise."""
-        directory = self._order.project / Path(self._order.settings.verify.baseline_directory)
-        try:
-            baseline = load(directory, self._plan.goal or "")
-        except ConfigurationError as error:
-            self._order.note(error.summary)
-            return
-        here = self._scratch.server_version // 10000
-        if baseline is None or baseline.server_version // 10000 != here:
-            return
-        after = catalog.snapshot(connection)
-        self.schema = schema_verification(after, baseline.snapshot, before)
 
 
 def values_differ(statement: Statement, counted: tuple[Loss, ...]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psycopg
@@ -16,7 +16,9 @@ from rollback_tui.config import Settings
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Plan, Statement, Target, Value
 from rollback_tui.core.rehearsal import Source
+from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.core.text import printable
+from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection, connect, target, through_pooler
 from rollback_tui.postgres.leftovers import size
 from rollback_tui.postgres.privileges import privileges
@@ -106,6 +108,10 @@ class Original(Value, frozen=True, kw_only=True):
     """Its size; None when we may not know."""
     own_server: str
     """Why it must be rehearsed on a server of our own; empty: it need not."""
+    schema: SchemaSnapshot
+    """What is there now."""
+    migrator: str
+    """Who owns the version table: whoever applies the migrations, and owns what they make."""
     settings: tuple[DatabaseSetting, ...]
     """What ALTER DATABASE and ALTER ROLE set for our sessions there; ``role`` is None for what
     came with the database."""
@@ -118,6 +124,11 @@ SELECT s.name, s.setting, s.source = 'user'
  ORDER BY s.name
 """
 
+_MIGRATOR = """
+SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c
+ WHERE c.oid = pg_catalog.to_regclass(%s)
+"""
+
 
 def look(order: Order) -> Original:
     """Read what has to be known of the target, and refuse what can be rehearsed nowhere.
@@ -125,6 +136,14 @@ def look(order: Order) -> Original:
     The connection is closed again: a clone needs the target empty. Raises RollbackTuiError.
     """
     _can_be_rehearsed(order.plan)
+    return look_for(order, order.plan.statements)
+
+
+def look_for(order: Order, statements: Sequence[Statement]) -> Original:
+    """Read what has to be known of the target to execute ``statements`` in a scratch database.
+
+    Raises RollbackTuiError, also for what may be executed in none.
+    """
     order.say("looking at the target")
     opened = connect(
         order.dsn,
@@ -134,14 +153,16 @@ def look(order: Order) -> Original:
     )
     with contextlib.closing(opened) as connection:
         try:
-            return _looked(connection, order.plan.statements)
+            return _looked(connection, statements, order.plan.version_table)
         except psycopg.Error as error:
             raise RollbackTuiError(
                 f"The target could not be looked at: {words_of(error)}", "Try again."
             ) from None
 
 
-def _looked(connection: Connection, statements: tuple[Statement, ...]) -> Original:
+def _looked(
+    connection: Connection, statements: Sequence[Statement], version_table: str
+) -> Original:
     if through_pooler(connection):
         raise RollbackTuiError(
             "A rehearsal does not go through a connection pooler",
@@ -159,11 +180,18 @@ def _looked(connection: Connection, statements: tuple[Statement, ...]) -> Origin
         createdb=rights.createdb,
         bytes=size(connection, here.database_oid),
         own_server=_own_server(here, createdb=rights.createdb, far=far[0] if far else ""),
+        schema=catalog.snapshot(connection),
+        migrator=_migrator(connection, version_table),
         settings=tuple(
             DatabaseSetting(role=here.user if of_role else None, name=name, value=value)
             for name, value, of_role in connection.execute(_SETTINGS).fetchall()
         ),
     )
+
+
+def _migrator(connection: Connection, version_table: str) -> str:
+    row = connection.execute(_MIGRATOR, [version_table]).fetchone()
+    return str(row[0]) if row else ""
 
 
 def _own_server(here: Target, *, createdb: bool, far: str) -> str:
