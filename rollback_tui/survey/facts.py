@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 import psycopg
 
-from rollback_tui.checkpoint import clone
+from rollback_tui.checkpoint import clone, external
 from rollback_tui.checkpoint.facts import plan_checkpoint
 from rollback_tui.config import Settings
 from rollback_tui.core.claim import Claim
@@ -16,6 +16,7 @@ from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.facts import CloneFacts, Facts, ParserAnswer, Privileges
 from rollback_tui.core.model import Activity, Plan, Rung, Target
 from rollback_tui.core.rehearsal import Rehearsal
+from rollback_tui.core.schema_verdict import Origin
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import activity, dependents, leftovers, run_row, syntax
 from rollback_tui.postgres.blockers import in_the_way
@@ -25,7 +26,7 @@ from rollback_tui.postgres.fleeting import fleeting
 from rollback_tui.postgres.mentions import mentions
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.postgres.watchdog import synchronous_standby_missing
-from rollback_tui.survey import door
+from rollback_tui.survey import baseline, door
 
 T = TypeVar("T")
 
@@ -105,6 +106,7 @@ def gather(
         door=rung,
         door_why=chosen.why if chosen else (),
         unendable=() if now is None or rights is None or standby else _unendable(now, rights),
+        external=asked("external", lambda: external.facts(connection, settings.pgbackrest, here)),
         clone=asked("clone", lambda: _clone(connection, settings, here, plan, rung)),
         leftovers=asked(
             "leftovers",
@@ -117,6 +119,7 @@ def gather(
         mentions=named[0] if named else None,
         statistics=named[1] if named else None,
         rehearsal=rehearsal if rehearsal and rehearsal.plan_sha256 == plan.sha256 else None,
+        baseline=asked("baseline", lambda: _baseline(settings, project, plan, here)) or "none",
         accepted_differences=settings.verify.accept,
         unreadable=tuple(unreadable),
     )
@@ -127,6 +130,11 @@ def _parsed(connection: Connection, plan: Plan, *, pooler: bool | None) -> tuple
         # It would leave its lock_timeout behind, in a session that the pooler gives to others.
         raise RollbackTuiError("the server's parser is not asked through a pooler", "")
     return syntax.syntax_errors(connection, plan.statements)
+
+
+def _baseline(settings: Settings, project: Path, plan: Plan, here: Target) -> Origin:
+    directory = project / settings.verify.baseline_directory
+    return baseline.for_plan(directory, plan, here.server_version).origin
 
 
 def _clone(

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from rollback_tui.core.checks import (
     around,
+    external,
     in_doubt,
     others,
     plan,
     rows,
+    schema,
     scripts,
     server,
     sessions,
@@ -18,7 +20,7 @@ from rollback_tui.core.checks import (
 from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import CheckResult
 
-CHECKS: tuple[Callable[[Facts], CheckResult], ...] = (
+CHECKS: tuple[Callable[[Facts], CheckResult | None], ...] = (
     server.target_fingerprint,
     others.unfinished_run,
     server.not_standby,
@@ -38,7 +40,9 @@ CHECKS: tuple[Callable[[Facts], CheckResult], ...] = (
     plan.event_triggers,
     rows.stored_rows,
     rows.data_loss,
+    schema.schema_restored,
     storage.checkpoint,
+    external.external_backup,
     storage.clone,
     storage.run_directory,
     storage.leftovers,
@@ -56,8 +60,9 @@ CHECKS: tuple[Callable[[Facts], CheckResult], ...] = (
 
 
 def judge(facts: Facts) -> tuple[CheckResult, ...]:
-    """Answer every safety question from ``facts``."""
-    return tuple(check(facts) for check in CHECKS)
+    """Answer every safety question from ``facts`` that can be put to them: who has no backups
+    outside is not asked about those."""
+    return tuple(result for check in CHECKS if (result := check(facts)) is not None)
 
 
 def obstacles(

@@ -39,7 +39,11 @@ class Question(msgspec.Struct, frozen=True):
         It can be set aside even where a failure cannot: otherwise there would be no way on.
         """
         reasons = [line for line in facts.unreadable if line.startswith(f"{fact}:")]
-        return self._result("unknown", summary, reasons, remedy, overridable=True)
+        return self.unknown_because(summary, reasons, remedy)
+
+    def unknown_because(self, summary: str, evidence: Iterable[str], remedy: str) -> CheckResult:
+        """As ``unknown``, where it is not a single fact that is missing."""
+        return self._result("unknown", summary, evidence, remedy, overridable=True)
 
     def _result(
         self,

@@ -1,0 +1,117 @@
+"""Will the schema be the one that the target version is supposed to have?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rollback_tui.core.checks.verdicts import Question
+from rollback_tui.core.facts import Facts
+from rollback_tui.core.model import CheckResult
+from rollback_tui.core.rehearsal import Rehearsal
+from rollback_tui.core.schema import Difference, condensed
+from rollback_tui.core.schema_verdict import (
+    Mending,
+    SchemaVerdict,
+    declared,
+    evidence,
+    how_many,
+    in_words,
+    summary,
+    undeclared,
+)
+from rollback_tui.core.text import printable
+
+RESTORED = Question("schema_restored", "Schema comes back")
+NAME = RESTORED.name
+"""The check whose override accepts what a rehearsal found left over: exactly that."""
+
+_REHEARSE = "Rehearse it: r on screen 3, or `rollback-tui check --rehearse`."
+_NO_BASELINE = (
+    "`rollback-tui baseline record` in each deploy keeps one; now: `rollback-tui baseline replay`"
+    " runs the up scripts on an empty database."
+)
+_ACCEPT = (
+    "Mend the down script and look again; or accept exactly this with a typed reason, or declare it"
+    " in [verify] accept."
+)
+
+
+def schema_restored(facts: Facts) -> CheckResult:
+    """Two in five real down scripts leave something behind. Only a rehearsal tells beforehand;
+    without one nothing is known, which does not stand in the way, and is never green."""
+    rehearsal = facts.rehearsal
+    if rehearsal is None:
+        known = facts.baseline != "none"
+        return RESTORED.warned(
+            "not known before the run: it was not rehearsed"
+            + ("" if known else ", and there is no baseline of the target version"),
+            [],
+            _REHEARSE if known else f"{_REHEARSE} {_NO_BASELINE}",
+        )
+    if rehearsal.failure or rehearsal.foreseen is None:
+        return _not_foreseen(rehearsal)
+    found = rehearsal.foreseen
+    if found.kind == "unknown":
+        return RESTORED.warned(summary(found), [], _NO_BASELINE)
+    if found.kind in ("identical", "equivalent"):
+        return RESTORED.passed(f"rehearsed: {summary(found)}", found.notes)
+    if found.kind == "drift":
+        return RESTORED.passed(f"rehearsed: {summary(found)}", evidence(found))
+    return _leftover(facts, found)
+
+
+def _not_foreseen(rehearsal: Rehearsal) -> CheckResult:
+    """A rehearsal that was stopped says nothing; one in which the plan failed says that this run
+    would fail as well."""
+    failed = [m for m in rehearsal.statements if m.failed]
+    if failed:
+        return RESTORED.unknown_because(
+            f"the plan failed in the rehearsal: {rehearsal.failure}",
+            rehearsal.notes,
+            "Mend the down script. A failure for want of rows: rehearse --from dump.",
+        )
+    return RESTORED.warned(
+        f"not known before the run: {rehearsal.failure or 'the rehearsal did not come to that'}",
+        rehearsal.notes,
+        _REHEARSE,
+    )
+
+
+def _leftover(facts: Facts, found: SchemaVerdict) -> CheckResult:
+    right = declared(found.leftover, facts.accepted_differences)
+    wrong = undeclared(found.leftover, facts.accepted_differences)
+    lines = [f"declared in [verify] accept: {in_words(d)}" for d in condensed(right)]
+    if not wrong:
+        return RESTORED.warned(
+            f"{how_many(right)} left over, declared to be right in [verify] accept",
+            lines,
+            "Nothing to do: the run goes on with exactly these.",
+        )
+    also = f", and {how_many(right)} declared" if right else ""
+    drifted = f", {how_many(found.drift)} had drifted before" if found.drift else ""
+    unsure = "; some of it may have been so before" if found.unsure else ""
+    return RESTORED.failed(
+        f"{how_many(wrong)} left over by this rollback{also}{drifted}{unsure}",
+        [*_with_mending(wrong, found), *lines, *_drift(found.drift)],
+        _ACCEPT,
+    )
+
+
+def _with_mending(wrong: Iterable[Difference], found: SchemaVerdict) -> list[str]:
+    """Object by object: what is wrong, and the DDL that would mend it."""
+    mending: Mapping[str, Mending] = {m.object: m for m in found.mending}
+    entangled = set(found.entangled)
+    lines: list[str] = []
+    for difference in condensed(tuple(wrong)):
+        before = " (not as it should be before the run already)"
+        lines.append(in_words(difference) + (before if difference.object in entangled else ""))
+        mend = mending.get(difference.object)
+        if mend is not None:
+            lines += [f"  mend: {printable(statement)};" for statement in mend.sql]
+            if mend.why:
+                lines.append(f"  note: {printable(mend.why)}")
+    return lines
+
+
+def _drift(drift: Iterable[Difference]) -> list[str]:
+    return [f"drift, not this run's doing: {in_words(d)}" for d in condensed(tuple(drift))]
