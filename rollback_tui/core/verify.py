@@ -11,13 +11,6 @@ from collections.abc import Set as AbstractSet
 from typing import Literal
 
 from rollback_tui.core.model import AppliedMigration, Plan, RowChange, Verification
-from rollback_tui.core.schema import (
-    Difference,
-    SchemaSnapshot,
-    condensed,
-    diff,
-    moved_columns,
-)
 from rollback_tui.core.text import printable, shorten
 
 _LISTED = 40
@@ -34,77 +27,6 @@ def gate(verifications: Iterable[Verification]) -> Literal["passed", "failed"]:
         "accepted" if v.verdict == "fail" and v.accepted else v.verdict for v in verifications
     }
     return "failed" if "fail" in verdicts or not verdicts else "passed"
-
-
-# --- schema ---------------------------------------------------------------------------------------
-
-
-def schema_verification(
-    after: SchemaSnapshot, baseline: SchemaSnapshot | None, before: SchemaSnapshot
-) -> Verification:
-    """Judge whether the schema is the one that the target version is supposed to have.
-
-    Identical, or equivalent (order of columns, comments): pass. Otherwise every difference is
-    named: what this rollback *left over* or did not bring back, and what had *drifted* before
-    the run already (it is the same before and after, and the baseline is another).
-    """
-    name, title = "schema", "Schema restored"
-    if baseline is None:
-        return Verification(
-            name=name,
-            title=title,
-            verdict="unknown",
-            summary="no baseline of this version; keep one: rollback-tui baseline record",
-            evidence=_limited(
-                [f"this run, {d.describe()}" for d in condensed(diff(before, after))]
-                or ["the schema is the same as before the run"]
-            ),
-        )
-    differences = diff(baseline, after)
-    real = [d for d in differences if not d.cosmetic]
-    moved = moved_columns(baseline, after)
-    notes = [f"order of columns differs: {printable(table)}" for table in moved]
-    notes += [d.describe() for d in differences if d.cosmetic]
-    if not real:
-        how = "equivalent to" if notes else "identical with"
-        return Verification(
-            name=name,
-            title=title,
-            verdict="pass",
-            summary=f"{how} the baseline, {len(after.objects):,} objects",
-            evidence=_limited([f"fingerprint {after.fingerprint[:12]}", *notes]),
-        )
-    drift = [d for d in real if before.objects.get(d.object) == after.objects.get(d.object)]
-    leftover = [d for d in real if d not in drift]
-    parts = [
-        f"{len(kept):,} {word}"
-        for kept, word in (
-            (condensed(leftover), "left over by this rollback"),
-            (condensed(drift), "different before it already"),
-        )
-        if kept
-    ]
-    return Verification(
-        name=name,
-        title=title,
-        verdict="fail",
-        summary="not as in the baseline: " + ", ".join(parts),
-        evidence=_limited(
-            [f"leftover, {_against_baseline(d)}" for d in condensed(leftover)]
-            + [f"drift, {_against_baseline(d)}" for d in condensed(drift)]
-            + notes
-        ),
-    )
-
-
-def _against_baseline(difference: Difference) -> str:
-    name = printable(difference.object)
-    if difference.before is None:
-        return f"left behind: {name}"
-    if difference.after is None:
-        definition = shorten(difference.before, 120)
-        return f"not brought back: {name}" + (f" ({definition})" if definition else "")
-    return difference.describe()
 
 
 # --- rows -----------------------------------------------------------------------------------------
@@ -159,7 +81,7 @@ def rows_verification(
             title="Row counts",
             verdict=verdict,
             summary=summary,
-            evidence=_limited([*wrong, *uncounted, *evidence]),
+            evidence=limited([*wrong, *uncounted, *evidence]),
         ),
         changes,
     )
@@ -215,7 +137,7 @@ def foreign_keys_verification(
         title="Foreign keys intact",
         verdict=verdict,
         summary=summary,
-        evidence=_limited(evidence),
+        evidence=limited(evidence),
     )
 
 
@@ -254,7 +176,7 @@ def version_verification(
             if right
             else f"is {printable(current or 'no migration')}, expected {printable(goal)}"
         ),
-        evidence=_limited(evidence),
+        evidence=limited(evidence),
     )
 
 
@@ -284,7 +206,7 @@ def indexes_verification(before: Iterable[str] | None, after: Iterable[str] | No
             if new
             else ("none became invalid" if invalid else "none is invalid")
         ),
-        evidence=_limited(evidence),
+        evidence=limited(evidence),
     )
 
 
@@ -319,7 +241,7 @@ def sequences_verification(
             if new
             else ("none fell behind" if after else "none is behind")
         ),
-        evidence=_limited(evidence),
+        evidence=limited(evidence),
     )
 
 
@@ -348,41 +270,12 @@ def transaction_verification(xid_begin: str | None, xid_now: str | None) -> Veri
     )
 
 
-def health_verification(
-    url: str, attempts: int, ok: bool | None, detail: str, *, seconds: float = 0.0
-) -> Verification:
-    """Judge the application's health; ``url`` empty or ``ok`` None: nobody knows."""
-    name, title = "health", "Application healthy"
-    if not url:
-        return Verification(
-            name=name,
-            title=title,
-            verdict="unknown",
-            summary="not asked: no URL; set [health] url in rollback.toml",
-        )
-    tries = _some(attempts, "attempt")
-    verdict: Literal["pass", "fail", "unknown"]
-    if ok is None:
-        verdict, summary = "unknown", f"not known after {tries}"
-    elif ok:
-        verdict, summary = "pass", f"healthy after {tries}"
-    else:
-        verdict, summary = "fail", f"not healthy after {tries}"
-    return Verification(
-        name=name,
-        title=title,
-        verdict=verdict,
-        summary=summary,
-        evidence=tuple(t for t in (printable(url), shorten(detail, 200)) if t),
-        seconds=seconds,
-    )
-
-
 def _some(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def _limited(lines: Sequence[str]) -> tuple[str, ...]:
+def limited(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the first lines of evidence, and how many more there are."""
     if len(lines) <= _LISTED:
         return tuple(lines)
     return (*lines[:_LISTED], f"… and {len(lines) - _LISTED:,} more")
