@@ -20,13 +20,11 @@ from rollback_tui.core.errors import CheckpointError, ConfigurationError, Framew
 from rollback_tui.core.events import HookRan
 from rollback_tui.core.model import Plan
 from rollback_tui.core.text import data_size, printable
-from rollback_tui.postgres import catalog, counts
+from rollback_tui.postgres import counts
 from rollback_tui.postgres.connect import connect, resolved, target, with_database
 from rollback_tui.run import copying
 from rollback_tui.run.needed import needed
-from rollback_tui.survey.baseline import Baseline, load, save
-from rollback_tui.survey.planning import detected, make_plan
-from rollback_tui.survey.planning import history as applied_history
+from rollback_tui.survey.planning import make_plan
 
 
 @click.group()

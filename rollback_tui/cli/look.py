@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from rollback_tui.cli.beforehand import rehearse_first, rehearsed
 from rollback_tui.cli.beside import warn
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.plan_text import Way, plan_lines
@@ -16,6 +17,7 @@ from rollback_tui.cli.session import Session
 from rollback_tui.cli.shapes import check_shape, plan_shape, print_json
 from rollback_tui.core.checks import may_roll_back, obstacles
 from rollback_tui.core.errors import FrameworkError, RollbackTuiError
+from rollback_tui.core.rehearsal import Source
 from rollback_tui.core.text import data_size, printable, shorten
 from rollback_tui.ui.operations import Choice
 
@@ -114,14 +116,16 @@ def plan(given: Common, choice: Choice, script: Path | None, offline: bool) -> N
 
 
 @click.command()
+@rehearse_first
 @how_far
 @common
-def check(given: Common, choice: Choice) -> None:
+def check(given: Common, choice: Choice, source: Source | None) -> None:
     """The safety checks; exit 0 when it is safe to roll back, 1 when not."""
     with contextlib.closing(Session(given)) as session:
         session.target()
         warn(given)
-        results = session.checks(session.plan(choice))
+        plan = session.plan(choice)
+        results = session.checks(plan, rehearsed(session, plan, source))
     safe = may_roll_back(results, {})
     if given.as_json:
         print_json(check_shape(results, safe=safe))

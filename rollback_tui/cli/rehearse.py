@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 
 import click
 import msgspec
 
+from rollback_tui.cli.baseline import mending_text
 from rollback_tui.cli.beside import warn
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.session import Session
 from rollback_tui.cli.shapes import print_json
+from rollback_tui.cli.stopping import stop_asked
 from rollback_tui.core.lock_modes import strength
 from rollback_tui.core.model import Plan, Statement
 from rollback_tui.core.rehearsal import Measured, Rehearsal, RowsChanged, Source
+from rollback_tui.core.schema_verdict import SchemaVerdict, evidence, summary
 from rollback_tui.core.text import printable, shorten
 from rollback_tui.ui.operations import Choice
 
@@ -47,7 +48,7 @@ def rehearse(given: Common, choice: Choice, source: Source) -> None:
         if not given.as_json:
             click.echo(f"  … {line}", err=True)
 
-    with contextlib.closing(Session(given)) as session, _stop_asked() as stop:
+    with contextlib.closing(Session(given)) as session, stop_asked() as stop:
         session.target()
         warn(given)
         plan = session.plan(choice)
@@ -58,19 +59,6 @@ def rehearse(given: Common, choice: Choice, source: Source) -> None:
         for line in lines(plan, found):
             click.echo(line)
     sys.exit(1 if found.failure else 0)
-
-
-@contextlib.contextmanager
-def _stop_asked() -> Iterator[threading.Event]:
-    """Take Ctrl+C, a hang-up and SIGTERM for the wish to stop: the scratch database must go."""
-    stop = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def lines(plan: Plan, found: Rehearsal) -> Iterator[str]:
@@ -180,10 +168,8 @@ def _judgements(found: Rehearsal) -> Iterator[str]:
             yield f"  {printable(line)}"
     elif found.statements and not found.failure:
         yield "Nothing was otherwise than forecast."
-    if found.schema is not None:
-        yield printable(f"Schema afterwards, {found.schema.verdict}: {found.schema.summary}")
-        for line in found.schema.evidence:
-            yield f"  {printable(line)}"
+    if found.foreseen is not None:
+        yield from _schema(found.foreseen)
     if found.round_trip is not None:
         trip = found.round_trip
         yield printable(f"Down and up again, {trip.verdict}: {trip.summary}")
@@ -193,3 +179,11 @@ def _judgements(found: Rehearsal) -> Iterator[str]:
         yield "Down and up again: not known, there is no up script."
     if found.proven:
         yield printable(f"The checkpoint {found.proven} was restored and compared: it is proven.")
+
+
+def _schema(found: SchemaVerdict) -> Iterator[str]:
+    """What the schema would be like, and what would mend it."""
+    yield printable(f"Schema afterwards, {found.kind}: {summary(found)}")
+    for line in evidence(found):
+        yield f"  {line}"
+    yield from mending_text(found.mending)

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from rollback_tui.cli import keeping
+from rollback_tui.cli.beforehand import rehearse_first, rehearsed
 from rollback_tui.cli.beside import Unfinished, refuse, settle_request
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.resuming import plan_left, said_yes
@@ -19,6 +20,7 @@ from rollback_tui.cli.session import Session
 from rollback_tui.core.errors import ConfigurationError, RunRefused
 from rollback_tui.core.events import Record, RunFinished
 from rollback_tui.core.model import EXIT_CODES, Plan
+from rollback_tui.core.rehearsal import Source
 from rollback_tui.core.report import log_line
 from rollback_tui.core.text import inert_json, printable
 from rollback_tui.run import claims, feed
@@ -64,6 +66,7 @@ _GUARDIAN_SECONDS = 10.0
     metavar="N|all",
     help="Copy what statement N removes into an archive first. Repeatable; all: of every one.",
 )
+@rehearse_first
 @how_far
 @common
 def run(
@@ -78,11 +81,16 @@ def run(
     skip: tuple[int, ...],
     redo: tuple[int, ...],
     keep: tuple[str, ...],
+    source: Source | None,
 ) -> None:
     """Roll back now. Ctrl+C asks for an abort, which is obeyed until COMMIT."""
     overrides = reasons(override)
     if (skip or redo) and resume is None:
         raise ConfigurationError("--skip and --redo go with --resume", "Name the run.")
+    if source is not None and resume is not None:
+        raise ConfigurationError(
+            "what is half done cannot be rehearsed", "Give --rehearse or --resume, not both."
+        )
     refuse(given)
     with contextlib.closing(Session(given)) as session:
         target = session.target()
@@ -101,6 +109,7 @@ def run(
         keeping.agreed(given, plan, kept)
         if not yes:
             _ask_for_version(plan)
+        rehearsal = rehearsed(session, plan, source)
         folder = session.start(
             plan,
             overrides,
@@ -109,6 +118,7 @@ def run(
             stepwise_confirmed=not plan.transactional,
             resume=resumption,
             keep=kept,
+            rehearsal=rehearsal,
         )
     sys.exit(EXIT_CODES[follow(folder, printer(given.as_json)).outcome])
 
