@@ -282,7 +282,8 @@ class Session:
 
     def logs(self) -> LogFeed:
         """Follow the application's log files."""
-        return LogFiles(self._common.settings.recovery.log_files)
+        files = self._common.settings.recovery.log_files
+        return LogFiles([str(self._common.project / name) for name in files])
 
     def cancel(self, pid: int) -> bool:
         """Cancel another session's query."""
