@@ -113,6 +113,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: ev.UnchangedProven | None = None
     recovery: tuple[ev.RecoveryStep, ...] = ()
     impact: ev.ImpactMeasured | None = None
+    statistics: ev.StatisticsRefreshed | None = None
+    """What was analysed after COMMIT; None: nothing had to be, or it is not that far."""
     hooks: tuple[ev.HookRan, ...] = ()
     alarms: tuple[ev.Alarm, ...] = ()
     abort_asked: bool = False
@@ -252,6 +254,8 @@ def _facts(view: RunView, event: ev.AnyEvent) -> dict[str, object]:
             return {"recovery": (*view.recovery, event)}
         case ev.ImpactMeasured():
             return {"impact": event}
+        case ev.StatisticsRefreshed():
+            return {"statistics": event}
         case ev.HookRan():
             return {"hooks": (*view.hooks, event)}
         case ev.Alarm():

@@ -447,6 +447,19 @@ LEFT = SchemaVerdict(
 """A schema with something of everything: left over, drifted, and only in another order."""
 
 
+RESTORE_POINT = ev.RestorePointMade(
+    provider="pgBackRest",
+    stanza="main",
+    name="rollback_tui_5d0c6a1e",
+    lsn="0/5000140",
+    wal="000000010000000000000005",
+    archived=True,
+    backup="20240114-010000F",
+    seconds=1.5,
+    commands=("systemctl stop postgresql", "pgbackrest --stanza=main restore"),
+)
+
+
 def proof() -> tuple[ev.AnyEvent, ...]:
     """What is said beforehand of the result, and how it is proven."""
     return (

@@ -16,6 +16,7 @@ from rollback_tui.core.report.words import drop_statement, seconds
 from rollback_tui.core.run_view import RunView
 from tests.core import example
 from tests.core.example import (
+    RESTORE_POINT,
     attempt,
     check,
     failed_at_two,
@@ -361,7 +362,11 @@ def test_a_recovery_names_what_is_kept_and_how_to_drop_it() -> None:
     assert "- Data lost: none, the copy was made behind the closed door" in text
     assert r"then drop it: shop\_\_failed\_5d0c6a1e" in _section(text, "Follow-ups")
     data = report_json(found)
-    assert data["swapped"] == {"new_oid": 17001, "kept": "shop__failed_5d0c6a1e"}
+    assert data["swapped"] == {
+        "new_oid": 17001,
+        "kept": "shop__failed_5d0c6a1e",
+        "xid": "",
+    }
     assert data["clone"] is None
     assert data["judge"]["judge"] == "run row"
 
@@ -527,6 +532,8 @@ def test_no_event_is_without_words() -> None:
         ev.Question(name="gate", text="?", choices=("a", "b"), default="b", seconds=9),
         ev.Answered(name="gate", choice="b", by="deadline"),
         ev.RecoveryStep(name="swap", ok=True, seconds=1.0, summary=""),
+        RESTORE_POINT,
+        ev.StatisticsRefreshed(analysed=("public.t",), left=("public.big: locked",), seconds=1),
         ev.Alarm(summary="a", remedy="b"),
         ev.RowsKept(
             statement=1, schema="s", table="s.t", relation="r", column=None, rows=1, seconds=0.1

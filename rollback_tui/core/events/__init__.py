@@ -28,6 +28,7 @@ from rollback_tui.core.events.course import RunFinished as RunFinished
 from rollback_tui.core.events.course import RunStarted as RunStarted
 from rollback_tui.core.events.course import SchemaForeseen as SchemaForeseen
 from rollback_tui.core.events.course import SqlSent as SqlSent
+from rollback_tui.core.events.course import StatisticsRefreshed as StatisticsRefreshed
 from rollback_tui.core.events.course import Waiting as Waiting
 from rollback_tui.core.events.door import DoorClosed as DoorClosed
 from rollback_tui.core.events.door import DoorOpened as DoorOpened
@@ -112,6 +113,7 @@ AnyEvent = (
     | UnchangedProven
     | RecoveryStep
     | ImpactMeasured
+    | StatisticsRefreshed
     | Alarm
     | RunFinished
 )

@@ -147,6 +147,15 @@ class ImpactMeasured(Event, frozen=True, kw_only=True, tag="impact_measured"):
     source: str = ""
 
 
+class StatisticsRefreshed(Event, frozen=True, kw_only=True, tag="statistics_refreshed"):
+    """After COMMIT, ANALYZE of what the run wrote."""
+
+    analysed: tuple[str, ...]
+    left: tuple[str, ...] = ()
+    """What was not, each with the reason: ``public.big: another session has it locked``."""
+    seconds: float
+
+
 class Alarm(Event, frozen=True, kw_only=True, tag="alarm"):
     """Something the operator must see even after the run: the door did not open …"""
 

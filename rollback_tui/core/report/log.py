@@ -143,6 +143,12 @@ def _deed(event: ev.AnyEvent) -> str:
             return f"downtime {seconds(event.downtime_seconds)}, impact " + (
                 f"by {event.source}" if event.source else "not measured"
             )
+        case ev.StatisticsRefreshed():
+            left = f"; not: {', '.join(event.left)}" if event.left else ""
+            return (
+                f"statistics of {some(len(event.analysed), 'table')} refreshed in "
+                f"{seconds(event.seconds)}{left}"
+            )
         case ev.Alarm():
             return f"ALARM {event.summary}: {event.remedy}"
         case _:
@@ -179,6 +185,9 @@ def _safety_net(event: ev.AnyEvent) -> str:
                 "statement by statement, what is done stays done; "
                 f"backend {event.backend_pid}, {len(event.invalid_indexes)} invalid indexes before"
             )
+        case ev.RestorePointMade():
+            seen = "its WAL is in the archive" if event.archived else "its WAL NOT seen archived"
+            return f"restore point {event.name} at {event.lsn}, {seen}" + _more(event.problem)
         case ev.CloneStarted():
             expected = event.estimated_seconds
             return f"clone {event.database} begun ({event.strategy}), " + (
@@ -247,9 +256,6 @@ def _recovery(
             return f"rows lost with the recovery: {found}; agreed to: {agreed}"
         case ev.RepairProposed():
             return f"{event.step} will send: {shorten('; '.join(event.sql), _WIDTH)}"
-        case ev.RestorePointMade():
-            seen = "its WAL is in the archive" if event.archived else "its WAL NOT seen archived"
-            return f"restore point {event.name} at {event.lsn}, {seen}" + _more(event.problem)
         case ev.RecoveryStep():
             result = "done" if event.ok else "FAILED"
             if event.verdict is not None:
