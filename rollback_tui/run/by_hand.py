@@ -29,6 +29,7 @@ GUIDE = "RECOVERY.md"
 _CHANGES = (
     ev.RunStarted,
     ev.CheckpointMade,
+    ev.RestorePointMade,
     ev.MaintenanceChanged,
     ev.DoorPrepared,
     ev.DoorClosed,
@@ -143,8 +144,10 @@ def _stand(here: Situation) -> str:
         lines.append(
             f"Checkpoint: {markdown(made.path)}, made {made.created_at:%Y-%m-%d %H:%M:%S} UTC"
         )
-    elif begun.task == "rollback":
+    elif begun.task == "rollback" and not view.restore_point:
         lines.append("There is **no checkpoint** of this run")
+    if view.restore_point:
+        lines.append(f"Restore point of {view.restore_point.provider}: {view.restore_point.name}")
     if view.clone:
         lines.append(f"Clone, as it was when the door closed: {markdown(view.clone.database)}")
     elif view.clone_started:

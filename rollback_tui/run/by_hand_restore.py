@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from rollback_tui.core.events import RestorePointMade
 from rollback_tui.core.names import same
-from rollback_tui.core.text import markdown
+from rollback_tui.core.text import markdown, printable
 from rollback_tui.run.pasted import block, identifier, literal, pattern, relation, word
 from rollback_tui.run.situation import Situation, end_sessions
 
@@ -41,6 +42,9 @@ def bring_back(here: Situation) -> str:
     if view.checkpoint is not None:
         ways += 1
         texts.append(_from_dump(here, Path(view.checkpoint.path)))
+    if view.restore_point is not None:
+        ways += 1
+        texts.append(_from_outside(view.restore_point))
     if view.swapped is not None:
         texts.append(
             f"### What was replaced\n\n{markdown(view.swapped.kept)} is the database as the run"
@@ -61,9 +65,11 @@ def _whether(here: Situation) -> str:
     if here.view.finished and here.view.finished.outcome in ("refused", "unchanged"):
         return "There is **nothing to restore**: the database is as before."
     return (
-        "Only when section 3 says that something was committed, and it must not stay. The door must"
-        " be open (section 4). What was written since the copy was made is then only in the"
-        " database that is put aside; nothing is dropped."
+        "Only when section 3 says that something was committed, and it must not stay. Where the"
+        " tool can be started, it does this better, counts what would be lost, and proves the"
+        f" result: `rollback-tui recover {here.short}`. By hand: the door must be open (section 4)."
+        " What was written since the copy was made is then only in the database that is put aside;"
+        " nothing is dropped."
     )
 
 
@@ -130,6 +136,23 @@ def _from_dump(here: Situation, checkpoint: Path) -> str:
             _swap(here, new, here.beside("__replaced_")),
         )
     )
+
+
+def _from_outside(point: RestorePointMade) -> str:
+    begin = (
+        f"from the backup {markdown(point.backup)}" if point.backup else "and there was no backup"
+    )
+    texts = [
+        f"### From {point.provider}",
+        "Brings the **whole server** back, every database of it, as it was at the restore point"
+        f" {markdown(point.name)} (stanza {markdown(point.stanza)}, {begin}). On the database's"
+        " machine, with the server stopped:",
+    ]
+    if not point.archived:
+        texts.append("Its WAL was **not seen** in the repository: the point may not be reached.")
+    if point.problem:
+        texts.append(f"What speaks against it: {markdown(point.problem)}.")
+    return "\n\n".join((*texts, block(*(printable(text) for text in point.commands))))
 
 
 def _swap(here: Situation, new: str, kept: str) -> str:
@@ -251,6 +274,13 @@ def apply_again(here: Situation) -> str:
         " nothing written since is lost; what the rollback removed is not there, except what it"
         " kept.",
         block(command),
+    ]
+    texts += [
+        "With the tool, which enters the versions and proves the result:",
+        block(
+            f"rollback-tui recover {word(here.short)} --rung reapply"
+            f" --confirm {word(here.database)}"
+        ),
     ]
     if here.view.kept:
         texts += [
