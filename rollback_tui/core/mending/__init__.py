@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from rollback_tui.core.mending import code, columns, hanging, kinds, others, rights, tables
-from rollback_tui.core.mending.actions import Action, ordered
+from rollback_tui.core.mending.actions import Action, Stage, ordered
 from rollback_tui.core.mending.names import belonging, named
 from rollback_tui.core.schema import Difference, SchemaSnapshot
 from rollback_tui.core.schema_verdict import Mending, SchemaVerdict
@@ -82,13 +82,18 @@ def mend(
     """Return what makes ``differences`` (``before`` what should be, ``after`` what is) go away, in
     an order in which it can be executed. An object may come twice: dropped early, made late."""
     given = {d.object: d for d in differences}
+    for name in [n for n in given if n.startswith("owner of ")]:
+        then = rights.after_change_of_owner(named(name).name, wanted, found)
+        given |= {d.object: d for d in then if d.before != d.after}
+        given = {n: d for n, d in given.items() if n not in {x.object for x in then} or d in then}
     taken = _along(given, wanted, found)
     actions: list[Action] = []
-    for difference in differences:
+    for difference in given.values():
         if difference.object not in taken:
             mender = _MENDERS.get(named(difference.object).kind, others.mend_other)
             actions += mender(difference, wanted, found)
     actions += _remade(actions, given, wanted, found)
+    actions += _reborn(actions, wanted, found)
     return tuple(
         Mending(object=action.object, sql=action.sql, why=action.why)
         for action in ordered(actions)
@@ -131,6 +136,27 @@ def _remade(
                 continue
             lost = Difference(object=other, before=wanted.objects[other], after=None)
             again += mender(lost, wanted, found)
+    return again
+
+
+_MAKING = (
+    Stage.CREATE_TABLE,
+    Stage.CREATE_VIEW,
+    Stage.CREATE_SEQUENCE,
+    Stage.CREATE_TYPE,
+    Stage.CREATE_FUNCTION,
+    Stage.EARLY_FUNCTION,
+)
+
+
+def _reborn(
+    actions: Sequence[Action], wanted: SchemaSnapshot, found: SchemaSnapshot
+) -> list[Action]:
+    """What is made gets the grants of default privileges: those it should not have are revoked."""
+    again: list[Action] = []
+    for name in dict.fromkeys(a.object for a in actions if a.stage in _MAKING and a.sql):
+        if sql := rights.born_with(name, wanted, found):
+            again.append(Action(name, Stage.GRANTS, sql))
     return again
 
 

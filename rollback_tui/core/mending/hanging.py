@@ -104,7 +104,8 @@ def mend_index(
     is_, found_notes = noted(difference.after or "")
     parent = note(found_notes, "partition of") or note(notes, "partition of")
     table = _table_of(should or is_)
-    if parent and (f"index {parent}" not in wanted.objects or not should):
+    new_table = f"table {table}" in wanted.objects and f"table {table}" not in found.objects
+    if parent and (f"index {parent}" not in wanted.objects or not should or new_table):
         yield Action(difference.object, Stage.UNKNOWN, why=_WITH_PARENT)
         return
     on_view = f"materialised view {table}" in (wanted.objects.keys() | found.objects.keys())
@@ -123,9 +124,16 @@ def mend_index(
             "blocks writes while it is built: outside a transaction CREATE INDEX CONCURRENTLY does"
             " not",
             name,
-            parent or "",
+            "\n".join(_partitions(name, wanted)),
         )
         yield from _index_settings(difference, name, table, notes, ())
+
+
+def _partitions(index: str, wanted: SchemaSnapshot) -> Iterator[str]:
+    """Yield the indexes that are its partitions: it takes them as its own when they are there."""
+    for name, definition in wanted.objects.items():
+        if name.startswith("index ") and note(noted(definition)[1], "partition of") == index:
+            yield named(name).name
 
 
 def _index_settings(

@@ -30,20 +30,23 @@ def mend_owner(
     difference: Difference, wanted: SchemaSnapshot, found: SchemaSnapshot
 ) -> Iterator[Action]:
     """Yield what gives an object its owner back."""
-    del found
     target = named(difference.object).name
     if difference.before is None or target not in wanted.objects:
         return  # it goes with its object
     key = named(target)
     kind = _WORDS.get(key.kind, key.kind.upper())
     name = key.name
-    if key.kind == "sequence" and "owned by" in wanted.objects.get(target, ""):
+    if key.kind == "sequence" and _linked(found.objects.get(target, "")):
         return  # it has the owner of its table, always
     yield Action(
         difference.object,
         Stage.GRANTS,
         (f"ALTER {kind} {name} OWNER TO {difference.before}",),
     )
+
+
+def _linked(sequence: str) -> bool:
+    return "\nowned by " in sequence or "\nidentity of " in sequence
 
 
 def mend_grants(
@@ -98,6 +101,75 @@ def _rights(definition: str | None) -> set[_Right]:
             without, role, privilege, grantable, by = match.groups()
             found.add((bool(without), role, privilege, bool(grantable), by or ""))
     return found
+
+
+def after_change_of_owner(
+    object_: str, wanted: SchemaSnapshot, found: SchemaSnapshot
+) -> tuple[Difference, ...]:
+    """Return how grants on an object and its columns would differ once its owner is as it should
+    be: what its present owner was granted becomes the new owner's then."""
+    old = found.objects.get(f"owner of {object_}")
+    new = wanted.objects.get(f"owner of {object_}")
+    if old is None or new is None or old == new:
+        return ()
+    column = f"grants on column {named(object_).name}."
+    keys = [
+        key
+        for key in dict.fromkeys((*wanted.objects, *found.objects))
+        if key == f"grants on {object_}" or key.startswith(column)
+    ]
+    then: list[Difference] = []
+    for key in keys:
+        lines = (found.objects.get(key) or "").split("\n")
+        renamed = sorted({_of(line, old, new) for line in lines if line})
+        then.append(
+            Difference(object=key, before=wanted.objects.get(key), after="\n".join(renamed) or None)
+        )
+    return tuple(then)
+
+
+def _of(line: str, old: str, new: str) -> str:
+    match = _LINE.match(line)
+    if match is None or match.group(2) != old:
+        return line
+    return line[: match.start(2)] + new + line[match.end(2) :]
+
+
+_BORN = {
+    "table": "tables",
+    "view": "tables",
+    "materialised view": "tables",
+    "sequence": "sequences",
+    "function": "functions",
+    "procedure": "functions",
+    "aggregate": "functions",
+    "type": "types",
+    "schema": "schemas",
+}
+
+
+def born_with(object_: str, wanted: SchemaSnapshot, found: SchemaSnapshot) -> tuple[str, ...]:
+    """Return what takes back the grants that an object gets from default privileges when it is
+    made again, and should not have."""
+    key = named(object_)
+    kind = _BORN.get(key.kind)
+    if kind is None:
+        return ()
+    should = _rights(wanted.objects.get(f"grants on {object_}"))
+    owner = wanted.objects.get(f"owner of {object_}")
+    on, _ = _on(key.kind, key.name)
+    sql: list[str] = []
+    for name, definition in found.objects.items():
+        match = _DEFAULTS.match(named(name).name) if name.startswith("default grants ") else None
+        if match is None or match.group(3) != kind:
+            continue
+        if match.group(2) not in (None, key.parts[0]):
+            continue
+        for without, role, privilege, _, _ in sorted(_rights(definition)):
+            kept = any(r == role and p == privilege and not w for w, r, p, _, _ in should)
+            if not without and not kept and role != owner:
+                sql.append(f"REVOKE {privilege} ON {on} FROM {role}")
+    return tuple(dict.fromkeys(sql))
 
 
 def _on(kind: str, name: str) -> tuple[str, str]:

@@ -248,8 +248,9 @@ def mend_sequence(
         )
     if should.get("owned by") != is_.get("owned by"):
         owner = should.get("owned by", "NONE")
+        # Only between a sequence and a table of the same owner: after both have theirs.
         yield Action(
-            difference.object, Stage.SETTINGS, (f"ALTER SEQUENCE {name} OWNED BY {owner}",)
+            difference.object, Stage.COMMENTS, (f"ALTER SEQUENCE {name} OWNED BY {owner}",)
         )
     if found.objects.get(difference.object) and ("unlogged" in should) != ("unlogged" in is_):
         logged = "UNLOGGED" if "unlogged" in should else "LOGGED"
