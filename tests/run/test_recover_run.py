@@ -1,0 +1,145 @@
+"""An ended run is undone, on real databases: from the kept copy, from the dump, and by applying the
+migrations again. Afterwards ``pg_dump`` prints what it printed before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from rollback_tui.core import events as ev
+from rollback_tui.core.errors import RunRefused
+from rollback_tui.run import journal
+from rollback_tui.run.repairing import STEPS
+from tests.cli.conftest import Project
+from tests.cli.conftest import project as project
+from tests.run.undoing import UNHEALTHY, shop, steps
+
+ALL_WELL = dict.fromkeys(STEPS, "pass")
+
+
+def lost(folder: Path) -> dict[str, int | None]:
+    """What was counted behind the door, by table."""
+    found = [r.event for r in journal.read(folder / journal.FILE_NAME)]
+    (counted,) = [e for e in found if isinstance(e, ev.LostCounted)]
+    return {one.table: one.rows for one in counted.lost}
+
+
+def test_from_the_dump(project: Project) -> None:
+    made = shop(project)
+    before = made.dumped()
+    folder, rolled_back = made.roll_back()
+    assert rolled_back.outcome == "rolled_back", rolled_back.finished
+    assert made.dumped() != before
+
+    options = made.options(folder)
+    assert [options[r].obstacle != "" for r in ("clone", "dump", "reapply")] == [True, False, False]
+    assert options["dump"].lost == (), "what the run itself removed and changed is no loss"
+    assert options["dump"].confirm == project.database.name
+
+    _, view = made.undo(folder, "dump")
+    assert view.outcome == "recovered", view.finished
+    assert steps(view) == ALL_WELL
+    assert view.lost is not None and view.lost.lost == ()
+    assert view.started is not None
+    assert (view.started.task, view.started.recovers) == ("recover", str(folder))
+    assert made.dumped() == before
+    assert made.databases() == {"__failed_"}
+
+
+def write_since(project: Project) -> None:
+    """What an application does after the rollback: two new users, one changed, one deleted; one
+    row more and one less in a table without a key."""
+    with psycopg.connect(project.database.dsn) as application:
+        application.execute("INSERT INTO users VALUES (301, 'new'), (302, 'new')")
+        application.execute("UPDATE users SET email = 'changed' WHERE id = 7")
+        application.execute("DELETE FROM users WHERE id = 100")
+        application.execute("INSERT INTO events VALUES ('later')")
+        application.execute("DELETE FROM events WHERE what = 'made 2'")
+
+
+def test_writes_since_are_lost_only_after_they_were_agreed_to(project: Project) -> None:
+    made = shop(project)
+    before = made.dumped()
+    folder, _ = made.roll_back()
+    write_since(project)
+    after = made.dumped()
+
+    option = made.options(folder)["dump"]
+    assert option.lost is not None
+    told = {one.table: one.rows for one in option.lost}
+    # One user more than were left, so that the deleted one is not seen yet; nor is that event.
+    assert told == {"public.events": 1, "public.users": 3}
+    assert "by their transaction ids" in option.lost[0].basis
+    assert option.confirm == "lose 4 rows"
+
+    recovery, view = made.undo(folder, "dump", agreed=4)
+    assert view.outcome == "unchanged", view.finished
+    assert lost(recovery) == {"public.events": 2, "public.users": 4}
+    assert [(a.name, a.choice) for a in view.answers] == [("recover", "stop")]
+    assert made.dumped() == after
+    assert made.databases() == set(), "what was restored beside is dropped"
+
+    recovery, view = made.undo(folder, "dump", agreed=6)
+    assert view.outcome == "recovered", view.finished
+    assert lost(recovery) == {"public.events": 2, "public.users": 4}
+    assert made.dumped() == before
+
+
+def test_from_the_clone_and_back_again(project: Project) -> None:
+    made = shop(project, UNHEALTHY)
+    before = made.dumped()
+    folder, rolled_back = made.roll_back()
+    assert rolled_back.outcome == "needs_operator", rolled_back.finished
+    write_since(project)
+    after = made.dumped()
+
+    made.settings = type(made.settings)()
+    assert made.options(folder)["clone"].lost_rows == 4
+    recovery, view = made.undo(folder, "clone", agreed=6)
+    assert view.outcome == "recovered", view.finished
+    assert steps(view) == ALL_WELL
+    assert lost(recovery) == {"public.events": 2, "public.users": 4}
+    assert made.dumped() == before
+    assert view.downtime < 5
+
+    # The recovery itself can be undone: what it replaced stands beside.
+    option = made.options(recovery)["clone"]
+    assert (option.obstacle, option.lost) == ("", ())
+    with psycopg.connect(project.database.dsn) as application:
+        application.execute("UPDATE tokens SET user_id = 2 WHERE id = 1")
+    option = made.options(recovery)["clone"]
+    assert option.confirm == "lose 1 rows"
+    _, view = made.undo(recovery, "clone", agreed=None)
+    assert view.outcome == "recovered", view.finished
+    assert made.dumped() == after
+    assert made.databases() == {"__failed_"}
+
+
+@pytest.mark.parametrize("damage", ["truncated", "one bit", "other table"])
+def test_a_damaged_checkpoint_touches_nothing(project: Project, damage: str) -> None:
+    made = shop(project)
+    folder, view = made.roll_back()
+    after = made.dumped()
+    assert view.checkpoint is not None
+    files = sorted((Path(view.checkpoint.path) / "dump").glob("*.dat.gz"))
+    data = files[-1].read_bytes()
+    if damage == "truncated":
+        files[-1].write_bytes(data[: len(data) // 2])
+        option = made.options(folder)["dump"]
+        assert "bytes, and had" in option.obstacle
+        with pytest.raises(RunRefused, match="bytes, and had"):
+            made.undo(folder, "dump")
+    else:
+        flipped = bytes([data[len(data) // 2] ^ 1])
+        if damage == "other table":
+            files[-1].write_bytes(files[0].read_bytes()[: len(data)].ljust(len(data), b"\0"))
+        else:
+            files[-1].write_bytes(data[: len(data) // 2] + flipped + data[len(data) // 2 + 1 :])
+        _, view = made.undo(folder, "dump")
+        assert view.outcome == "refused", view.finished
+        assert view.finished is not None and "was altered" in view.finished.summary
+        assert view.door is None, "nobody was kept out for it"
+    assert made.dumped() == after
+    assert made.databases() == set()
