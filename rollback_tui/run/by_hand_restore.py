@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rollback_tui.core.events import RestorePointMade
-from rollback_tui.core.names import same
 from rollback_tui.core.text import markdown, printable
 from rollback_tui.run.pasted import block, identifier, literal, pattern, relation, word
 from rollback_tui.run.situation import Situation, end_sessions
@@ -179,10 +178,9 @@ def _swap(here: Situation, new: str, kept: str) -> str:
 def verify(here: Situation) -> str:
     """How to see that what is in place is what should be."""
     version = relation(here.begun.plan.version_table)
-    touched = _touched(here)
     condition = ""
-    if touched:
-        names = ", ".join(literal(relation(name)) for name in touched)
+    if here.touched:
+        names = ", ".join(literal(relation(name)) for name, _ in here.touched[:_COUNTED])
         wanted = f"(SELECT to_regclass(t) FROM unnest(ARRAY[{names}]) t)"
         condition = f"\n  AND (k.conrelid IN {wanted} OR k.confrelid IN {wanted})"
     ask = here.server.psql
@@ -208,35 +206,16 @@ def verify(here: Situation) -> str:
 
 
 def _counts(here: Situation, database: str) -> str:
-    captured = here.view.captured
-    before = {row.table: row.before for row in captured.rows} if captured else {}
-    tables = _touched(here)[:_COUNTED]
-    if not tables:
+    if not here.touched:
         return here.server.psql(database, "SELECT relname, n_live_tup FROM pg_stat_user_tables;")
     lines = []
-    for table in tables:
-        known = next((rows for name, rows in before.items() if same(name, table)), None)
-        rows = "NULL" if known is None else str(known)
+    for table, rows in here.touched[:_COUNTED]:
+        before = "NULL" if rows is None else str(rows)
         lines.append(
-            f'SELECT {literal(table)} AS "table", {rows}::bigint AS "when the run began",'
+            f'SELECT {literal(table)} AS "table", {before}::bigint AS "when the run began",'
             f" count(*) AS now FROM {relation(table)}"
         )
     return here.server.psql(database, "\nUNION ALL ".join(lines) + ";")
-
-
-def _touched(here: Situation) -> tuple[str, ...]:
-    """Return the tables that the plan touches, as the run found them."""
-    captured = here.view.captured
-    found = {
-        lock.relation for statement in here.begun.plan.statements for lock in statement.effect.locks
-    }
-    found |= {loss.relation for loss in here.begun.plan.losses}
-    if captured is None:
-        # An index or a view has a lock too, and no rows: only what loses some is certainly a table.
-        return tuple(sorted({loss.relation for loss in here.begun.plan.losses}))
-    return tuple(
-        sorted(row.table for row in captured.rows if any(same(row.table, n) for n in found))
-    )
 
 
 def services(here: Situation) -> str:

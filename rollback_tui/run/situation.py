@@ -7,6 +7,7 @@ import msgspec
 
 from rollback_tui.config import Settings
 from rollback_tui.core import events as ev
+from rollback_tui.core.names import parts
 from rollback_tui.core.run_view import RunView
 from rollback_tui.postgres.naming import beside_name
 from rollback_tui.run.pasted import Server
@@ -21,6 +22,9 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     now: str
     """What the target is called now, as far as the journal knows."""
     server: Server
+    touched: tuple[tuple[str, int | None], ...]
+    """The tables that the plan touches, by name, with their rows when the run began; None: not
+    counted."""
 
     @property
     def short(self) -> str:
@@ -55,7 +59,21 @@ def situation(view: RunView, begun: ev.RunStarted, settings: Settings) -> Situat
         begun=begun,
         now=(closed.renamed_to if closed else "") or target.database,
         server=Server(host=target.host, port=target.port, user=target.user),
+        touched=_touched(view, begun),
     )
+
+
+def _touched(view: RunView, begun: ev.RunStarted) -> tuple[tuple[str, int | None], ...]:
+    lost = {loss.relation for loss in begun.plan.losses}
+    if view.captured is None:
+        # An index or a view is locked too, and has no rows: only what loses some is surely a table.
+        return tuple((name, None) for name in sorted(lost))
+    locked = {lock.relation for s in begun.plan.statements for lock in s.effect.locks}
+    # Qualified, or (where the catalog was not asked) as the script has it.
+    wanted = {parts(name) for name in lost | locked}
+    rows = ((row.table, parts(row.table), row.before) for row in view.captured.rows)
+    found = {table: n for table, name, n in rows if name in wanted or name[-1:] in wanted}
+    return tuple((table, found[table]) for table in sorted(found))
 
 
 def end_sessions(where: str) -> str:
