@@ -12,12 +12,14 @@ import click
 
 from rollback_tui.cli import (
     archive,
+    baseline,
     beside,
     checkpoints,
     doctor,
     look,
     past,
     practise,
+    pruning,
     recover,
     rehearse,
     rollback,
@@ -60,13 +62,15 @@ for _command in (
     past.report,
     past.guide,
     checkpoints.checkpoint,
-    checkpoints.baseline,
+    baseline.baseline,
     archive.archive,
     doctor.doctor,
     practise.demo,
     worker.worker,
 ):
     commands.add_command(_command)
+
+checkpoints.checkpoint.add_command(pruning.prune_)
 
 
 def _code(error: RollbackTuiError) -> int:
