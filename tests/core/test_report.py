@@ -54,7 +54,8 @@ def test_a_run_that_went_well() -> None:
     assert "signups fail" in _section(text, "Migration rolled back")
     assert "not recorded by dbmate" in text
     files = _section(text, "Files")
-    for path in ("rollback.log", "journal.jsonl", "/srv/checkpoints/20240115_030001"):
+    kept = ("rollback.log", "journal.jsonl", "RECOVERY.md", "/srv/checkpoints/20240115_030001")
+    for path in kept:
         assert path in files
     follow = _section(text, "Follow-ups")
     assert "root cause" in follow

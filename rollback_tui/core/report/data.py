@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from rollback_tui.core.model import Verification
-from rollback_tui.core.report import words
+from rollback_tui.core.report import proof, words
+from rollback_tui.core.report.afterwards import is_afterwards
 from rollback_tui.core.report.kept import kept
 from rollback_tui.core.report.losses import certain, lost
 from rollback_tui.core.run_view import RunView
@@ -19,6 +20,8 @@ def report_json(view: RunView) -> dict[str, Any]:
     return {
         "format": 1,
         "run": started.run if started else None,
+        "task": started.task if started else None,
+        "recovers": (started.recovers or None) if started else None,
         "outcome": view.outcome,
         "status": words.status(view),
         "summary": view.finished.summary if view.finished else None,
@@ -42,6 +45,8 @@ def report_json(view: RunView) -> dict[str, Any]:
         "judge": _event(view.judge),
         "checks": _plain(view.checks),
         "overrides": [{"name": o.name, "reason": o.reason} for o in view.overrides],
+        "schema_foreseen": _event(view.foreseen),
+        "proof": _proof(view),
         "verifications": [_verification(v) for v in view.verifications],
         "rows": _plain(view.rows),
         "impact": _impact(view),
@@ -49,11 +54,15 @@ def report_json(view: RunView) -> dict[str, Any]:
         "statements": _statements(view),
         "failure": _event(view.failure),
         "unchanged": _event(view.unchanged),
+        "statistics": _event(view.statistics),
+        "recovery_planned": _event(view.planned_recovery),
+        "lost": _event(view.lost),
         "recovery": [_event(step) for step in view.recovery],
         "swapped": _event(view.swapped),
         "hooks": [_event(hook) for hook in view.hooks],
         "alarms": [_event(alarm) for alarm in view.alarms],
         "checkpoint": _plain(view.checkpoint),
+        "restore_point": _event(view.restore_point),
         "clone": _event(view.clone),
         "follow_ups": list(words.follow_ups(view)),
         "paths": {title.lower(): path for title, path in words.paths(view)},
@@ -130,6 +139,22 @@ def _verification(verification: Verification) -> dict[str, Any]:
         "summary": verification.summary,
         "evidence": list(verification.evidence),
         "seconds": verification.seconds,
+        "accepted": verification.accepted or None,
+        "after_commit": is_afterwards(verification),
+    }
+
+
+def _proof(view: RunView) -> dict[str, Any] | None:
+    """What was planned, what it took, and the contents of what was read before and after."""
+    if view.proof is None:
+        return None
+    taken = {event.when: event.contents for event in view.contents}
+    used = proof.used(view)
+    return {
+        **_plain(view.proof.cost),
+        "used_seconds": None if used is None else round(used, 4),
+        "before": _plain(taken["before"]) if "before" in taken else None,
+        "after": _plain(taken["after"]) if "after" in taken else None,
     }
 
 
@@ -158,7 +183,7 @@ def _statements(view: RunView) -> list[dict[str, Any]]:
             "line": plan[s.index].line,
             "sql": plan[s.index].sql,
             "kind": plan[s.index].effect.kind,
-            "status": s.status,
+            "status": words.ended(s, ended=view.finished is not None),
             "seconds": s.seconds,
             "command_tag": s.command_tag,
             "rows": s.rows,

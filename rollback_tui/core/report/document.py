@@ -5,41 +5,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollback_tui.core.model import Migration
-from rollback_tui.core.report import kept, words
+from rollback_tui.core.report import afterwards, kept, proof, recovering, schema, task, words
 from rollback_tui.core.report.foreseen import acknowledged, rehearsed
 from rollback_tui.core.report.losses import Lost, certain, lost
 from rollback_tui.core.report.pieces import code, fenced, table
 from rollback_tui.core.run_view import RunView
 from rollback_tui.core.text import data_size, markdown, shorten
 
-_VERDICTS = {"pass": "passed", "fail": "**FAILED**", "unknown": "unknown"}
 _EVIDENCE_KEPT = 12
+_PASSED_KEPT = 4
+"""Lines of evidence for what passed: enough to see what it stands on."""
 
 
 def report_markdown(view: RunView) -> str:
     """Return the report of a run, finished or not."""
     started = view.started
     name = markdown(started.target.database) if started else "a run that never started"
+    # What an earlier run was confirmed with is in that run's own report.
+    own = started is None or started.task != "recover"
     parts: list[Sequence[str]] = [
-        [f"# Rollback of {name}: {words.status(view).lower()}"],
+        [f"# {_title(view, name)}: {words.status(view).lower()}"],
         _opening(view),
         _summary(view),
         _failure(view),
         _migrations(view),
-        acknowledged(view),
-        rehearsed(view),
+        acknowledged(view) if own else (),
+        rehearsed(view) if own else (),
         _checks(view),
+        schema.section(view),
         _verifications(view),
+        proof.section(view),
+        afterwards.section(view),
         _impact(view),
         kept.section(view),
         _statements(view),
-        _recovery(view),
+        recovering.section(view),
         _hooks(view),
         _follow_ups(view),
         _paths(view),
         _next(view),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _title(view: RunView, name: str) -> str:
+    earlier = task.run_of(view.started.recovers) if view.started else ""
+    after = f" after run {markdown(earlier)}" if earlier else ""
+    return f"{task.title(view.started)} of {name}{after}"
 
 
 # --- sections -------------------------------------------------------------------------------------
@@ -138,7 +150,7 @@ def _migrations(view: RunView) -> list[str]:
     if view.started is None:
         return []
     plan = view.started.plan
-    title = "Migration rolled back" if view.committed else "Migration that was to be rolled back"
+    title = task.migrations(view.started, committed=view.committed)
     reason = markdown(view.started.reason) if view.started.reason else "not given"
 
     def applied(migration: Migration) -> str:
@@ -194,18 +206,25 @@ def _checks(view: RunView) -> list[str]:
 
 
 def _verifications(view: RunView) -> list[str]:
-    if not view.verifications:
+    found = [v for v in view.verifications if not afterwards.is_afterwards(v)]
+    if not found:
         return ["## Verification", "", "Nothing was verified."] if view.committed else []
     lines = table(
-        ("Verification", "Verdict", "Result"),
+        ("Verification", "Verdict", "Result", "Time"),
         [
-            (markdown(v.title), _VERDICTS[v.verdict], markdown(v.summary))
-            for v in view.verifications
+            (
+                markdown(v.title),
+                words.verdict(v),
+                markdown(v.summary),
+                words.seconds(v.seconds) if v.seconds else "",
+            )
+            for v in found
         ],
     )
-    for verification in view.verifications:
-        if verification.verdict != "pass" and verification.evidence:
-            kept = verification.evidence[:_EVIDENCE_KEPT]
+    for verification in found:
+        if verification.evidence:
+            most = _PASSED_KEPT if verification.verdict == "pass" else _EVIDENCE_KEPT
+            kept = verification.evidence[:most]
             more = len(verification.evidence) - len(kept)
             lines += ["", f"{markdown(verification.title)}:", ""]
             lines += [f"- {markdown(text)}" for text in kept]
@@ -239,6 +258,8 @@ def _impact(view: RunView) -> list[str]:
         lines += [_lost_line(item) for item in gone]
         if view.steps is not None and not view.committed:
             lines.append("  - more is not known: the run went statement by statement and stopped")
+    elif view.lost is not None and view.outcome == "recovered":
+        lines.append(f"- Data lost: {markdown(recovering.lost_in_all(view.lost))}")
     elif view.outcome == "recovered" and view.from_clone:
         lines.append("- Data lost: none, the copy was made behind the closed door")
     elif view.outcome == "recovered":
@@ -302,34 +323,6 @@ def _statements(view: RunView) -> list[str]:
     return [f"## {title}", "", *lines]
 
 
-def _recovery(view: RunView) -> list[str]:
-    lines = _recovery_steps(view) if view.recovery else []
-    if view.swapped is not None:
-        lines += [""] if lines else []
-        lines += [
-            f"The failed database is kept as {code(view.swapped.kept)}; "
-            "`rollback-tui checkpoint prune` lists it. When nobody needs it any more:",
-            "",
-            *fenced(words.drop_statement(view.swapped.kept), "sql"),
-        ]
-    return ["## Recovery", "", *lines] if lines else []
-
-
-def _recovery_steps(view: RunView) -> list[str]:
-    return table(
-        ("Step", "Result", "Time", ""),
-        [
-            (
-                markdown(step.name),
-                "done" if step.ok else "**FAILED**",
-                words.seconds(step.seconds),
-                markdown(step.summary),
-            )
-            for step in view.recovery
-        ],
-    )
-
-
 def _hooks(view: RunView) -> list[str]:
     failed = [hook for hook in view.hooks if not hook.ok]
     if not failed:
@@ -359,6 +352,7 @@ def _paths(view: RunView) -> list[str]:
             f"made {words.moment(made.created_at)} in {words.seconds(made.seconds)}, "
             f"manifest sha256 {code(made.manifest_sha256[:12])}.",
         ]
+    lines += _elsewhere(view)
     copy = view.clone
     if copy is not None:
         lines += [
@@ -366,6 +360,31 @@ def _paths(view: RunView) -> list[str]:
             f"The copy on the server: {code(copy.database)}, {data_size(copy.bytes)}, "
             f"made in {words.seconds(copy.seconds)} behind the door.",
         ]
+    return lines
+
+
+def _elsewhere(view: RunView) -> list[str]:
+    """What there is on other machines: a copy of the checkpoint, a point in a backup."""
+    copied = next((h for h in reversed(view.hooks) if h.name == "checkpoint copy"), None)
+    lines = []
+    if copied is not None:
+        how = "copied off this host" if copied.ok else "**only on this host**, the copy failed"
+        said = f": {markdown(copied.summary)}" if copied.summary else ""
+        lines += ["", f"The checkpoint was {how}{said}."]
+    elif view.checkpoint is not None:
+        lines += ["", "The checkpoint is only on this host: no copy is configured."]
+    point = view.restore_point
+    if point is not None:
+        seen = "is in the archive" if point.archived else "**was not seen archived**"
+        begins = f"; a restore begins with {code(point.backup)}" if point.backup else ""
+        lines += [
+            "",
+            f"Restore point {code(point.name)} of {point.provider} (stanza {code(point.stanza)}) "
+            f"at {code(point.lsn)}: its WAL {seen}{begins}.",
+        ]
+        lines += [f"**{markdown(point.problem)}**"] if point.problem else []
+        commands = fenced("\n".join(point.commands), "sh")
+        lines += ["", "It brings the whole server back to it:", "", *commands]
     return lines
 
 

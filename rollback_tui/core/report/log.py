@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rollback_tui.core import events as ev
 from rollback_tui.core.recovery import LostRows
-from rollback_tui.core.report import task, verdict
+from rollback_tui.core.report import task
 from rollback_tui.core.report.kept import in_words
 from rollback_tui.core.report.words import BY_RUNG, KEPT_OUT, judge, seconds, some
+from rollback_tui.core.schema_verdict import summary
 from rollback_tui.core.text import printable, shorten
 
 _WIDTH = 400
@@ -211,7 +212,8 @@ def _proof(event: ev.SchemaForeseen | ev.ProofPlanned | ev.ContentsTaken) -> str
         case ev.SchemaForeseen():
             declared = f"; declared right: {', '.join(event.declared)}" if event.declared else ""
             accepted = f"; accepted: {event.accepted}" if event.accepted else ""
-            return f"schema foreseen, {verdict.in_words(event.verdict)}{declared}{accepted}"
+            found = f"{event.verdict.kind}: {summary(event.verdict)}"
+            return f"schema foreseen, {found}{declared}{accepted}"
         case ev.ProofPlanned(cost=cost):
             about = (
                 "nobody knows how long"

@@ -12,7 +12,7 @@ Task = Literal["rollback", "recover", "reapply"]
 _DOING: dict[Task, str] = {
     "rollback": "Rollback",
     "recover": "Recovery",
-    "reapply": "Migrations applied again",
+    "reapply": "Reapplication",
 }
 
 
@@ -27,6 +27,15 @@ def of(task: Task, recovers: str) -> str:
         return "rollback"
     earlier = run_of(recovers) or "an earlier run"
     return f"recovery of {earlier}" if task == "recover" else f"reapplied after {earlier}"
+
+
+def migrations(started: RunStarted, *, committed: bool) -> str:
+    """Return the title of what the plan holds."""
+    if started.task == "recover":
+        return "Plan of the earlier run"
+    if started.task == "reapply":
+        return "Migration applied again" if committed else "Migration that was to be applied again"
+    return "Migration rolled back" if committed else "Migration that was to be rolled back"
 
 
 def title(started: RunStarted | None) -> str:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import humanize
 
 from rollback_tui.core.events import RunRowInserted
-from rollback_tui.core.model import Outcome, Rung
+from rollback_tui.core.model import Outcome, Rung, Verification
 from rollback_tui.core.run_view import RunView, StatementView
+from rollback_tui.core.text import markdown
 
 OUTCOMES: dict[Outcome, str] = {
     "refused": "Refused: nothing was touched",
@@ -17,6 +18,15 @@ OUTCOMES: dict[Outcome, str] = {
     "recovered": "Failed; recovered from the checkpoint",
     "needs_operator": "Needs the operator",
 }
+
+AGAIN: dict[Outcome, str] = {
+    "refused": "Refused: nothing was touched",
+    "rolled_back": "Applied again",
+    "unchanged": "Failed; the database is as before this run",
+    "recovered": "Recovered",
+    "needs_operator": "Needs the operator",
+}
+"""The same of a run that is done about an earlier one."""
 
 BY_RUNG: dict[Rung, str] = {
     "rename": "renaming",
@@ -61,13 +71,16 @@ def status(view: RunView) -> str:
     """Return the outcome in words; what nobody verified is said with it."""
     if view.outcome is None:
         return "Unfinished: this run has no outcome yet"
-    text = OUTCOMES[view.outcome]
+    recovering = view.started is not None and view.started.task != "rollback"
+    text = (AGAIN if recovering else OUTCOMES)[view.outcome]
     if view.outcome == "unchanged" and not (view.unchanged and view.unchanged.proven):
         return "Failed; that the database is as before is not proven"
     if view.outcome == "rolled_back":
-        failed = sum(v.verdict == "fail" for v in view.verifications)
+        failed = sum(v.verdict == "fail" and not v.accepted for v in view.verifications)
+        accepted = sum(v.verdict == "fail" and bool(v.accepted) for v in view.verifications)
         unknown = sum(v.verdict == "unknown" for v in view.verifications)
         notes = [f"{some(failed, 'verification')} failed"] if failed else []
+        notes += [f"{some(accepted, 'verification')} accepted"] if accepted else []
         notes += [f"{some(unknown, 'verification')} unknown"] if unknown else []
         if notes:
             return f"{text}; {', '.join(notes)}"
@@ -118,11 +131,26 @@ def commit(view: RunView) -> str:
     return f"{said} decided by {judge(view.judge)}"
 
 
+def ended(statement: StatementView, *, ended: bool) -> str:
+    """Return the same as one word: of a statement that had no answer when the run ended nobody
+    can say from this what became of it."""
+    if ended and statement.status in ("waiting", "running"):
+        return "not run" if statement.status == "waiting" else "unknown"
+    return statement.status
+
+
 def progress(statement: StatementView, *, ended: bool) -> str:
     """Return how far a statement came; in a run that has ended nothing is under way."""
     if ended and statement.status in ("waiting", "running"):
         return "not run" if statement.status == "waiting" else "begun, no answer seen"
     return statement.status
+
+
+def verdict(verification: Verification) -> str:
+    """Return a verdict as Markdown. What was accepted is not called passed."""
+    if verification.verdict == "fail" and verification.accepted:
+        return f"**accepted** ({markdown(verification.accepted)})"
+    return {"pass": "passed", "fail": "**FAILED**", "unknown": "unknown"}[verification.verdict]
 
 
 def drop_statement(database: str) -> str:
@@ -164,10 +192,14 @@ def follow_ups(view: RunView) -> tuple[str, ...]:
         items.append("Deploy application code that fits the schema as it is now")
         items += [f"Regenerate {path}: it is stale now" for path in started.plan.stale_files]
     items += [
-        f"Look into a verification that did not pass: {v.title}"
+        f"Mend what was accepted: {v.title} (its statements are in the report)"
+        if v.accepted and v.verdict == "fail"
+        else f"Look into a verification that did not pass: {v.title}"
         for v in view.verifications
         if v.verdict != "pass"
     ]
+    if view.statistics is not None and view.statistics.left:
+        items.append(f"ANALYZE what was left: {'; '.join(view.statistics.left)}")
     items += [f"{alarm.summary}: {alarm.remedy}" for alarm in view.alarms]
     if view.maintenance_on:
         items.append("Switch the application's maintenance mode off: it is still on")
@@ -194,6 +226,7 @@ def paths(view: RunView) -> tuple[tuple[str, str], ...]:
         ("Report", report),
         ("Log", f"{folder}/rollback.log"),
         ("Journal", f"{folder}/journal.jsonl"),
+        ("Guide by hand", f"{folder}/RECOVERY.md"),
     ]
     if view.checkpoint:
         found.append(("Checkpoint", view.checkpoint.path))
