@@ -176,8 +176,7 @@ def judge_result(run: Run, *, healthy: bool | None) -> tuple[Outcome, str]:
     if steps:
         short = earlier_of(run).short
         return "needs_operator", (
-            f"{done} What run {short} kept is not back: {steps[0]}."
-            " See: rollback-tui archive list."
+            f"{done} What run {short} kept is not back: {steps[0]}. See: rollback-tui archive list."
         )
     if healthy is False:
         return "needs_operator", f"{done} The application is not healthy."

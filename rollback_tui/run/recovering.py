@@ -33,7 +33,7 @@ from rollback_tui.run.health import Prober, health
 from rollback_tui.run.ladder import Ladder, untouched_by_others
 from rollback_tui.run.losing import exactly_lost
 from rollback_tui.run.preflight import announce, drain, one_run_a_target
-from rollback_tui.run.repairing import RESTORE, STEPS, Found, repair, step, wanted_of
+from rollback_tui.run.repairing import RESTORE, STEPS, Found, Wanted, repair, step, wanted_of
 from rollback_tui.run.swapping import number, settle_swap, swap_in
 from rollback_tui.survey.planning import detected
 
@@ -213,7 +213,7 @@ def _replaced(run: Run, earlier: Earlier, source: Source) -> str:
                 outcome.status = "failed"
                 return run.view.recovery[-1].summary
             run.begin_cleaning_up()
-            found = repair(run, wanted_of(earlier.view))
+            found = repair(run, _wanted(run, earlier))
             if "fail" in found.values():
                 outcome.status = "failed"
             return ""
@@ -222,6 +222,11 @@ def _replaced(run: Run, earlier: Earlier, source: Source) -> str:
         with contextlib.suppress(psycopg.Error, RollbackTuiError):
             settle_swap(run)
         return summary_of(error)
+
+
+def _wanted(run: Run, earlier: Earlier) -> Wanted:
+    planned = run.view.planned_recovery
+    return wanted_of(earlier.view, cloned=planned is not None and planned.rung == "clone")
 
 
 def _agree(run: Run, earlier: Earlier, source: Source) -> None:
@@ -344,7 +349,7 @@ def settle_recovery(run: Run) -> tuple[Outcome, str]:
     if all(s.name != RESTORE for s in run.view.recovery):
         said = f"another has its name; what was there is kept as {_kept(run)}"
         step(run, RESTORE, lambda: Found(said))
-    repair(run, wanted_of(_earlier(run).view))
+    repair(run, _wanted(run, _earlier(run)))
     outcome, summary = _judged(run, "")
     return outcome, f"The worker died after the swap. {summary}"
 

@@ -15,13 +15,13 @@ from rollback_tui.core import schema
 from rollback_tui.core.errors import CheckpointError
 from rollback_tui.core.model import Checkpoint
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import counts, rename
+from rollback_tui.postgres import catalog, counts, rename
 from rollback_tui.postgres.connect import Connection, connect, with_database
+from rollback_tui.postgres.differing import Differing, differing
 from rollback_tui.postgres.naming import beside_name, marked
 from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run.cloning import drop_statement
 from rollback_tui.run.context import Run, summary_of
-from rollback_tui.run.execution import look
 from rollback_tui.run.repairing import RESTORE, STEPS, Found, repair, step, wanted_of
 from rollback_tui.run.swapping import number, settle_swap, swap_in
 
@@ -49,7 +49,7 @@ def recover(run: Run) -> bool:
         )
         proven = step(run, RESTORE, lambda: _bring_back(run)) == "pass"
         if run.view.swapped is not None:
-            found = repair(run, wanted_of(run.view))
+            found = repair(run, wanted_of(run.view, cloned=run.view.from_clone))
             outcome.summary = ", ".join(name for name, v in found.items() if v == "fail")
         if not proven:
             outcome.status = "failed"
@@ -121,20 +121,47 @@ def _restore(run: Run, made: Checkpoint, beside: str) -> str:
 
 
 def _compare(run: Run, made: Checkpoint, beside: str) -> str:
+    """Compare what was restored with the manifest, and with what is there: rows that the plan did
+    not touch must be the same, of the others there must be as many as the run found.
+
+    Raises CheckpointError: what was written between the dump and the door is never restored away
+    without being asked.
+    """
     dsn, limit = with_database(run.request.dsn, beside), run.settings.verify.count_seconds
     found = restore.compare(Path(made.path), dsn)
     if found:
         raise CheckpointError(f"not as the manifest says: {_some([d.summary for d in found])}", "")
+    touched = {lock.relation for s in run.plan.statements for lock in s.effect.locks}
+    touched.add(run.plan.version_table)
+    live = run.live_target()
+    others = [
+        t.name for t in reversed(counts.tables(live)) if not {t.name, _bare(t.name)} & touched
+    ]
+    known = {t: n for t, n in _rows_before(run).items() if t not in others}
     with contextlib.closing(connect(dsn, patience=run.patience(limit))) as connection:
-        restored = counts.count_all(connection, limit)
+        restored = counts.count_all(connection, limit, only=known)
+        compared = differing(live, connection, others, seconds=limit)
     lost = [
         f"{printable(table)}: {restored.get(table)} rows restored, {rows} before the run"
-        for table, rows in _rows_before(run).items()
+        for table, rows in known.items()
         if rows is None or restored.get(table) != rows
     ]
+    lost += [_told(one) for one in compared if one.new != 0 or one.changed or one.deleted]
     if lost:
         raise CheckpointError(f"written since the checkpoint was made: {_some(lost)}", "")
     return "as the manifest says, and as it was when the run began"
+
+
+def _bare(name: str) -> str:
+    """The name without its schema, as an unresolved statement may have it."""
+    return name.rpartition(".")[2]
+
+
+def _told(one: Differing) -> str:
+    if one.new is None:
+        return f"{printable(one.table)}: not compared, {one.why}"
+    number = one.new + one.changed + one.deleted
+    return f"{printable(one.table)}: {number:,} rows are not the same"
 
 
 def _prove(run: Run) -> str:
@@ -154,20 +181,22 @@ def _prove(run: Run) -> str:
 
 def _differences(run: Run, connection: Connection) -> tuple[list[str], list[str]]:
     """Return the tables that were not counted, and what is different."""
-    with answer_within(connection, run.patience(run.settings.verify.count_seconds)):
-        now = look(run, connection)
-    before, captured = run.before, run.view.captured
-    if before is not None:
-        found = [d.describe() for d in schema.diff(before.schema, now.schema)]
-    elif captured is not None:
-        same = captured.schema_sha256 == now.schema.fingerprint
-        found = [] if same else ["the schema is not the one that the run found"]
+    limit = run.settings.verify.count_seconds
+    rows_before = _rows_before(run)
+    known = {table: rows for table, rows in rows_before.items() if rows is not None}
+    with answer_within(connection, run.patience(limit)):
+        now = catalog.snapshot(connection)
+        rows_now = counts.count_all(connection, limit, only=known)
+    if run.before is not None:
+        found = [d.describe() for d in schema.diff(run.before.schema, now)]
     else:
-        return [], ["nobody knows what was there before the run"]
-    uncounted = []
-    for table, rows in _rows_before(run).items():
-        counted = now.rows.get(table)
-        if rows is None or (counted is None and table in now.rows):
+        captured = run.view.captured
+        same = captured is not None and captured.schema_sha256 == now.fingerprint
+        found = [] if same else ["the schema is not the one that the run found"]
+    uncounted = [printable(table) for table in rows_before if table not in known]
+    for table, rows in known.items():
+        counted = rows_now.get(table)
+        if counted is None and table in rows_now:
             uncounted.append(printable(table))
         elif counted != rows:
             found.append(f"{printable(table)}: {rows} rows before, {counted} now")

@@ -7,25 +7,27 @@ lists.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
-from psycopg import sql
 
 from rollback_tui import __version__
 from rollback_tui.checkpoint import manifest as mf
 from rollback_tui.core import events as ev
 from rollback_tui.core import verify as judge
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
+from rollback_tui.core.mending import mend
 from rollback_tui.core.model import Value, Verdict
 from rollback_tui.core.run_view import RunView
-from rollback_tui.core.schema import SchemaSnapshot, condensed, diff
+from rollback_tui.core.schema import Difference, SchemaSnapshot, condensed, diff
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.run.context import Run, summary_of
 
 RESTORE = "restore checkpoint"
@@ -63,23 +65,37 @@ class Wanted(Value, frozen=True, kw_only=True):
     """What took the fingerprint: another version may describe the same schema otherwise."""
 
 
-def wanted_of(view: RunView) -> Wanted:
-    """Return the schema that was there before the run of ``view``: as it was found behind the door,
-    else as its checkpoint has it."""
-    snapshot, source, version, fingerprint = None, "", __version__, ""
-    if view.checkpoint is not None:
-        try:
-            manifest, _ = mf.read(Path(view.checkpoint.path))
-            fingerprint, version = manifest.schema_fingerprint, manifest.tool_version
-            source = "the checkpoint"
-        except RollbackTuiError:
-            fingerprint = ""
-    if view.captured is not None and (not fingerprint or snapshot is None):
-        fingerprint, version = view.captured.schema_sha256, __version__
-        if view.started is not None:
-            version = view.started.tool_version
-        source = "what the run found"
-    return Wanted(fingerprint=fingerprint, snapshot=snapshot, source=source, tool_version=version)
+def wanted_of(view: RunView, *, cloned: bool) -> Wanted:
+    """Return the schema that there was before the run of ``view``: ``cloned``, as it was found
+    behind the door, else as the checkpoint has it."""
+    kept = _kept_by(view)
+    captured, begun = view.captured, view.started
+    if captured is None or begun is None or not (cloned or not kept.fingerprint):
+        return kept
+    same = kept.fingerprint == captured.schema_sha256
+    return Wanted(
+        fingerprint=captured.schema_sha256,
+        snapshot=kept.snapshot if same else None,
+        source=f"what run {begun.run[:8]} found",
+        tool_version=begun.tool_version,
+    )
+
+
+def _kept_by(view: RunView) -> Wanted:
+    if view.checkpoint is None:
+        return Wanted()
+    path = Path(view.checkpoint.path)
+    try:
+        manifest, _ = mf.read(path)
+        snapshot = mf.read_schema(path, manifest)
+    except RollbackTuiError:
+        return Wanted()
+    return Wanted(
+        fingerprint=manifest.schema_fingerprint,
+        snapshot=snapshot,
+        source="the checkpoint",
+        tool_version=manifest.tool_version,
+    )
 
 
 def step(run: Run, name: str, do: Callable[[], Found]) -> Verdict:
@@ -158,25 +174,16 @@ def repair(run: Run, wanted: Wanted) -> dict[str, Verdict]:
     return {name: done[name] if name in done else step(run, name, do) for name, do in steps.items()}
 
 
-def _send(run: Run, name: str, statements: tuple[str, ...], seconds: float) -> list[str]:
-    """Propose and send; each alone, so that one that is refused stops none of the others. Returns
-    what was refused, in words."""
-    run.write(ev.RepairProposed(step=name, sql=statements))
-    connection, refused = run.live_target(), []
-    for text in statements:
-        try:
-            with connection.transaction():
-                limit = max(1, round(seconds * 1000))
-                connection.execute(f"SET LOCAL statement_timeout = {limit}".encode())
-                run.sql(connection, text, seconds)
-        except psycopg.Error as error:
-            if connection.broken:
-                raise
-            refused.append(f"refused: {printable(text)}: {summary_of(error)}")
-    return refused
-
-
 # --- the schema ---------------------------------------------------------------------------------
+
+_HARMLESS = re.compile(
+    r"(CREATE|COMMENT ON|GRANT|REVOKE)\b"
+    r"|ALTER TABLE .* (ADD CONSTRAINT|OWNER TO|(ENABLE|FORCE|VALIDATE) |ALTER COLUMN \S+ SET"
+    r" (DEFAULT|NOT NULL|STATISTICS)\b)"
+    r"|ALTER (INDEX|SEQUENCE|FUNCTION|VIEW|MATERIALIZED VIEW|SCHEMA) \S+ OWNER TO\b",
+    re.DOTALL,
+)
+"""What takes nothing away: it is sent. Anything else is only listed."""
 
 
 def _schema(run: Run, wanted: Wanted) -> Found:
@@ -192,11 +199,52 @@ def _schema(run: Run, wanted: Wanted) -> Found:
         )
     if wanted.snapshot is None:
         return Found(f"the schema is not that of {wanted.source}", "fail")
-    real = [d for d in diff(wanted.snapshot, now) if not d.cosmetic]
+    real = _real(wanted.snapshot, now)
     if not real:
         return Found(f"the schema is equivalent to that of {wanted.source}")
-    evidence = tuple(d.describe() for d in condensed(real))
-    return Found(f"{len(real):,} objects are not as in {wanted.source}", "fail", evidence=evidence)
+    return _mend(run, wanted.source, wanted.snapshot, now, real)
+
+
+def _real(wanted: SchemaSnapshot, now: SchemaSnapshot) -> list[Difference]:
+    return [d for d in diff(wanted, now) if not d.cosmetic]
+
+
+def _mend(
+    run: Run, source: str, wanted: SchemaSnapshot, now: SchemaSnapshot, real: list[Difference]
+) -> Found:
+    """Send what mends it without taking anything away, and look again."""
+    mendings = mend(real, wanted=wanted, found=now)
+    safe = tuple(
+        text
+        for one in mendings
+        if one.sql and all(_HARMLESS.match(text) for text in one.sql)
+        for text in one.sql
+    )
+    listed = [
+        f"not done by itself: {text};" for one in mendings for text in one.sql if text not in safe
+    ]
+    listed += [f"{one.object}: {one.why}" for one in mendings if not one.sql and one.why]
+    refused = _send(run, SCHEMA, safe) if safe else []
+    left = _real(wanted, catalog.snapshot(run.live_target())) if safe else real
+    evidence = (*refused, *(d.describe() for d in condensed(left)), *(listed if left else ()))
+    mended = len(real) - len(left)
+    words = f"{mended:,} of {len(real):,} objects that are not as in {source} mended"
+    return Found(words, "fail" if left else "pass", safe, evidence)
+
+
+def _send(run: Run, name: str, statements: tuple[str, ...]) -> list[str]:
+    """Propose and send; each alone, so that one that is refused stops none of the others. Returns
+    what was refused, in words."""
+    run.write(ev.RepairProposed(step=name, sql=statements))
+    connection, refused = run.live_target(), []
+    for text in statements:
+        try:
+            run.sql(connection, text)
+        except psycopg.Error as error:
+            if connection.broken:
+                raise
+            refused.append(f"refused: {text}: {summary_of(error)}")
+    return refused
 
 
 # --- indexes ------------------------------------------------------------------------------------
@@ -223,24 +271,17 @@ def _indexes(run: Run, deadline: float) -> Found:
 
 
 def _reindex(run: Run, statements: tuple[str, ...], seconds: float) -> list[str]:
-    """CONCURRENTLY is refused in a transaction."""
-    run.write(ev.RepairProposed(step=INDEXES, sql=statements))
-    connection, refused = run.live_target(), []
-    limit = sql.Literal(str(max(1, round(seconds * 1000))))
-    connection.execute(sql.SQL("SET statement_timeout = {}").format(limit))
+    """Send them; no longer than ``seconds`` each. Outside a transaction: CONCURRENTLY asks for
+    that."""
+    connection, limits = run.live_target(), run.settings.run
+    session_timeouts(connection, limits.lock_timeout_seconds, seconds)
     try:
-        for text in statements:
-            try:
-                run.sql(connection, text, seconds)
-            except psycopg.Error as error:
-                if connection.broken:
-                    raise
-                refused.append(f"refused: {printable(text)}: {summary_of(error)}")
+        return _send(run, INDEXES, statements)
     finally:
         if not connection.broken:
-            whole = str(round(run.settings.run.statement_timeout_seconds * 1000))
-            connection.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(whole)))
-    return refused
+            session_timeouts(
+                connection, limits.lock_timeout_seconds, limits.statement_timeout_seconds
+            )
 
 
 # --- foreign keys and sequences -----------------------------------------------------------------
