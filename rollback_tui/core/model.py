@@ -213,3 +213,5 @@ class RowChange(Value, frozen=True, kw_only=True):
     table: str
     before: int | None
     after: int | None
+    untouched: bool = False
+    """The server's own counters prove that no row of it was written; it need not be counted."""

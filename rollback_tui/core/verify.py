@@ -38,21 +38,31 @@ def rows_verification(
     dropped: AbstractSet[str],
     tolerance: float,
     expected_deletes: Mapping[str, int] | None = None,
+    *,
+    untouched: AbstractSet[str] = frozenset(),
+    none_gone: AbstractSet[str] = frozenset(),
 ) -> tuple[Verification, tuple[RowChange, ...]]:
     """Judge whether every table kept its rows; return that and the exact numbers.
 
     ``dropped`` tables are excluded by name, as are the rows that the plan's own DELETE statements
     said they removed (``expected_deletes``: table → rows). A table must keep at least
     ``tolerance`` (0 to 1) of the rest. A table that was not counted makes it unknown; one that
-    went without being among the dropped fails.
+    went without being among the dropped fails. ``untouched``: the server's own counters prove that
+    no row of them was written, ``none_gone``: that no row went; these need no counting.
     """
     expected = expected_deletes or {}
     names = sorted(before.keys() | after.keys())
     changes = tuple(
-        RowChange(table=name, before=before.get(name), after=after.get(name)) for name in names
+        RowChange(
+            table=name,
+            before=before.get(name),
+            after=after.get(name),
+            untouched=name in untouched,
+        )
+        for name in names
     )
     wrong, uncounted, evidence = [], [], []
-    kept = 0
+    kept = proven = 0
     for name in names:
         shown = printable(name)
         if name in dropped and name not in after:
@@ -65,6 +75,13 @@ def rows_verification(
             wrong.append(f"{shown}: gone, and the plan does not drop it")
             continue
         was, now = before[name], after[name]
+        if name in untouched:
+            proven += 1
+            continue
+        if (was is None or now is None) and name in none_gone:
+            evidence.append(f"{shown}: not counted; no row of it was removed")
+            proven += 1
+            continue
         if was is None or now is None:
             uncounted.append(f"{shown}: not counted {'before' if was is None else 'after'}")
             continue
@@ -74,7 +91,7 @@ def rows_verification(
             wrong.append(line)
         elif was != now:
             evidence.append(line)
-    verdict, summary = _rows_verdict(wrong, uncounted, kept, tolerance)
+    verdict, summary = _rows_verdict(wrong, uncounted, kept, proven, tolerance)
     return (
         Verification(
             name="rows",
@@ -88,13 +105,18 @@ def rows_verification(
 
 
 def _rows_verdict(
-    wrong: Sequence[str], uncounted: Sequence[str], kept: int, tolerance: float
+    wrong: Sequence[str], uncounted: Sequence[str], kept: int, proven: int, tolerance: float
 ) -> tuple[Literal["pass", "fail", "unknown"], str]:
     if wrong:
         return "fail", f"{_some(len(wrong), 'table')} below {tolerance:.0%} of its rows, or gone"
     if uncounted:
         return "unknown", f"{_some(len(uncounted), 'table')} not counted, {kept:,} within tolerance"
-    return "pass", f"{_some(kept, 'table')} counted, none below {tolerance:.0%}"
+    parts = []
+    if kept or not proven:
+        parts.append(f"{_some(kept, 'table')} counted, none below {tolerance:.0%}")
+    if proven:
+        parts.append(f"no row removed from {_some(proven, 'table')}, as the server counted")
+    return "pass", "; ".join(parts)
 
 
 def _kept_line(table: str, before: int, after: int, expected: int) -> str:
@@ -110,9 +132,10 @@ def _number(count: int | None) -> str:
 
 
 def foreign_keys_verification(
-    results: Sequence[tuple[str, int | str | Exception | None]],
+    results: Sequence[tuple[str, int | str | Exception | None]], *, unwritten: int = 0
 ) -> Verification:
     """Judge the anti-joins: (foreign key, rows without counterpart | None | what went wrong).
+    ``unwritten``: keys of which neither side was written, so that there was nothing to look for.
 
     None: the key promises nothing of old rows (NOT VALID …) or was not checked. Text or an
     exception: the check itself failed. Both are unknown, never passed.
@@ -132,6 +155,8 @@ def foreign_keys_verification(
         summary = f"{len(unchecked):,} of {_some(len(results), 'foreign key')} not checked"
     else:
         verdict, summary = "pass", f"{_some(len(results), 'foreign key')} checked, no row alone"
+    if unwritten:
+        summary += f"; neither side of {_some(unwritten, 'other', 'others')} was written"
     return Verification(
         name="foreign_keys",
         title="Foreign keys intact",

@@ -117,25 +117,26 @@ def written(before: Sight, after: Sight) -> Writes:
     """Return what was written between two looks of one transaction (or two cumulative ones)."""
     unknown = before.unknown or after.unknown
     found: dict[int, TableWrite] = {}
-    whole = [t for t in (after.tables | before.tables).values() if t.kind == "p"]
     untouched = 0
+    whole: list[tuple[Table, Table]] = []
     for oid in before.tables.keys() | after.tables.keys():
         was, now = before.tables.get(oid), after.tables.get(oid)
-        if (now or was or _NOBODY).kind == "p" and was is not None and now is not None:
+        if was is not None and now is not None and now.kind == "p":
+            whole.append((was, now))
             continue
         write = _compared(was, now, unknown)
         if write is None:
             untouched += 1
         else:
             found[oid] = write
-    for table in whole:
-        if table.oid in found:
-            continue
-        was, now = ({t.oid for t in at.below(table.oid)} for at in (before, after))
-        parts = [found[oid] for oid in was | now if oid in found and not found[oid].partitioned]
-        if parts or was != now:
-            name, past = after.tables[table.oid].name, before.tables[table.oid].name
-            found[table.oid] = summed(table.oid, name, past, parts, others=was != now)
+    for past, present in whole:
+        earlier, later = ({t.oid for t in at.below(past.oid)} for at in (before, after))
+        parts = [found[oid] for oid in earlier | later if oid in found]
+        parts = [part for part in parts if not part.partitioned]
+        if parts or earlier != later:
+            found[past.oid] = summed(
+                past.oid, present.name, past.name, parts, others=earlier != later
+            )
         else:
             untouched += 1
     return Writes(
@@ -184,11 +185,10 @@ def _compared(was: Table | None, now: Table | None, unknown: str) -> TableWrite 
 
 
 def flush(connection: psycopg.Connection[Any]) -> None:
-    """Have this backend report what it counted as soon as its transaction is over (15 and later).
-
-    Raises psycopg.Error.
-    """
-    connection.execute("SELECT pg_catalog.pg_stat_force_next_flush()")
+    """Have this backend report what it counted as soon as its transaction is over; before version
+    15 there is no such request, and nothing is done. Raises psycopg.Error."""
+    if connection.info.server_version >= 150000:
+        connection.execute("SELECT pg_catalog.pg_stat_force_next_flush()")
 
 
 def new_files(before: Mapping[int, tuple[str, int]], after: Sight) -> dict[int, str]:

@@ -25,6 +25,7 @@ from rollback_tui.postgres.connect import (
     watchful,
     with_database,
 )
+from rollback_tui.postgres.deletion import Address
 from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.postgres.peers import no_pooler_between, same_server
 from rollback_tui.postgres.watchdog import answer_within
@@ -89,6 +90,8 @@ class Run:
         """As the transaction found it, when it got that far."""
         self.dropping: frozenset[str] = frozenset()
         """Qualified names of the tables that the plan drops."""
+        self.doomed: dict[Address, str] = {}
+        """All that the plan drops and was there, in words."""
         self.xid = ""
         """Of the transaction that is under way; empty before there is one."""
         self.backend_pid = 0

@@ -13,17 +13,18 @@ from psycopg import errors, sql
 from rollback_tui import __version__
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RollbackTuiError
-from rollback_tui.core.model import Loss, Migration, RowChange, Statement
+from rollback_tui.core.model import Loss, Migration, Statement
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import catalog, counts, run_row
+from rollback_tui.postgres import counts, run_row
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.door import backend_start
 from rollback_tui.postgres.execute import Answer, in_transaction, timeouts, transaction_id
 from rollback_tui.postgres.execute import execute as send
 from rollback_tui.postgres.ourselves import OURSELVES
 from rollback_tui.postgres.watchdog import answer_within
-from rollback_tui.run.context import AGAIN, Run, State
-from rollback_tui.run.expectation import dropped_tables
+from rollback_tui.run.capture import capture
+from rollback_tui.run.context import AGAIN, Run
+from rollback_tui.run.expectation import doomed_objects, dropped_tables
 from rollback_tui.run.keeping import all_kept, keep, still_there
 from rollback_tui.survey.planning import detected, history
 
@@ -117,7 +118,7 @@ def _attempt(run: Run, connection: Connection, number: int) -> None:
     _lock_relations(run, connection)
     still_applied(run, connection)
     capture(run, connection)
-    run.dropping = dropped_tables(connection, run.plan)
+    foresee_losses(run, connection)
     for migration in run.plan.migrations:
         _take_back(run, connection, migration)
     still_there(run, connection)
@@ -126,6 +127,12 @@ def _attempt(run: Run, connection: Connection, number: int) -> None:
         run.escaped = True
         raise TransactionLost("the script began another transaction", "Take that out of it.")
     _row_is_there(run, connection)
+
+
+def foresee_losses(run: Run, connection: Connection) -> None:
+    """Remember which tables and other objects the plan drops, while they are there."""
+    run.dropping = dropped_tables(connection, run.plan)
+    run.doomed = doomed_objects(connection, run.plan)
 
 
 def insert_run_row(run: Run, connection: Connection) -> None:
@@ -164,22 +171,6 @@ def _row_is_there(run: Run, connection: Connection) -> None:
             )
 
 
-def capture(run: Run, connection: Connection) -> None:
-    """Look at what is there before the first statement; the journal keeps it for whoever has to
-    settle this run."""
-    with answer_within(connection, run.patience(run.settings.verify.count_seconds)):
-        run.before = look(run, connection)
-    run.write(
-        ev.StateCaptured(
-            schema_sha256=run.before.schema.fingerprint,
-            rows=tuple(
-                RowChange(table=table, before=rows, after=None)
-                for table, rows in run.before.rows.items()
-            ),
-        )
-    )
-
-
 def applied_locked(run: Run, connection: Connection) -> list[str]:
     """Return the applied versions, newest first, and keep others from changing them until the
     transaction ends, where our role may. Raises psycopg.Error or FrameworkError."""
@@ -206,24 +197,6 @@ def still_applied(run: Run, connection: Connection) -> None:
             f" now {printable(applied[0]) if applied else 'none'}",
             "Look at the state again; somebody migrated in the meantime.",
         )
-
-
-def look(run: Run, connection: Connection) -> State:
-    """Return schema and exact rows as this connection sees them now."""
-    return State(
-        schema=catalog.snapshot(connection),
-        rows=counts.count_all(connection, run.settings.verify.count_seconds),
-        invalid_indexes=catalog.invalid_indexes(connection),
-        sequences_behind=_sequences_behind(connection),
-    )
-
-
-def _sequences_behind(connection: Connection) -> dict[str, str] | None:
-    try:
-        return {s.sequence: s.describe() for s in catalog.sequences_behind(connection)}
-    except psycopg.Error:
-        # The look-up undoes its own trace; a sequence we may not read is not known.
-        return None
 
 
 def _assert_timeouts(run: Run, connection: Connection) -> None:

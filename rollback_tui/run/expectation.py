@@ -1,12 +1,19 @@
-"""Which rows the plan itself removes: read before the first statement, judged after the last."""
+"""What the plan itself removes, rows and objects: read before the first statement, judged after the
+last."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from psycopg import sql
 
 from rollback_tui.core.model import Plan
+from rollback_tui.core.names import chains, parts
 from rollback_tui.core.run_view import RunView
+from rollback_tui.postgres.addresses import addresses
+from rollback_tui.postgres.aside import aside
 from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.deletion import Address
 
 # A dropped table takes its partitions and, with CASCADE, its inheritance children along; a
 # dropped schema everything in it.
@@ -86,3 +93,60 @@ def _deletes(kind: str) -> bool:
 def _qualified(connection: Connection, names: Iterable[str]) -> dict[str, str]:
     rows = connection.execute(_QUALIFIED, [sorted(set(names))]).fetchall()
     return dict(rows)
+
+
+_COLUMNS = """
+SELECT a.attrelid, a.attnum FROM pg_catalog.pg_attribute a
+  JOIN unnest(%s::oid[], %s::int[]) AS o(relation, number)
+    ON a.attrelid = o.relation AND a.attnum = o.number
+ WHERE NOT a.attisdropped
+"""
+_CATALOGS = """
+SELECT c.oid, quote_ident(c.relname) FROM pg_catalog.pg_class c
+ WHERE c.oid = ANY(%s::oid[]) AND c.relnamespace = 'pg_catalog'::regnamespace
+"""
+
+
+def doomed_objects(connection: Connection, plan: Plan) -> dict[Address, str]:
+    """Return what the plan drops and is there now, by its number, which no other object will have.
+
+    What one of its statements renames first is left out: its name is another object's by then.
+    Raises psycopg.Error.
+    """
+    renamed = {
+        chain[-1]
+        for s in plan.statements
+        if "RENAME" in s.effect.kind.upper() or "SET SCHEMA" in s.effect.kind.upper()
+        for chain in chains(s.sql)
+    }
+    drops = dict.fromkeys(
+        item
+        for s in plan.statements
+        if not s.effect.no_op
+        for item in (*s.effect.drops, *s.effect.collateral)
+        if renamed.isdisjoint(parts(item[1]))
+    )
+    with aside(connection) as cursor:
+        found = addresses(cursor, drops)
+    return {address: f"{what} {name}" for (what, name), known in found.items() for address in known}
+
+
+def still_there(connection: Connection, doomed: Mapping[Address, str]) -> tuple[str, ...]:
+    """Return those of the objects that are there. Raises psycopg.Error."""
+    left: list[str] = []
+    columns = [address for address in doomed if address.column]
+    whole: dict[int, list[Address]] = {}
+    for address in doomed:
+        if not address.column:
+            whole.setdefault(address.catalog, []).append(address)
+    with aside(connection, canonical=True) as cursor:
+        given = [[a.object for a in columns], [a.column for a in columns]]
+        there = set(cursor.execute(_COLUMNS, given).fetchall())
+        left += [doomed[a] for a in columns if (a.object, a.column) in there]
+        for oid, catalog in cursor.execute(_CATALOGS, [list(whole)]).fetchall():
+            text = sql.SQL("SELECT oid FROM pg_catalog.{} WHERE oid = ANY({}::oid[])").format(
+                sql.SQL(catalog), sql.Literal([a.object for a in whole[oid]])
+            )
+            kept = {row[0] for row in cursor.execute(text).fetchall()}
+            left += [doomed[a] for a in whole[oid] if a.object in kept]
+    return tuple(left)

@@ -9,15 +9,14 @@ import psycopg
 
 from rollback_tui.checkpoint import manifest as checkpoint
 from rollback_tui.core import events as ev
-from rollback_tui.core import schema
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import catalog, counts, door, run_row
+from rollback_tui.postgres import catalog, door, run_row
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.watchdog import backend_state
-from rollback_tui.run.context import Run, State, summary_of
+from rollback_tui.run.comparison import Comparison, with_before, with_captured
+from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import Keeper, open_door
-from rollback_tui.run.execution import look
 from rollback_tui.survey.planning import detected, history
 
 _GONE_SECONDS = 30.0
@@ -142,18 +141,6 @@ def prove_unchanged(run: Run, keeper: Keeper | None) -> ev.UnchangedProven:
         return proof
 
 
-def _moved_sequences(before: State, now: State) -> list[str]:
-    """ROLLBACK undoes no ``setval()``: a sequence that the script moved back stays there, and
-    the application's next insert would fail."""
-    if before.sequences_behind is None or now.sequences_behind is None:
-        return []
-    return [
-        f"{line}; ROLLBACK does not undo setval()"
-        for name, line in now.sequences_behind.items()
-        if name not in before.sequences_behind
-    ]
-
-
 def _compare(run: Run, connection: Connection, *, shut: bool) -> ev.UnchangedProven:
     """Rows are compared only behind a closed door: elsewhere others may be writing."""
     differences: list[str] = []
@@ -164,43 +151,25 @@ def _compare(run: Run, connection: Connection, *, shut: bool) -> ev.UnchangedPro
     except RollbackTuiError as error:
         # A script that committed part of itself leaves it so: that is a change, and it is proven.
         differences.append(error.summary)
-    before = run.before
-    captured = run.view.captured
-    if before is not None:
-        compared.append("schema")
-        now = look(run, connection) if shut else State(catalog.snapshot(connection), {})
-        differences += [d.describe() for d in schema.diff(before.schema, now.schema)]
-        if shut:
-            compared.append("rows")
-            differences += [
-                f"{table}: {rows} rows before, {now.rows.get(table)} now"
-                for table, rows in before.rows.items()
-                if rows is not None and now.rows.get(table) != rows
-            ]
-            compared.append("sequences")
-            differences += _moved_sequences(before, now)
-    elif captured is not None:
-        # After a killed worker nobody remembers what was before; the journal does.
-        compared.append("schema")
-        if catalog.snapshot(connection).fingerprint != captured.schema_sha256:
-            differences.append("the schema is not the one that the run found")
-        if shut:
-            compared.append("rows")
-            rows_now = counts.count_all(connection, run.settings.verify.count_seconds)
-            differences += [
-                f"{change.table}: {change.before} rows before, {rows_now.get(change.table)} now"
-                for change in captured.rows
-                if change.before is not None and rows_now.get(change.table) != change.before
-            ]
-    elif run.view.checkpoint is not None:
-        # It died before the run had looked; the checkpoint's manifest knows the schema.
-        manifest, _ = checkpoint.read(Path(run.view.checkpoint.path))
-        if manifest.schema_fingerprint:
-            compared.append("schema")
-            if catalog.snapshot(connection).fingerprint != manifest.schema_fingerprint:
-                differences.append("the schema is not the one of the checkpoint's manifest")
+    if run.before is not None:
+        found = with_before(run, run.before, connection, shut=shut)
+    elif run.view.captured is not None:
+        found = with_captured(run, run.view.captured, connection, shut=shut)
+    else:
+        found = _with_manifest(run, connection)
     return ev.UnchangedProven(
-        proven=not differences,
-        differences=tuple(printable(d) for d in differences[:50]),
-        basis=", ".join(compared),
+        proven=not (differences or found.differences),
+        differences=tuple(printable(d) for d in (*differences, *found.differences)[:50]),
+        basis=", ".join((*compared, *found.compared)),
     )
+
+
+def _with_manifest(run: Run, connection: Connection) -> Comparison:
+    """It died before the run had looked; the checkpoint's manifest knows the schema."""
+    made = run.view.checkpoint
+    manifest = checkpoint.read(Path(made.path))[0] if made is not None else None
+    if manifest is None or not manifest.schema_fingerprint:
+        return Comparison((), ())
+    same = catalog.snapshot(connection).fingerprint == manifest.schema_fingerprint
+    wrong = () if same else ("the schema is not the one of the checkpoint's manifest",)
+    return Comparison(("schema",), wrong)

@@ -29,20 +29,21 @@ from rollback_tui.postgres.execute import (
 from rollback_tui.postgres.execute import execute as send
 from rollback_tui.postgres.ourselves import OURSELVES
 from rollback_tui.postgres.watchdog import answer_within
+from rollback_tui.postgres.writes import flush
+from rollback_tui.run.capture import capture
 from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.execution import (
     StatementRefused,
     TransactionLost,
     applied_locked,
-    capture,
     failed,
+    foresee_losses,
     insert_run_row,
     losses_of,
     patiently,
     still_applied,
     words_of,
 )
-from rollback_tui.run.expectation import dropped_tables
 from rollback_tui.run.keeping import all_kept, keep, not_together
 from rollback_tui.run.request import Resumption
 from rollback_tui.run.steps import detaching, half_built
@@ -85,11 +86,12 @@ def _begin(run: Run, connection: Connection) -> None:
     _limits(run, connection)
     run.backend_pid = connection.info.backend_pid
     run.backend_start = backend_start(connection)
+    flush(connection)
     connection.execute(_LOOK)
     try:
         still_applied(run, connection)
-        capture(run, connection)
-        run.dropping = dropped_tables(connection, run.plan)
+        capture(run, connection, cumulative=True)
+        foresee_losses(run, connection)
     finally:
         if not connection.broken:
             connection.execute("ROLLBACK")

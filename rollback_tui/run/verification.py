@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from rollback_tui.core import proving
 from rollback_tui.core import verify as judge
 from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.writes import flush
 from rollback_tui.run.context import Outcome, Run
 from rollback_tui.run.verifying.asking import Question, isolated
+from rollback_tui.run.verifying.elsewhere import gone, nothing_else
 from rollback_tui.run.verifying.references import (
+    constraints_validated,
     foreign_keys_intact,
     indexes_valid,
     sequences_ahead,
 )
-from rollback_tui.run.verifying.rows import rows_kept
+from rollback_tui.run.verifying.rows import contents_kept, rows_kept
 from rollback_tui.run.verifying.schema import schema_restored
 from rollback_tui.run.verifying.transaction import (
     constraints_hold,
@@ -53,6 +57,7 @@ def verify_stepwise(run: Run) -> bool:
     """
     connection = run.live_target()
     with run.phase("verify") as outcome:
+        flush(connection)
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
             return _judged(run, connection, outcome)
@@ -68,11 +73,15 @@ def _judged(run: Run, connection: Connection, outcome: Outcome, *first: Asked) -
         for name, title, question in (
             *first,
             ("schema", "Schema restored", schema_restored),
-            ("foreign_keys", "Foreign keys intact", foreign_keys_intact),
-            ("indexes", "Indexes valid", indexes_valid),
-            ("sequences", "Sequences ahead of their columns", sequences_ahead),
+            ("nothing_else", proving.NOTHING_ELSE, nothing_else),
+            ("gone", proving.GONE, gone),
             ("version", "Version table as expected", version_expected),
             ("rows", "Rows kept", rows_kept),
+            ("contents", proving.CONTENTS, contents_kept),
+            ("foreign_keys", "Foreign keys intact", foreign_keys_intact),
+            ("constraints_validated", proving.VALIDATED, constraints_validated),
+            ("indexes", "Indexes valid", indexes_valid),
+            ("sequences", "Sequences ahead of their columns", sequences_ahead),
         )
     ]
     judged = run.view.verifications
@@ -84,6 +93,11 @@ def _judged(run: Run, connection: Connection, outcome: Outcome, *first: Asked) -
         if failed
         else f"{len(judged) - unknown} passed, {unknown} unknown"
     )
+    if run.before is not None:
+        budget = run.before.budget
+        outcome.summary += (
+            f"; proof took {budget.spent:.2f} s of the downtime, {budget.seconds:g} s allowed"
+        )
     if not passed:
         outcome.status = "failed"
     return passed

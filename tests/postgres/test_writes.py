@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import psycopg
 import pytest
 
@@ -243,9 +244,7 @@ def test_outside_a_transaction_what_was_reported_is_compared(connection: Connect
 
 
 def test_rows_that_only_came_leave_the_others_as_they_were() -> None:
-    def write(**counts: int) -> TableWrite:
-        return TableWrite(oid=1, table="t", before="t", state="written", **counts)
-
-    assert write(inserted=3).only_added
-    assert not write(inserted=3, updated=1).only_added
-    assert not write(deleted=1).only_added
+    write = TableWrite(oid=1, table="t", before="t", state="written", inserted=3)
+    assert write.only_added
+    assert not msgspec.structs.replace(write, updated=1).only_added
+    assert not msgspec.structs.replace(write, deleted=1).only_added

@@ -13,11 +13,12 @@ from rollback_tui.config import Settings
 from rollback_tui.core.model import Plan
 from rollback_tui.postgres.connect import Connection, connect, target, with_database
 from rollback_tui.run import folder
+from rollback_tui.run.capture import look
 from rollback_tui.run.committing import transact as transaction
 from rollback_tui.run.context import Run
 from rollback_tui.run.control import Control
 from rollback_tui.run.doorway import close_door, reopen
-from rollback_tui.run.execution import StatementRefused, look
+from rollback_tui.run.execution import StatementRefused
 from rollback_tui.run.journal import Journal
 from rollback_tui.run.preflight import checkpoint, started
 from rollback_tui.run.request import RunRequest, operator

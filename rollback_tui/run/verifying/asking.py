@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -33,7 +34,10 @@ def isolated(
     began = time.monotonic()
     sound = True
     try:
-        with answer_within(connection, run.patience(run.settings.verify.count_seconds)):
+        with (
+            run.before.budget.spending() if run.before else contextlib.nullcontext(),
+            answer_within(connection, run.patience(run.settings.verify.budget_seconds)),
+        ):
             connection.execute("SAVEPOINT rollback_tui")
             verification = question(run, connection)
     except (psycopg.Error, RollbackTuiError) as error:
