@@ -16,6 +16,7 @@ from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.rollback import follow, printer
 from rollback_tui.cli.session import Session
 from rollback_tui.cli.shapes import print_json
+from rollback_tui.cli.terminal import open_screens
 from rollback_tui.cli.undoing import agreed_rows
 from rollback_tui.core.errors import ConfigurationError, RunRefused
 from rollback_tui.core.model import EXIT_CODES
@@ -47,11 +48,14 @@ def recover(
     reason: str,
     yes: bool,
 ) -> None:
-    """List how RUN (default: the newest) could be undone; with --rung, do it."""
+    """How RUN (default: the newest) could be undone: the recovery console, or a list where there
+    is no terminal; with --rung, do it."""
     folder = feed.find(given.run_directory(), run)
     if rung is None:
         if confirm is not None or yes:
             raise ConfigurationError("--confirm and --yes go with --rung", "Name the rung.")
+        if not given.as_json and sys.stdin.isatty() and sys.stdout.isatty():
+            sys.exit(open_screens(given, folder=folder, console=True))
         with contextlib.closing(Session(given)) as session:
             _list(given, folder, session.recovery_options(folder))
         return

@@ -33,8 +33,15 @@ def attach(given: Common, run: str | None) -> None:
     sys.exit(open_screens(given, folder=folder))
 
 
-def open_screens(given: Common, *, folder: Path | None = None, choice: Choice | None = None) -> int:
-    """Run the screens and return the exit code.
+def open_screens(
+    given: Common,
+    *,
+    folder: Path | None = None,
+    choice: Choice | None = None,
+    console: bool = False,
+) -> int:
+    """Run the screens and return the exit code; with ``console`` the recovery console of the run in
+    ``folder`` opens as soon as that has its outcome.
 
     Without a folder the target is asked first, so that a wrong password is one clear line and
     not a screen; except beside an unfinished run, which may be why nobody can connect. Raises
@@ -56,7 +63,7 @@ def open_screens(given: Common, *, folder: Path | None = None, choice: Choice | 
     try:
         if folder is None and not claims:
             session.target()
-        app = RollbackApp(session, folder=folder, choice=choice, claims=claims)
+        app = RollbackApp(session, folder=folder, choice=choice, claims=claims, console=console)
         code = app.run(mouse=False)
         app.ended()
     finally:

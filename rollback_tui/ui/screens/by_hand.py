@@ -76,7 +76,8 @@ def show_guide(app: RollbackApp) -> None:
         app.push_screen(ManualGuide(folder, text))
 
     def failed(failure: Failure) -> None:
-        where = f"It may still be in {folder / FILE}"
-        app.say(f"{failure.summary.rstrip('.')}. {failure.remedy} {where}".strip(), "error")
+        said = [f"{failure.summary.rstrip('.')}.", failure.remedy]
+        said.append(f"It may still be in {folder / FILE}")
+        app.say(" ".join(part for part in said if part), "error")
 
     app.guide.requests.ask("guide", lambda: app.guide.operations.guide(folder), made, failed)

@@ -15,6 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Static
 
 from rollback_tui.core.recovery import RecoveryOption
+from rollback_tui.core.text import shorten
 from rollback_tui.ui.screens.by_hand import show_guide
 from rollback_tui.ui.screens.step import arming
 from rollback_tui.ui.theme import Tone, cell, line, lines
@@ -97,7 +98,7 @@ class RecoveryConsole(ModalScreen[bool]):
             if self.is_current:
                 self.dismiss(True)
             return
-        self.query_one("#ladder-title", Bar).say(_title(walk))
+        self.query_one("#ladder-title", Bar).say(_title(walk, self.app.size.width))
         self.query_one("#ladder-state", Bar).say(_state(walk))
         rows = [
             (
@@ -114,10 +115,10 @@ class RecoveryConsole(ModalScreen[bool]):
         self.query_one("#rungs", LiveTable).show_rows(rows)
         self.query_one("#rungs").display = bool(rows)
         self._show_rung()
-        keys = [("↑ ↓", "choose"), ("enter", "take it …"), ("r", "count again")]
+        keys = [("tab", "text"), ("enter", "take"), ("r", "recount")]
         keys += [("a", "disarm" if walk.armed else "arm")] if not walk.read_only else []
         option = self._option()
-        keys += [("c", "copy commands")] if option is not None and option.commands else []
+        keys += [("c", "copy")] if option is not None and option.commands else []
         keys += [("m", "by hand"), ("esc", "back")]
         self.query_one("#ladder-keys", Bar).say(
             line(*(line((f"{key} ", "accent"), f"{label}  ") for key, label in keys))
@@ -196,18 +197,20 @@ class RecoveryConsole(ModalScreen[bool]):
     action_decline = action_close
 
 
-def _title(walk: Walk) -> Content:
+def _title(walk: Walk, width: int) -> Content:
     target = walk.target or (walk.view.started.target if walk.view and walk.view.started else None)
-    where = f" of {target.database} on {target.host}:{target.port}" if target else ""
+    where = f" of {target.database}" if target else ""
+    if target and width >= 100:
+        where += f" on {target.host}:{target.port}"
     environment: tuple[str, Tone] = ("", "plain")
     if walk.environment:
         tone: Tone = "alarm" if is_production(walk.environment) else "accent"
-        environment = (f" {walk.environment.upper()} ", tone)
+        environment = (f" {shorten(walk.environment, 16).upper()} ", tone)
     armed: tuple[str, Tone] = (" ARMED ", "armed") if walk.armed else (" READ-ONLY ", "dim")
     return line(
         ("Undo run ", "strong"),
         (run_of(walk.undone), "strong"),
-        (where, "plain"),
+        where,
         " ",
         environment,
         " ",
@@ -220,9 +223,8 @@ def _state(walk: Walk) -> Content:
         gone = clock(time.monotonic() - walk.asking_options)
         return line(
             (f"▸ {gone} ", "accent"),
-            "looking for the copy and the checkpoint, and counting what was written since;"
-            " nothing is changed by that",
-            (" · esc leaves", "dim"),
+            "counting what was written since",
+            (" · changes nothing · esc leaves", "dim"),
         )
     if walk.recovering:
         return line(("▸ The worker of the recovery is being started …", "accent"))
@@ -246,6 +248,9 @@ def _takes(option: RecoveryOption) -> str:
 
 
 def _loses(option: RecoveryOption) -> tuple[str, Tone]:
+    if option.obstacle and option.lost is None:
+        # Nothing was counted for a way that cannot be gone.
+        return "–", "dim"
     if option.lost_rows is None:
         known = sum(one.rows or 0 for one in option.lost or ())
         return (f"? {known:,}+ rows" if known else "? unknown"), "bad"
@@ -269,11 +274,14 @@ def rung_text(option: RecoveryOption, walk: Walk) -> Content:
     elif option.remedy:
         rows.append(line(("note      ", "accent"), option.remedy))
     lost = option.lost_rows
-    total: tuple[str, Tone] = ("NOT KNOWN: not every table could be counted", "bad")
+    total: tuple[str, Tone] = ("NOT KNOWN which writes since", "bad")
+    if option.lost:
+        total = ("NOT KNOWN: not every table could be counted", "bad")
     if option.lost is not None and lost is not None:
         total = (f"{count(lost, 'row')} written since", "warn" if lost else "good")
-    rows.append(line(("loses     ", "dim"), total))
-    if option.lost is None or option.lost:
+    if not option.obstacle or option.lost is not None:
+        rows.append(line(("loses     ", "dim"), total))
+    if option.lost:
         rows.append(lost_text(option.lost))
     if option.commands:
         rows += [line(""), line(("Type these where the database is (c copies them):", "accent"))]

@@ -68,13 +68,13 @@ class PreviewScreen(StepScreen):
     def __init__(self) -> None:
         super().__init__()
         self._pretty = False
+        self._foreseen = Content("")
 
     def compose_body(self) -> ComposeResult:
         """Summary, list, the statement."""
         yield Bar(id="plan-summary")
         yield Bar(id="plan-losses")
         yield Bar(id="plan-rehearsal")
-        yield Bar(id="plan-schema")
         with Container(id="pair"):
             yield StatementList(columns(0, 0), id="entries")
             with VerticalScroll(id="entry"):
@@ -102,7 +102,10 @@ class PreviewScreen(StepScreen):
         lost = bool(listed and (listed.losses or listed.uncounted))
         self._line("#plan-losses", plan_lines.losses(walk, self.app.size.width) if lost else None)
         self._show_rehearsal(walk)
-        self._line("#plan-schema", foreseen_line(walk) if listed is not None else None)
+        # On the border between the list and the text: it is always in sight, and costs no line.
+        pane = self.query_one("#entry")
+        if (said := foreseen_line(walk) if listed is not None else Content("")) != self._foreseen:
+            self._foreseen = pane.border_title = said
         entries = self.query_one("#entries", StatementList)
         if listed is None:
             entries.show_rows((), lambda _: ())

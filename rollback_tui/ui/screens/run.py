@@ -23,8 +23,8 @@ from rollback_tui.ui.widgets.dialogs import Ask, Read
 from rollback_tui.ui.widgets.live_table import Column
 from rollback_tui.ui.widgets.proof_lines import (
     budget_words,
+    marks,
     step_lines,
-    tally,
     verification_lines,
 )
 from rollback_tui.ui.widgets.question_panel import QuestionPanel
@@ -40,7 +40,7 @@ from rollback_tui.ui.widgets.sql_view import coloured
 from rollback_tui.ui.widgets.statement_list import StatementList
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.widgets.typed_confirm import TypedConfirm
-from rollback_tui.ui.wording import took
+from rollback_tui.ui.wording import count, took
 
 
 class RunScreen(StepScreen):
@@ -186,9 +186,9 @@ class RunScreen(StepScreen):
         if view is None or not pane.display:
             return
         if view.planned_recovery is not None or view.recovery:
-            said = f"recovery · {len(view.recovery)} steps done"
+            said = f"recovery · {count(len(view.recovery), 'step')} done"
         else:
-            said = f"verifications · {tally(view.verifications)}"
+            said = f"verifications {marks(view.verifications)}".rstrip()
             budget = budget_words(view, walk.elapsed(now))
             said += f" · {budget}" if budget else ""
         pane.border_title = Content(said)

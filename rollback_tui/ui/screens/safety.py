@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.widgets import DataTable, Static
 
 from rollback_tui.core.model import CheckResult
+from rollback_tui.core.schema import condensed
 from rollback_tui.core.schema_verdict import SchemaVerdict
 from rollback_tui.ui.screens.foreseen import schema_dialog
 from rollback_tui.ui.screens.step import StepScreen
@@ -23,7 +24,7 @@ from rollback_tui.ui.widgets.dialogs import AskText
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.plan_lines import in_the_way
 from rollback_tui.ui.widgets.proof_lines import cost_line
-from rollback_tui.ui.widgets.schema_lines import foreseen
+from rollback_tui.ui.widgets.schema_lines import foreseen, short
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.wording import clock, name_of, time_of, writers_of
 
@@ -195,9 +196,10 @@ class SafetyScreen(StepScreen):
 def acceptance(verdict: SchemaVerdict) -> tuple[str, list[Content], str]:
     """Return title, text and button of the question that accepts what is left over: these
     differences, and no other that may be found at the gate."""
-    many = len(verdict.leftover)
+    shown = condensed(verdict.leftover)
+    many = len(shown)
     these = "exactly this difference" if many == 1 else f"exactly these {many} differences"
-    rows = [line((d.describe(), "bad")) for d in verdict.leftover[:NAMED]]
+    rows = [line((short(d), "bad")) for d in shown[:NAMED]]
     if many > NAMED:
         rows.append(line(f"… and {many - NAMED} more (v shows all)"))
     rows.append(

@@ -8,8 +8,9 @@ from rollback_tui.core.model import RowChange, Verification
 from rollback_tui.core.proof import Contents
 from rollback_tui.core.recovery import LostRows
 from rollback_tui.core.run_view import RunView
+from rollback_tui.core.schema_verdict import how_many
 from rollback_tui.ui.theme import STATUS, Tone, line, lines
-from rollback_tui.ui.widgets.proof_lines import budget_words, mark, tally
+from rollback_tui.ui.widgets.proof_lines import budget_words, mark, marks, tally
 from rollback_tui.ui.widgets.run_lines import archived, back_again
 from rollback_tui.ui.widgets.schema_lines import in_full
 from rollback_tui.ui.wording import count, took
@@ -110,20 +111,20 @@ def _recovery(view: RunView) -> list[Item]:
             (
                 f"recovery {number} {step.name}",
                 (f"{glyph} {said}", tone),
-                f"recovery: {step.name}",
+                step.name,
                 lines(rows),
             )
         )
     if repair is not None and repair.step not in done:
         rows = [line(("about to be sent:", "accent"))]
         rows += [line("  ", (f"{sql};", "strong")) for sql in repair.sql]
-        title = f"recovery: {repair.step}"
+        title = repair.step
         found.append((f"repair {repair.step}", ("▸ repairs", "accent"), title, lines(rows)))
         done.add(repair.step)
     ended = view.finished is not None
     word = "– not done" if ended else "· waits"
     found += [
-        (f"step {name}", (word, "dim"), f"recovery: {name}", line(("It was not reached.", "dim")))
+        (f"step {name}", (word, "dim"), name, line(("It was not reached.", "dim")))
         for name in (planned.steps if planned else ())
         if name not in done
     ]
@@ -174,7 +175,7 @@ def _verified(view: RunView) -> list[Item]:
             said.append(line((others, "dim")))
         if cost.beyond:
             said.append(line(("not reached, and unknown: ", "warn"), ", ".join(cost.beyond)))
-    title = f"verifications · {tally(view.verifications)}"
+    title = f"verifications {marks(view.verifications)}"
     return [_head("verified", title, said), *(_verification(v) for v in view.verifications)]
 
 
@@ -205,7 +206,7 @@ def _accepted(view: RunView) -> list[Item]:
         why = f"declared in the configuration: {', '.join(foreseen.declared)}"
     text = in_full(foreseen.verdict, accepted=why)
     if why and foreseen.verdict.leftover:
-        many = count(len(foreseen.verdict.leftover), "difference")
+        many = how_many(foreseen.verdict.leftover)
         return [("accepted", ("≈ accepted", "warn"), f"accepted beforehand: {many}", text)]
     return [("foreseen", ("= foreseen", "accent"), "the schema, as it was foreseen", text)]
 
@@ -260,7 +261,7 @@ def _contents(view: RunView) -> list[Item]:
 
 
 def _same(before: Contents | None, after: Contents | None) -> str:
-    if before is not None and after is None:
+    if before is not None and before.fingerprint and after is None:
         return "gone"
     if before is None or after is None or not before.fingerprint or not after.fingerprint:
         return "unknown"

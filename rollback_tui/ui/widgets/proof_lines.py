@@ -25,8 +25,13 @@ def cost_words(walk: Walk) -> tuple[str, Tone]:
     if cost.estimated_seconds is None:
         long = "nobody knows how long"
     else:
-        long = f"~{took(min(cost.estimated_seconds, cost.budget_seconds))} more downtime"
-    return f"{long}, at most {took(cost.budget_seconds)}", "warn" if beyond(cost) else "plain"
+        long = f"~{took(min(cost.estimated_seconds, cost.budget_seconds))} of downtime"
+    return f"{long}, at most {budget(cost)}", "warn" if beyond(cost) else "plain"
+
+
+def budget(cost: ProofCost) -> str:
+    """Return the budget as it stands in the configuration, in seconds."""
+    return f"{cost.budget_seconds:,g} s"
 
 
 def beyond(cost: ProofCost) -> bool:
@@ -35,13 +40,12 @@ def beyond(cost: ProofCost) -> bool:
 
 
 def reach_words(cost: ProofCost) -> str:
-    """Return how much is read, in a few words."""
-    words = f"counts {count(len(cost.counted), 'table')}"
-    words += f", reads the contents of {len(cost.fingerprinted)}"
+    """Return how many tables are proven how, in a few words."""
+    words = f"{len(cost.counted):,} counted, {len(cost.fingerprinted):,} read"
     if cost.others:
-        words += f", {cost.others:,} others by the server's counters"
+        words += f", {cost.others:,} by counters"
     if cost.beyond:
-        words += f"; {len(cost.beyond)} beyond the budget: unknown"
+        words += f", {len(cost.beyond):,} NOT reached"
     return words
 
 
@@ -59,8 +63,9 @@ def cost_line(walk: Walk) -> Content:
 def cost_in_full(walk: Walk) -> Content:
     """Return which tables are read how."""
     words, tone = cost_words(walk)
-    rows = [line(("What proving the result costs", "strong")), line((words, tone))]
     cost = walk.proof_cost
+    adds = "adds " if cost is not None else ""
+    rows = [line(("What proving the result costs", "strong")), line(adds, (words, tone))]
     if cost is None:
         return lines(rows)
     if cost.basis:
@@ -102,6 +107,12 @@ def tally(verifications: tuple[Verification, ...]) -> str:
     return ", ".join(f"{number} {words.get(word, word)}" for word, number in found.items())
 
 
+def marks(verifications: tuple[Verification, ...]) -> str:
+    """Return the same as short as a border: ``✓7 ≈1 ?1``."""
+    glyphs = [mark(verification)[0] for verification in verifications]
+    return " ".join(f"{glyph}{glyphs.count(glyph)}" for glyph in dict.fromkeys(glyphs))
+
+
 def used(view: RunView, elapsed: float) -> float:
     """Return the seconds that proving has taken so far behind the door: what was read before, and
     the phase that verifies. ``elapsed``: seconds since the run began."""
@@ -118,7 +129,7 @@ def budget_words(view: RunView, elapsed: float) -> str:
     """Return how much of the budget is used; empty where there is none."""
     if view.proof is None:
         return ""
-    return f"{used(view, elapsed):.1f} of {took(view.proof.cost.budget_seconds)} used"
+    return f"{used(view, elapsed):.1f} of {budget(view.proof.cost)} used"
 
 
 def verification_lines(view: RunView) -> Content:

@@ -16,7 +16,7 @@ from rollback_tui.ui.entries import objects_of
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.theme import PROGRESS, STATUS, Tone, cell, line, lines
 from rollback_tui.ui.walk import Walk
-from rollback_tui.ui.widgets.proof_lines import mark, reach_words
+from rollback_tui.ui.widgets.proof_lines import budget, mark, reach_words
 from rollback_tui.ui.widgets.schema_lines import verdict_words
 from rollback_tui.ui.wording import clock, count, outcome_of, took
 
@@ -297,7 +297,7 @@ def _proof(event: ev.AnyEvent) -> str | None:
             why = f", accepted: {accepted}" if accepted else ""
             return f"schema      foreseen: {verdict_words(verdict)[0]}{why}"
         case ev.ProofPlanned(cost=cost):
-            return f"proof       {reach_words(cost)}, at most {took(cost.budget_seconds)}"
+            return f"proof       tables: {reach_words(cost)}, at most {budget(cost)}"
         case ev.ContentsTaken(when=when, contents=contents, seconds=seconds):
             read = sum(bool(one.fingerprint) for one in contents)
             return f"contents    {when}: read of {read} of {len(contents)}, in {took(seconds)}"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from textual.content import Content
 
-from rollback_tui.core.schema import Difference
-from rollback_tui.core.schema_verdict import Mending, SchemaVerdict
-from rollback_tui.core.text import shorten
+from rollback_tui.core.schema import Difference, condensed, grouped
+from rollback_tui.core.schema_verdict import Mending, SchemaVerdict, how_many
+from rollback_tui.core.text import printable, shorten
 from rollback_tui.ui.theme import Tone, line, lines
 from rollback_tui.ui.walk import SCHEMA_CHECK, Walk, valid_rehearsal
 from rollback_tui.ui.wording import count
 
-DEFINITION = 600
-"""Characters of a definition that are shown."""
+DEFINITION = 300
+"""Characters of a definition that are shown; of longer ones only where they part."""
 NOT_FROM_HERE = "not known: rehearse with r"
 
 BASELINES = {
@@ -42,16 +40,18 @@ def baseline_of(verdict: SchemaVerdict) -> str:
 def verdict_words(verdict: SchemaVerdict) -> tuple[str, Tone]:
     """Return a verdict in one line, with its glyph."""
     glyph, tone = VERDICTS[verdict.kind]
+    notes = count(len(verdict.notes), "note")
     words = {
         "identical": f"identical with {baseline_of(verdict)}",
-        "equivalent": f"equivalent to {baseline_of(verdict)} ({count(len(verdict.notes), 'note')})",
-        "leftover": f"leaves {count(len(verdict.leftover), 'object')} behind",
-        "drift": f"drift: {count(len(verdict.drift), 'object')} differed before already",
-        "unknown": f"no baseline of {verdict.version or 'the empty database'}:"
-        " rollback-tui baseline record, at each deploy",
+        "equivalent": f"equivalent to {BASELINES[verdict.origin]} ({notes})",
+        "leftover": f"leaves {how_many(verdict.leftover)} behind",
+        "drift": f"drift: {how_many(verdict.drift)} differed before already",
+        "unknown": f"not known: {verdict.why}"
+        if verdict.why and not verdict.why.startswith("no baseline")
+        else "no baseline: rollback-tui baseline record, at each deploy",
     }[verdict.kind]
     if verdict.kind == "leftover" and verdict.drift:
-        words += f"; {count(len(verdict.drift), 'object')} differed before already"
+        words += f"; {how_many(verdict.drift)} differed before already"
     return f"{glyph} {words}", tone
 
 
@@ -91,15 +91,26 @@ def foreseen_words(walk: Walk) -> tuple[str, Tone]:
 
 
 def foreseen_line(walk: Walk) -> Content:
-    """Return the line above the list of statements."""
+    """Return the line between the list of statements and the text of one."""
     words, tone = foreseen_words(walk)
     verdict = foreseen(walk)
     more = ""
     if verdict is not None and verdict.kind == "leftover" and not accepted_why(walk):
         more = " — see Safety (2), or v"
-    elif verdict is not None and verdict.kind != "unknown":
+    elif verdict is not None and verdict.kind in ("identical", "equivalent", "drift"):
         more = " · v"
-    return line((" schema afterwards: ", "dim"), (words, tone), (more, "dim"))
+    return line(("schema afterwards: ", "dim"), (words, tone), (more, "dim"))
+
+
+def short(difference: Difference) -> str:
+    """Return a difference in one line: what should be there, and what is."""
+    name = difference.object
+    if difference.before is None:
+        return f"left behind: {name}"
+    if difference.after is None:
+        return f"missing: {name}"
+    should, found = shorten(difference.before, 80), shorten(difference.after, 80)
+    return f"{name}: should be {should}, is {found}"
 
 
 def in_full(verdict: SchemaVerdict, *, accepted: str = "") -> Content:
@@ -110,12 +121,14 @@ def in_full(verdict: SchemaVerdict, *, accepted: str = "") -> Content:
         compared = f"{count(verdict.objects, 'object')} compared with {baseline_of(verdict)}."
         rows.append(line((compared, "dim")))
     else:
-        rows += [
+        rows.append(line(f"Nothing was compared: {verdict.why or 'there is no baseline'}."))
+        rows.append(
             line(
-                "Nobody knows what the schema should be: no baseline of this version was recorded"
-            ),
-            line("at a deploy, and none could be made from the up scripts. Nothing is compared."),
-        ]
+                ("Now: ", "accent"),
+                "rollback-tui baseline replay runs the up scripts on an empty database. Recorded"
+                " at each deploy, it is there the next time.",
+            )
+        )
     if verdict.unsure:
         rows.append(
             line(
@@ -133,13 +146,13 @@ def in_full(verdict: SchemaVerdict, *, accepted: str = "") -> Content:
             line(""),
             line(("What this rollback leaves behind, or does not bring back", "bad")),
         ]
-        rows += _objects(verdict.leftover, verdict.mending)
+        rows += _objects(verdict, verdict.leftover, verdict.mending)
     if loose := _loose(verdict):
         rows += [line(""), line(("What would mend the rest", "accent"))]
         rows += [row for one in loose for row in (line(one.object), *_mending(one))]
     if verdict.drift:
         rows += [line(""), line(("Different before already; the run does not touch it", "warn"))]
-        rows += _objects(verdict.drift, ())
+        rows += _objects(verdict, verdict.drift, ())
     if verdict.notes:
         rows += [line(""), line(("No statement can notice", "strong"))]
         rows += [line(("  · ", "dim"), note) for note in verdict.notes]
@@ -151,24 +164,36 @@ def mending_sql(verdict: SchemaVerdict) -> str:
     return "\n".join(f"{statement};" for one in verdict.mending for statement in one.sql)
 
 
-def _objects(differences: Iterable[Difference], mending: tuple[Mending, ...]) -> list[Content]:
+def _objects(
+    verdict: SchemaVerdict, differences: tuple[Difference, ...], mending: tuple[Mending, ...]
+) -> list[Content]:
     by_object = {one.object: one for one in mending}
     rows: list[Content] = []
-    for difference in differences:
-        if difference.before is None:
-            word = "left behind"
-        elif difference.after is None:
-            word = "missing"
-        else:
-            word = "changed"
-        rows.append(line(("· ", "dim"), (difference.object, "strong"), (f"  {word}", "warn")))
-        rows += [
-            line(("    should be  ", "dim"), _definition(difference.before)),
-            line(("    is         ", "dim"), _definition(difference.after)),
-        ]
-        if difference.object in by_object:
-            rows += _mending(by_object[difference.object])
+    for group in grouped(condensed(differences)):
+        if all(d.object != group.object for d in group.differences):
+            rows.append(line(("  in ", "dim"), (group.object, "strong")))
+        for difference in group.differences:
+            rows += _object(difference)
+            if difference.object in verdict.entangled:
+                rows.append(line(("    it was not as it should be before already", "warn")))
+            if difference.object in by_object:
+                rows += _mending(by_object[difference.object])
     return rows
+
+
+def _object(difference: Difference) -> list[Content]:
+    """Return what should be there, and what is; of long definitions only where they part."""
+    name, before, after = difference.object, difference.before, difference.after
+    word = "left behind" if before is None else "missing" if after is None else "changed"
+    head = line(("· ", "dim"), (name, "strong"), (f"  {word}", "warn"))
+    if before is not None and after is not None and max(len(before), len(after)) > DEFINITION:
+        parted = difference.describe().removeprefix(f"changed: {printable(name)}: ")
+        return [head, line(("    differs    ", "dim"), parted)]
+    return [
+        head,
+        line(("    should be  ", "dim"), _definition(before)),
+        line(("    is         ", "dim"), _definition(after)),
+    ]
 
 
 def _mending(one: Mending) -> list[Content]:

@@ -35,22 +35,23 @@ class TakeRung(ModalScreen[str | None]):
         """What it does and loses, the two texts, the two buttons."""
         option = self._option
         long = took(option.estimated_seconds) or "nobody can say how long"
-        with Vertical(id="dialog", classes="-danger"):
+        with Vertical(id="dialog", classes="-danger -asking"):
             yield Static(line((f"{option.title}?", "strong")), id="dialog-title")
             with VerticalScroll(id="dialog-body"):
                 rows = [line(option.restores), line(("takes  ", "dim"), long)]
                 rows += [line(("loses  ", "dim")), lost_text(option.lost)]
                 yield Static(lines(rows), markup=False)
-            with Horizontal(id="row-confirm", classes="field"):
-                words = line("type ", (option.confirm, "strong"))
-                yield Static(words, classes="label", markup=False)
-                yield QuietInput(id="field-confirm")
-                yield Static("", id="state-confirm", classes="state", markup=False)
-            with Horizontal(id="row-why", classes="field"):
-                words = line(f"why, in {REASON_LENGTH} characters or more")
-                yield Static(words, classes="label", markup=False)
-                yield QuietInput(id="field-why")
-                yield Static("", id="state-why", classes="state", markup=False)
+            with Vertical(id="row-confirm", classes="asked"):
+                # On a line of its own: what must be typed is never cut.
+                yield Static(line("type ", (option.confirm, "strong")), markup=False)
+                with Horizontal(classes="field"):
+                    yield QuietInput(id="field-confirm")
+                    yield Static("", id="state-confirm", classes="state", markup=False)
+            with Vertical(classes="asked"):
+                yield Static(line(f"why, in {REASON_LENGTH} characters or more"), markup=False)
+                with Horizontal(classes="field"):
+                    yield QuietInput(id="field-why")
+                    yield Static("", id="state-why", classes="state", markup=False)
             with Horizontal(id="dialog-buttons"):
                 yield PlainButton("Cancel", id="no")
                 yield PlainButton("Recover", id="yes", danger=True)

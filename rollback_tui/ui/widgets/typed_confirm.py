@@ -182,7 +182,7 @@ def facts(walk: Walk) -> Content:
         ),
     ]
     rows += [
-        line(("proves     ", "dim"), cost_words(walk)),
+        line(("proof adds ", "dim"), cost_words(walk)),
         line(("schema     ", "dim"), foreseen_words(walk)),
     ]
     if not listed.transactional:
