@@ -25,13 +25,15 @@ from rollback_tui.run.worker import work
 from rollback_tui.survey.planning import make_plan
 from tests.cli.conftest import UP_1, Project
 
+EVENTS = """
+CREATE TABLE events (what text);
+INSERT INTO events SELECT 'made ' || i FROM generate_series(1, 30) i;
+"""
 UP_2 = """
 ALTER TABLE users ADD COLUMN verified_at timestamptz;
 UPDATE users SET verified_at = '2024-02-02' WHERE id <= 42;
 CREATE TABLE tokens (id int PRIMARY KEY, user_id int REFERENCES users);
 INSERT INTO tokens SELECT i, i FROM generate_series(1, 17) i;
-CREATE TABLE events (what text);
-INSERT INTO events SELECT 'made ' || i FROM generate_series(1, 30) i;
 """
 DOWN_2 = """
 DELETE FROM events WHERE what = 'made 1';
@@ -148,7 +150,7 @@ class Shop:
 
 def shop(project: Project, settings: str = "") -> Shop:
     """Make the shop, both migrations applied."""
-    project.migration("20240101000000", "users", UP_1, "DROP TABLE users;\n")
+    project.migration("20240101000000", "users", UP_1 + EVENTS, "DROP TABLE users;\n")
     project.migration("20240202000000", "verification", UP_2, DOWN_2)
     return Shop(project, parse(settings))
 
