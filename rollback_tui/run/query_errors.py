@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime
 
@@ -10,6 +11,7 @@ import psycopg
 from rollback_tui.core import events as ev
 from rollback_tui.core import query_errors, schema
 from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.logs import LogLine
 from rollback_tui.core.model import Verification
 from rollback_tui.core.query_errors import Counters, LoggedError, Named, Seen
 from rollback_tui.postgres import catalog, traffic
@@ -18,6 +20,10 @@ from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.logs import LogFiles
 
 _LOOK_SECONDS = 0.5
+_NOTICE = re.compile(
+    r"\((?:no file matches.*|it (?:is|cannot) .*|[\d,]+ bytes came at once.*)\)", re.DOTALL
+)
+"""How :mod:`rollback_tui.run.logs` says that something was not read."""
 
 
 class QueryWatch:
@@ -38,6 +44,9 @@ class QueryWatch:
         self._began = 0.0
         self._log: ServerLog | None = None
         self._files: LogFiles | None = None
+        self._lines: list[LogLine] = []
+        self._unread: dict[str, str] = {}
+        """Why a file of the application cannot be read, by its name."""
         self._trouble = ""
 
     def before(self) -> None:
@@ -71,9 +80,11 @@ class QueryWatch:
             self._log = ServerLog(connection, self._run.database)
         except (psycopg.Error, RollbackTuiError) as error:
             self._trouble = summary_of(error)
-        if self._run.settings.recovery.log_files:
-            self._files = LogFiles(self._run.settings.recovery.log_files)
-            self._files.poll()  # what was there before is not asked for
+        files = self._run.settings.recovery.log_files
+        if files:
+            self._files = LogFiles([str(self._run.project / name) for name in files])
+            # What was there before is not asked for; what cannot be read is said now.
+            self._hear(only_trouble=True)
 
     def judge(self) -> Verification:
         """Wait until the window has passed, and judge what was seen. Journaled and returned."""
@@ -81,7 +92,7 @@ class QueryWatch:
         if not self._window:
             why = "not watched: [health] watch_seconds is 0"
         elif not self._began:
-            why = "not watched: the run was interrupted"
+            why = "not watched: nobody looked when the door opened"
         seen = None
         names: tuple[Named, ...] = ()
         if not why and self._nobody():
@@ -128,6 +139,7 @@ class QueryWatch:
         while True:
             found = traffic.sessions(run.live_maintenance(), run.target_oid, since)
             asking |= found.asking
+            self._hear()
             ours = max(ours, len(found.ours - own))
             left = end - time.monotonic()
             # Who asks us to end is let go: what was seen until then is judged.
@@ -149,10 +161,12 @@ class QueryWatch:
             else:
                 read.append(SOURCE)
         if self._files is not None:
-            lines = self._files.poll()
-            found = (LoggedError(source=line.file, text=line.text) for line in lines)
+            self._hear()
+            found = (LoggedError(source=line.file, text=line.text) for line in self._lines)
             errors += tuple(one for one in found if query_errors.undefined(one))
-            read.append("the application's logs")
+            unread += [f"{name}: {why}" for name, why in self._unread.items()]
+            if len(self._unread) < len(self._files.files):
+                read.append("the application's logs")
         return Seen(
             seconds=time.monotonic() - self._began,
             sessions=len(asking),
@@ -163,6 +177,17 @@ class QueryWatch:
             read=tuple(read),
             unread=tuple(unread),
         )
+
+    def _hear(self, *, only_trouble: bool = False) -> None:
+        """Take what came in the application's logs. What the files themselves have to say (that
+        one is not there, or was cut) stands in parentheses."""
+        if self._files is None:
+            return
+        for line in self._files.poll():
+            if _NOTICE.fullmatch(line.text):
+                self._unread[line.file] = line.text[1:-1]
+            elif not only_trouble:
+                self._lines.append(line)
 
     def _names(self, seen: Seen) -> tuple[Named, ...]:
         """What the run removed: by plan and rehearsal, and, when an error speaks of what does not

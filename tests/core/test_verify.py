@@ -197,15 +197,6 @@ def test_another_transaction_id_means_the_script_ended_it() -> None:
     assert verify.transaction_verification("771", None).verdict == "unknown"
 
 
-def test_health_without_a_url_is_unknown() -> None:
-    assert verify.health_verification("", 0, True, "").verdict == "unknown"
-    assert verify.health_verification("http://h", 2, True, "HTTP 200").verdict == "pass"
-    assert verify.health_verification("http://h", 1, None, "").verdict == "unknown"
-    bad = verify.health_verification("http://h", 10, False, "HTTP 500\x1b[2J")
-    assert bad.verdict == "fail"
-    assert bad.evidence == ("http://h", "HTTP 500␛[2J")
-
-
 def test_the_gate_stops_at_a_failure_and_not_at_an_unknown() -> None:
     good, bad, blind = (verification(v, v) for v in ("pass", "fail", "unknown"))
     assert verify.gate([good, blind]) == "passed"
