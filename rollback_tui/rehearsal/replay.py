@@ -54,12 +54,33 @@ def replay(order: Order, ups: Ups) -> tuple[Baseline, ...]:
     """
     steps = _steps(order, ups)
     statements = [s for step in steps for s in step.script.statements]
-    original = look_for(order, statements)
+    original = _looked(order, steps, statements)
     scratch = made(order, original, empty)
     try:
         return _played(order, original, scratch, steps, ups)
     finally:
         scratch.remove()
+
+
+_PLACE = re.compile(r".*statement (\d+) (\(line \d+\).*)")
+
+
+def _looked(order: Order, steps: Sequence[_Step], statements: Sequence[Statement]) -> Original:
+    """Look at the target; what may be executed in no scratch database is refused by its file."""
+    try:
+        return look_for(order, statements)
+    except RollbackTuiError as error:
+        place = _PLACE.match(error.summary)
+        of = [
+            step.version
+            for step in steps
+            if place and any(s.index == int(place.group(1)) for s in step.script.statements)
+        ]
+        if place is None or not of:
+            raise
+        raise RollbackTuiError(
+            f"the up script of {printable(of[0])} is not executed {place.group(2)}", _BY_HAND
+        ) from None
 
 
 def _steps(order: Order, ups: Ups) -> list[_Step]:
@@ -153,12 +174,14 @@ def _furnish(
 ) -> None:
     """Give the empty database what the target has and no script speaks of."""
     here = catalog.snapshot(connection)
-    text = "\n".join(s.sql.lower() for step in steps for s in step.script.statements)
+    text = ";\n".join(s.sql.lower() for step in steps for s in step.script.statements)
     objects = here.objects | {
         name: original.schema.objects[name]
         for name in _nobodys(original.schema, order.plan.version_table, text)
     }
-    like = msgspec.structs.replace(here, objects=objects)
+    like = msgspec.structs.replace(
+        here, objects=objects, column_order=original.schema.column_order | here.column_order
+    )
     for one in mend(diff(like, here), wanted=like, found=here):
         for statement in one.sql:
             try:
@@ -182,28 +205,24 @@ def _nobodys(target: SchemaSnapshot, version_table: str, text: str) -> Iterator[
     for name in target.objects:
         key = named(name)
         word = key.name.rpartition(" ")[2].strip('"').lower()
-        if (
-            (key.kind == "extension" and not _mentioned(word, text))
-            or (key.kind == "schema" and not _made(word, text))
-            or (name.startswith(_OF_SCHEMA) and not _mentioned_as_schema(word, text))
-            or (key.kind == "default grants" and "default privileges" not in text)
-        ):
+        spoken = key.kind == "default grants" and re.search(r"\bdefault\s+privileges\b", text)
+        if name.startswith(_BY_HAND_TOO) and not spoken and not _speaks(key.kind, word, text):
             yield name
 
 
-_OF_SCHEMA = ("grants on schema ", "owner of schema ")
+_BY_HAND_TOO = (
+    "extension ",
+    "schema ",
+    "grants on schema ",
+    "owner of schema ",
+    "default grants ",
+)
 
 
-def _made(schema: str, text: str) -> bool:
-    return re.search(rf"create\s+schema\b[^;]*\b{re.escape(schema)}\b", text) is not None
-
-
-def _mentioned_as_schema(word: str, text: str) -> bool:
-    return re.search(rf"\bschema\b[^;]*\b{re.escape(word)}\b", text) is not None
-
-
-def _mentioned(word: str, text: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
+def _speaks(kind: str, word: str, text: str) -> bool:
+    """Whether a script speaks of that extension or schema, in whatever statement."""
+    what = "extension" if kind == "extension" else "schema"
+    return re.search(rf"\b{what}\b[^;]*(?<!\w){re.escape(word)}(?!\w)", text) is not None
 
 
 # --- one migration --------------------------------------------------------------------------------

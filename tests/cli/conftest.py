@@ -14,7 +14,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner, Result
 
+from rollback_tui.cli import commands
 from tests.conftest import Database
 from tests.demo.processes import end_all_in
 from tests.frameworks.conftest import dbmate_program as dbmate_program
@@ -124,6 +126,12 @@ class Project:
     def run_folder(self) -> Path:
         """The folder of the newest run."""
         return max((self.directory / "rollback_runs").iterdir())
+
+
+def here(project: Project, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
+    """Run a command that starts no other process in this one, which is quicker."""
+    monkeypatch.chdir(project.directory)
+    return CliRunner().invoke(commands, arguments)
 
 
 def events(output: str) -> list[dict[str, Any]]:

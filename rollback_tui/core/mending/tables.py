@@ -80,7 +80,7 @@ def _made(difference: Difference, table: Named, wanted: SchemaSnapshot) -> Itera
         return
     columns = [
         column
-        for name in wanted.column_order.get(table.name, ())
+        for name in wanted.column_order.get(table.name) or _unordered(table, wanted)
         if (column := column_of(f"{table.name}.{_quoted(name, table, wanted)}", wanted))
     ]
     local = [c for c in columns if not c.inherited]
@@ -120,6 +120,13 @@ def _made(difference: Difference, table: Named, wanted: SchemaSnapshot) -> Itera
         _references(table, wanted),
     )
     yield from _settings(difference, table, should, {})
+
+
+def _unordered(table: Named, wanted: SchemaSnapshot) -> Iterator[str]:
+    """Yield the columns of a table whose order is not known."""
+    for name in wanted.objects:
+        if name.startswith(f"column {table.name}."):
+            yield name.removeprefix(f"column {table.name}.")
 
 
 def _quoted(name: str, table: Named, wanted: SchemaSnapshot) -> str:
