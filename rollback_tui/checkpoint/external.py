@@ -91,7 +91,7 @@ def point_problem(connection: Connection) -> str:
         return "archive_mode is off"
     if not granted:
         return (
-            "the role may not make one; as a superuser: GRANT EXECUTE ON FUNCTION"
+            "the role may not make one; as a superuser, in this database: GRANT EXECUTE ON FUNCTION"
             " pg_create_restore_point(text), pg_switch_wal() TO …"
         )
     return f"archiving fails: the server cannot archive {failed}" if failing else ""

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +22,8 @@ PARTIAL = ".partial-"
 
 LATEST = "latest"
 """Symbolic link to the newest checkpoint."""
+
+_SYNCED_AT_ONCE = 16
 
 NAME_FORMAT = "%Y%m%d_%H%M%S"
 
@@ -143,14 +146,22 @@ def sync(path: Path) -> None:
 
 
 def tighten_and_sync(root: Path) -> None:
-    """Make a tree private (directories 0700, files 0600 or 0700) and durable."""
-    for folder, _, files in os.walk(root, topdown=False):
-        for name in files:
-            path = Path(folder) / name
-            path.chmod(0o700 if path.stat().st_mode & 0o100 else 0o600)
-            sync(path)
-        Path(folder).chmod(0o700)
-        sync(Path(folder))
+    """Make a tree private (directories 0700, files 0600 or 0700) and durable. Raises OSError.
+
+    Several files at once: a dump of ten thousand tables has as many files, and a file system
+    writes its journal once for all that wait for it.
+    """
+    places = [(Path(folder), names) for folder, _, names in os.walk(root, topdown=False)]
+
+    def settle(path: Path) -> None:
+        path.chmod(0o700 if path.stat().st_mode & 0o100 else 0o600)
+        sync(path)
+
+    with ThreadPoolExecutor(_SYNCED_AT_ONCE, thread_name_prefix="sync") as pool:
+        list(pool.map(settle, [folder / name for folder, names in places for name in names]))
+    for folder, _ in places:
+        folder.chmod(0o700)
+        sync(folder)
 
 
 def publish(partial: Path, final: Path) -> None:

@@ -78,6 +78,8 @@ class ExternalFacts(Value, frozen=True, kw_only=True):
     """A backup is being made now."""
     problem: str = ""
     """Why a restore from it could fail: no backup, of another cluster …; empty: nothing known."""
+    unreadable: str = ""
+    """Why the provider could not be asked; then nothing above is known."""
     point_problem: str = ""
     """Why no restore point can be made before the run; empty: one can."""
 

@@ -11,18 +11,22 @@ from pathlib import Path
 import psycopg
 
 from rollback_tui import __version__
+from rollback_tui.checkpoint import external
 from rollback_tui.checkpoint.make import make
 from rollback_tui.core import events as ev
 from rollback_tui.core.checks import judge, obstacles
-from rollback_tui.core.errors import ConnectionFailed, FrameworkError, RunRefused
+from rollback_tui.core.checks.schema import NAME as ACCEPTING
+from rollback_tui.core.errors import CheckpointError, ConnectionFailed, FrameworkError, RunRefused
+from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import Session
+from rollback_tui.core.schema_verdict import declared
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files
 from rollback_tui.frameworks.detect import FRAMEWORKS
-from rollback_tui.postgres import activity, catalog, counts, target_lock
+from rollback_tui.postgres import activity, counts, target_lock
 from rollback_tui.postgres.connect import connect, target
 from rollback_tui.postgres.peers import who_holds
-from rollback_tui.run import folder
+from rollback_tui.run import copying, folder
 from rollback_tui.run.claims import rivals
 from rollback_tui.run.context import Run
 from rollback_tui.run.keeping import refuse_obstacles
@@ -53,18 +57,35 @@ def preflight(run: Run) -> None:
             confirmed=run.request.fingerprint,
             run_directory_problem=folder.problem(run.folder),
             unfinished=lambda: rivals(run.folder, target(run.live_target())),
+            rehearsal=run.request.rehearsal,
         )
         results = judge(facts)
         for check in results:
             run.write(ev.CheckJudged(check=check))
         for name, reason in run.request.overrides.items():
             run.write(ev.CheckOverridden(name=name, reason=reason))
+        _foreseen(run, facts)
         standing = obstacles(results, run.request.overrides)
         if standing:
             first = standing[0]
             raise RunRefused(f"{first.title}: {first.summary}", first.remedy)
         outcome.summary = f"{len(results)} checks judged"
         run.check_abort()
+
+
+def _foreseen(run: Run, facts: Facts) -> None:
+    """Journal what the rehearsal of this plan says of the schema, and what of it is accepted."""
+    found = facts.rehearsal.foreseen if facts.rehearsal else None
+    if found is None:
+        return
+    right = declared(found.leftover, facts.accepted_differences)
+    run.write(
+        ev.SchemaForeseen(
+            verdict=found,
+            accepted=run.request.overrides.get(ACCEPTING, "").strip() if found.leftover else "",
+            declared=tuple(d.object for d in right),
+        )
+    )
 
 
 def one_run_a_target(run: Run, seconds: float = 0.0) -> None:
@@ -124,32 +145,84 @@ def same_history(run: Run) -> None:
 
 
 def checkpoint(run: Run) -> None:
-    """Make the dump while the application still serves. Raises CheckpointError."""
-    if not run.settings.checkpoint.enabled:
+    """Make the dump while the application still serves, copy it off this host where that is
+    configured, and give a backup outside its restore point. Raises CheckpointError."""
+    own, outside = run.settings.checkpoint.enabled, run.settings.pgbackrest.configured
+    if not own and not outside:
         run.skip("checkpoint", "switched off in the configuration: nothing could be restored")
         return
     with run.phase("checkpoint") as outcome:
-
-        def progress(summary: str, done: int, total: int) -> None:
-            run.write(
-                ev.Progress(phase="checkpoint", summary=printable(summary), done=done, total=total)
-            )
-
-        made = make(
-            run.request.dsn,
-            run.settings.checkpoint,
-            target=target(run.live_target()),
-            plan=run.plan,
-            tables=counts.tables(run.live_target()),
-            schema_fingerprint=catalog.snapshot(run.live_target()).fingerprint,
-            project=run.project,
-            progress=progress,
-            aborted=run.control.aborted.is_set,
-            application=_dump_application(run),
-        )
-        run.write(ev.CheckpointMade(checkpoint=made))
-        outcome.summary = made.path
+        done = [_dump(run)] if own else ["no dump, so configured"]
         run.check_abort()
+        if outside:
+            done.append(_restore_point(run))
+        outcome.summary = "; ".join(done)
+        run.check_abort()
+
+
+def _dump(run: Run) -> str:
+    """Return where it is, and whether only there."""
+
+    def progress(summary: str, done: int, total: int) -> None:
+        run.write(
+            ev.Progress(phase="checkpoint", summary=printable(summary), done=done, total=total)
+        )
+
+    made = make(
+        run.request.dsn,
+        run.settings.checkpoint,
+        target=target(run.live_target()),
+        plan=run.plan,
+        tables=counts.tables(run.live_target()),
+        project=run.project,
+        progress=progress,
+        aborted=run.control.aborted.is_set,
+        application=_dump_application(run),
+    )
+    run.write(ev.CheckpointMade(checkpoint=made))
+    run.check_abort()
+    copied = copying.copy(
+        run.settings.checkpoint,
+        made,
+        facts=run.facts(),
+        project=run.project,
+        aborted=run.control.aborted.is_set,
+    )
+    if copied is None:
+        return made.path
+    run.write(copied)
+    run.check_abort()
+    if not copied.ok and run.settings.checkpoint.copy_required:
+        raise CheckpointError(
+            f"The checkpoint is only on this host: {copied.summary}",
+            "Repair [checkpoint] copy in rollback.toml, or set copy_required = false.",
+        )
+    return f"{made.path}, {copying.COPIED if copied.ok else copying.NOT_COPIED}"
+
+
+def _restore_point(run: Run) -> str:
+    """Return what it is called. Raises CheckpointError where the run must not go on without."""
+    wanted = run.settings.pgbackrest
+    try:
+        point = external.make_restore_point(
+            run.live_target(),
+            wanted,
+            run.request.run[:8],
+            sent=lambda text: run.write(ev.SqlSent(connection="target", sql=text)),
+            waiting=lambda what: run.write(ev.Waiting(phase="checkpoint", summary=what)),
+            aborted=run.control.aborted.is_set,
+        )
+    except CheckpointError as error:
+        if wanted.required:
+            raise
+        return printable(f"no restore point: {error.summary}")
+    run.write(point)
+    if point.problem and wanted.required:
+        raise CheckpointError(
+            f"The restore point {point.name} is of no use: {point.problem}",
+            "Repair archiving, or set [pgbackrest] required = false.",
+        )
+    return f"restore point {point.name}" + (f" ({point.problem})" if point.problem else "")
 
 
 def _dump_application(run: Run) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import humanize
-
 from rollback_tui.core.checks.verdicts import Question, some
 from rollback_tui.core.facts import CheckpointFacts, CloneFacts, Facts, Leftover
 from rollback_tui.core.model import CheckResult
+from rollback_tui.core.text import data_size
 
 CHECKPOINT = Question("checkpoint", "Checkpoint")
 # What is missing cannot be conjured up by a typed reason: the dump would fail all the same.
@@ -78,8 +77,17 @@ def _room(facts: Facts, found: CheckpointFacts) -> CheckResult:
     evidence = [
         f"directory {found.directory}",
         f"{found.pg_dump} {found.pg_dump_version}",
-        f"database {_size(found.database_bytes)}; a dump is usually smaller",
+        f"database {data_size(found.database_bytes)}; a dump is usually smaller",
+        "copied off this host afterwards: [checkpoint] copy"
+        if found.copied
+        else "only on this host: [checkpoint] copy is not configured",
     ]
+    if found.copy_required and not found.copied:
+        return CHECKPOINT.failed(
+            "a copy off this host is required, and nothing is configured that makes it",
+            evidence,
+            "Set [checkpoint] copy, or copy_required = false.",
+        )
     if found.free_bytes is None or found.database_bytes <= 0:
         return CHECKPOINT.unknown(
             facts,
@@ -87,15 +95,16 @@ def _room(facts: Facts, found: CheckpointFacts) -> CheckResult:
             "not known whether the dump fits on the disk",
             f"Look with: df -h {found.directory}",
         )
-    evidence.append(f"free {_size(found.free_bytes)}")
+    evidence.append(f"free {data_size(found.free_bytes)}")
     if found.free_bytes < found.database_bytes:
         return CHECKPOINT.failed(
-            f"{_size(found.free_bytes)} free, the database has {_size(found.database_bytes)}",
+            f"{data_size(found.free_bytes)} free,"
+            f" the database has {data_size(found.database_bytes)}",
             evidence,
             "Make room, or set [checkpoint] directory to another disk.",
         )
     return _flagged(facts, evidence) or CHECKPOINT.passed(
-        f"will be made; {_size(found.free_bytes)} free for {_size(found.database_bytes)}",
+        f"will be made; {data_size(found.free_bytes)} free for {data_size(found.database_bytes)}",
         evidence,
     )
 
@@ -176,8 +185,8 @@ def _cost(found: CloneFacts) -> tuple[str, ...]:
     )
     return (
         asked,
-        f"database {_size(found.database_bytes)}; the copy takes as much on the server",
-        "free on the server: " + ("not visible from here" if free is None else _size(free)),
+        f"database {data_size(found.database_bytes)}; the copy takes as much on the server",
+        "free on the server: " + ("not visible from here" if free is None else data_size(free)),
         f"estimated {'unknown' if estimated is None else f'{estimated:,.1f} s'},"
         f" given up after {found.limit_seconds:,.0f} s",
         f"strategy {found.strategy}",
@@ -205,7 +214,7 @@ def leftovers(facts: Facts) -> CheckResult:
             f"Finish it first: rollback-tui settle {waiting[0].run}".rstrip(),
         )
     known = [one.bytes for one in found if one.bytes is not None]
-    size = _size(sum(known)) + (" at least" if len(known) < len(found) else "")
+    size = data_size(sum(known)) + (" at least" if len(known) < len(found) else "")
     return LEFTOVERS.warned(
         f"{some(len(found), 'database')} of earlier runs, {size}",
         evidence,
@@ -214,9 +223,5 @@ def leftovers(facts: Facts) -> CheckResult:
 
 
 def _leftover(one: Leftover) -> str:
-    size = "size unknown" if one.bytes is None else _size(one.bytes)
+    size = "size unknown" if one.bytes is None else data_size(one.bytes)
     return f"{one.database}: {one.kind}, run {one.run or '?'}, {size}"
-
-
-def _size(number: int) -> str:
-    return humanize.naturalsize(number, binary=True)
