@@ -19,12 +19,14 @@ from rollback_tui.postgres.aside import aside
 _TOGETHER = 500
 """Sequences read by one statement; each needs a lock of its own while it lasts."""
 
+# The privilege is asked of pg_sequence's own column: the planner may filter pg_class first,
+# and has_sequence_privilege() fails at whatever is no sequence.
 _SEQUENCES = """
 SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), q.seqincrement
   FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'rollback_tui'
-   AND has_sequence_privilege(c.oid, 'SELECT')
+   AND CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, 'SELECT') ELSE false END
    AND (%(only)s::oid[] IS NULL OR c.oid = ANY (%(only)s::oid[]))
  ORDER BY c.oid
 """
