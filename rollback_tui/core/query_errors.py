@@ -43,7 +43,7 @@ _ABSENT = re.compile(
     re.VERBOSE,
 )
 _BROKEN = re.compile(
-    r"""violates\ [\w ]*constraint|value\ too\ long\ for\ type""",
+    r"""violates\ [\w\ -]*constraint|value\ too\ long\ for\ type""",
     re.VERBOSE,
 )
 _OBJECT = re.compile(
@@ -182,6 +182,11 @@ def undefined(error: LoggedError) -> bool:
     )
 
 
+def speaks(error: LoggedError) -> bool:
+    """Whether a line of an application's log, which may be anything, is about such an error."""
+    return undefined(error) or _BROKEN.search(error.text) is not None
+
+
 def _same(kind: str, what: str, one: Named) -> bool:
     """Compare a name in one of the server's messages with what was removed.
 
@@ -264,10 +269,14 @@ def _looked_at(seen: Seen) -> list[str]:
     lines += [f"not read: {printable(one)}" for one in seen.unread]
     counted = seen.counted
     if counted is not None and counted.fatal:
-        lines.append(f"{counted.fatal:,} sessions ended by an error")
+        lines.append(f"{_sessions(counted.fatal)} ended by an error")
     if counted is not None and counted.abandoned:
-        lines.append(f"{counted.abandoned:,} sessions whose client was lost")
+        lines.append(f"{_sessions(counted.abandoned)} whose client was lost")
     return lines
+
+
+def _sessions(number: int) -> str:
+    return f"{number:,} session{'' if number == 1 else 's'}"
 
 
 def _line(error: LoggedError) -> str:

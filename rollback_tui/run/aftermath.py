@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import msgspec
-import psycopg
-from psycopg import sql
 
 from rollback_tui.core import events as ev
-from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Outcome
 from rollback_tui.core.report import report_json, report_markdown
 from rollback_tui.core.run_view import advance
 from rollback_tui.core.text import inert_json
-from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.run import folder, hooks
 from rollback_tui.run.cloning import clone_commands
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.health import Prober
 from rollback_tui.run.needed import tidy
+from rollback_tui.run.statistics import refresh_statistics as refresh_statistics
 from rollback_tui.run.steps import resume_commands
 
 
@@ -26,36 +23,6 @@ class _Felt(msgspec.Struct, frozen=True):
 
     affected_users: int | None = None
     failed_requests: int | None = None
-
-
-_TOUCHED = """
-SELECT DISTINCT n.nspname, c.relname
-FROM unnest(%s::text[]) AS wanted
-JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(wanted)
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'm')
-"""
-
-
-def refresh_statistics(run: Run) -> None:
-    """ANALYZE what the plan touched: the planner must not work with what is gone. Best effort;
-    it is after COMMIT and cannot change the outcome."""
-    wanted = sorted({lock.relation for s in run.plan.statements for lock in s.effect.locks})
-    try:
-        connection = run.live_target()
-        connection.execute("RESET ROLE")
-        # A synchronous standby that is away must not hold up what comes after the COMMIT.
-        connection.execute("SET synchronous_commit = local")
-        # The transaction's limits ended with it, and a script may have set others.
-        limits = run.settings.run
-        session_timeouts(connection, limits.lock_timeout_seconds, limits.statement_timeout_seconds)
-        for schema, table in connection.execute(_TOUCHED, [wanted]).fetchall():
-            text = sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table))
-            run.sql(connection, text.as_string(connection))
-    except (psycopg.Error, RollbackTuiError) as error:
-        run.write(
-            ev.Progress(phase="health", summary=f"statistics not refreshed: {summary_of(error)}")
-        )
 
 
 def measure_impact(run: Run, prober: Prober) -> None:

@@ -163,7 +163,7 @@ class QueryWatch:
         if self._files is not None:
             self._hear()
             found = (LoggedError(source=line.file, text=line.text) for line in self._lines)
-            errors += tuple(one for one in found if query_errors.undefined(one))
+            errors += tuple(one for one in found if query_errors.speaks(one))
             unread += [f"{name}: {why}" for name, why in self._unread.items()]
             if len(self._unread) < len(self._files.files):
                 read.append("the application's logs")
