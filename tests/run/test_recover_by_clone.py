@@ -23,19 +23,23 @@ from rollback_tui.postgres.connect import connect, target
 from rollback_tui.postgres.leftovers import leftovers
 from rollback_tui.run import folder
 from rollback_tui.run import journal as run_journal
+from rollback_tui.run.capture import capture
 from rollback_tui.run.cloning import clone, clone_commands, drop_clone, stop_cloning
 from rollback_tui.run.context import Run
 from rollback_tui.run.control import Control
 from rollback_tui.run.doorway import close_door, reopen
-from rollback_tui.run.execution import StatementRefused, capture
+from rollback_tui.run.execution import StatementRefused
 from rollback_tui.run.preflight import checkpoint, started
-from rollback_tui.run.recovery import recover, settle_swap
+from rollback_tui.run.recovery import recover
+from rollback_tui.run.repairing import STEPS
 from rollback_tui.run.request import RunRequest, operator
+from rollback_tui.run.swapping import settle_swap
 from rollback_tui.run.undo import undo
 from rollback_tui.survey.planning import make_plan
 from tests.cli.conftest import Project, events, only
 from tests.conftest import Database
 
+ALL_WELL = dict.fromkeys(STEPS, "pass")
 IDENTITY = "1a2b3c4d-0000-4000-8000-00000000000a"
 
 
@@ -184,9 +188,9 @@ def test_the_clone_is_swapped_in_and_proven(run: Run, project: Project) -> None:
     reopen(run, None)
 
     assert outcome == "recovered", summary
-    swapped, compared = run.view.recovery
-    assert swapped.ok and swapped.seconds < 3, swapped
-    assert compared.ok and "schema and rows" in compared.summary
+    assert {step.name: step.verdict for step in run.view.recovery} == ALL_WELL
+    restored = run.view.recovery[0]
+    assert restored.seconds < 5 and "schema and rows as when the run began" in restored.summary
     assert project.query("SELECT count(*) FROM tokens") == [(18,)]
     assert run.target_oid == standing.oid
     left = databases(project)
@@ -204,7 +208,7 @@ def test_another_process_recovers_by_what_the_journal_says(run: Run, project: Pr
     later = again(run)
     try:
         assert recover(later)
-        assert [step.ok for step in later.view.recovery] == [True, True]
+        assert {step.name: step.verdict for step in later.view.recovery} == ALL_WELL
         reopen(later, None)
     finally:
         end(later)
@@ -224,13 +228,10 @@ def test_a_clone_that_is_missing_leaves_the_dump(project: Project) -> None:
         reopen(run, keeper)
     finally:
         end(run)
-    steps = [(step.name, step.ok) for step in run.view.recovery]
-    assert steps == [
-        ("swap in the clone", False),
-        ("restore checkpoint", True),
-        ("compare with the manifest", True),
-        ("swap in", True),
-    ]
+    assert {step.name: step.verdict for step in run.view.recovery} == ALL_WELL
+    missing, restored, compared, swapped = run.view.recovery[0].evidence
+    assert "is not there" in missing and "restored into" in restored
+    assert "as the manifest says" in compared and "has taken its place" in swapped
     assert project.query("SELECT count(*) FROM tokens") == [(17,)]
     assert set(databases(project)) == {"", "__failed_1a2b3c4d"}
 
@@ -252,7 +253,8 @@ def test_a_swap_whose_end_was_not_journaled_is_found_in_the_catalog(
         assert later.target_oid != standing.oid
         assert recover(later)
         assert later.target_oid == standing.oid
-        assert [step.name for step in later.view.recovery] == ["compare with before"]
+        assert {step.name: step.verdict for step in later.view.recovery} == ALL_WELL
+        assert later.view.recovery[0].summary == "schema and rows as when the run began"
         reopen(later, None)
     finally:
         end(later)
@@ -268,9 +270,10 @@ def test_what_is_not_as_before_is_not_called_recovered(run: Run, project: Projec
         there.execute("DELETE FROM tokens WHERE id < 5")
     outcome, _ = undo(run, None, StatementRefused("it ended the transaction", ""))
     assert outcome == "needs_operator"
-    last = run.view.recovery[-1]
-    assert (last.name, last.ok) == ("compare with before", False)
-    assert "tokens: 18 rows before, 14 now" in last.summary
+    first, *others = run.view.recovery
+    assert (first.name, first.verdict) == ("restore checkpoint", "fail")
+    assert "tokens: 18 rows before, 14 now" in first.summary
+    assert [step.verdict for step in others] == ["pass"] * 3, "it stops none of the others"
 
 
 def test_a_superuser_recovers_behind_a_connection_limit(project: Project) -> None:
@@ -287,7 +290,7 @@ def test_a_superuser_recovers_behind_a_connection_limit(project: Project) -> Non
     finally:
         end(run)
     assert outcome == "recovered", summary
-    assert len(run.view.recovery) == 2
+    assert {step.name: step.verdict for step in run.view.recovery} == ALL_WELL
     assert project.query("SELECT count(*) FROM tokens") == [(17,)]
     assert project.connection_limit() == -1
 

@@ -177,8 +177,9 @@ def test_a_second_statement_that_fails_is_brought_back(project: Project, clone: 
     assert done.returncode == 4, told(done)
     found = events(done.stdout)
     assert only(found, "question")[0]["default"] == "bring it back"
-    steps = [e["name"] for e in only(found, "recovery_step")]
-    assert ("swap in the clone" in steps) == ("required" in clone), steps
+    (planned,) = only(found, "recovery_planned")
+    assert (planned["rung"] == "clone") == ("required" in clone), planned
+    assert [e["name"] for e in only(found, "recovery_step")] == planned["steps"]
     assert indexes(project) == {"users_email": True, "users_note": True}
     assert project.versions() == VERSIONS
     assert project.connection_limit() == -1
