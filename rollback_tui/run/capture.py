@@ -20,19 +20,6 @@ from rollback_tui.run.context import Run
 from rollback_tui.run.state import Evidence, State
 from rollback_tui.survey.proof import BEFORE, Proof, proof
 
-_OTHERS = 200
-_OTHERS_SECONDS = 0.25
-_OTHERS_BYTES = 1024 * 1024
-"""Tables that the plan does not touch are counted where that costs next to nothing: it is not
-needed, but a report with numbers is read more gladly."""
-
-_SMALL = """
-SELECT c.oid FROM pg_catalog.pg_class c
- WHERE c.oid = ANY(%s::oid[])
-   AND greatest(c.relpages, 0)::int8 * pg_catalog.current_setting('block_size')::int8 <= %s
-   AND c.reltuples >= 0
-"""
-
 
 def capture(run: Run, connection: Connection, *, cumulative: bool = False) -> None:
     """Look at what is there before the first statement; the journal keeps it for whoever has to
@@ -55,7 +42,6 @@ def capture(run: Run, connection: Connection, *, cumulative: bool = False) -> No
             min(budget.left, BEFORE * budget.seconds),
         )
         taken = time.monotonic() - began
-        reads |= _others(connection, seen, reads.keys(), budget.left)
         evidence = _evidence(connection, planned, seen, reads, budget, cumulative=cumulative)
         touched = _names(seen, planned.scope.touched | reads.keys())
         run.before = State(
@@ -187,21 +173,6 @@ def _sight(run: Run, connection: Connection, *, cumulative: bool) -> Sight:
     if named:
         return seen._replace(unknown=f"statement {named[0]} names track_counts")
     return seen
-
-
-def _others(
-    connection: Connection, seen: Sight, known: Collection[int], seconds: float
-) -> dict[int, Read]:
-    """Count small tables that the plan does not touch, where they are few."""
-    rest = [(oid, name) for oid, name in _tops(seen) if oid not in known]
-    if not 0 < len(rest) <= _OTHERS or seconds <= _OTHERS_SECONDS:
-        return {}
-    small = {
-        row[0] for row in connection.execute(_SMALL, [[oid for oid, _ in rest], _OTHERS_BYTES])
-    }
-    readings = [Reading(oid, name, None, small=True) for oid, name in rest if oid in small]
-    found = contents.read(connection, readings, _OTHERS_SECONDS)
-    return {oid: read for oid, read in found.items() if read.rows is not None}
 
 
 def _tops(seen: Sight) -> list[tuple[int, str]]:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-import humanize
 import psycopg
 from psycopg import sql
 
@@ -20,6 +19,7 @@ from rollback_tui.config import Settings
 from rollback_tui.core.model import Plan
 from rollback_tui.core.proof import ProofCost
 from rollback_tui.core.rehearsal import Rehearsal
+from rollback_tui.core.text import data_size
 from rollback_tui.postgres.aside import aside
 from rollback_tui.postgres.contents import Column, Reading, columns, fingerprint
 from rollback_tui.postgres.writes import Sight, Table, sight
@@ -31,6 +31,9 @@ and foreign keys have to be looked at with what is left."""
 
 _COUNTING = 8.0
 """How many times faster rows are counted than fingerprinted; measured on narrow tables."""
+
+_NEARBY = 100
+_NEARBY_BYTES = 8 * 1024 * 1024
 
 _SMALL_BYTES = 1024 * 1024
 _SAMPLE_ROWS = 20_000
@@ -87,10 +90,12 @@ def proof(
     """
     reach = scope(connection, plan, seen, rehearsal)
     everything = not reach.sure or bool(seen.unknown)
-    wanted = seen.tables.keys() if everything else reach.touched
-    units = _units(seen, reach, wanted)
-    known = columns(connection, units)
+    units = _units(seen, reach, seen.tables.keys() if everything else reach.touched)
     sizes = _sizes(connection, seen, units)
+    if not everything:
+        near = _nearby(connection, seen, units)
+        units, sizes = [*units, *near], sizes | near
+    known = columns(connection, units)
     rate = _rate(connection)
     parts = [_part(seen.tables[oid], reach, known, sizes, rate, everything) for oid in units]
     # Touched ones first, and of these the smallest.
@@ -110,7 +115,8 @@ def proof(
             left -= chosen.seconds
         elif chosen is part:
             beyond.append(part)
-    return Proof(reach, tuple(kept), tuple(beyond), _cost(settings, seen, kept, beyond, rate))
+    cost = _cost(settings, seen, reach, kept, beyond, rate)
+    return Proof(reach, tuple(kept), tuple(beyond), cost)
 
 
 def _units(seen: Sight, reach: Scope, wanted: Collection[int]) -> list[int]:
@@ -132,6 +138,28 @@ def _units(seen: Sight, reach: Scope, wanted: Collection[int]) -> list[int]:
     return list(found)
 
 
+def _nearby(
+    connection: psycopg.Connection[Any], seen: Sight, units: Collection[int]
+) -> dict[int, int]:
+    """Return tables (and their bytes) that the plan does not touch, where all of them are few and
+    small: reading them costs next to nothing, and shows what was changed in them, should it be."""
+    rest = [
+        t.oid
+        for t in seen.tables.values()
+        if t.kind in "rp" and t.above is None and t.oid not in units
+    ]
+    if not 0 < len(rest) <= _NEARBY or any(t.kind == "f" for t in seen.tables.values()):
+        return {}
+    found: dict[int, int] = {}
+    left = _NEARBY_BYTES
+    for oid, size in sorted(_sizes(connection, seen, rest).items(), key=lambda item: item[1]):
+        left -= size
+        if left < 0:
+            break
+        found[oid] = size
+    return found
+
+
 def _part(
     table: Table,
     reach: Scope,
@@ -145,7 +173,8 @@ def _part(
     left_out: tuple[str, ...] = ()
     fixed = table.oid not in reach.rows or table.oid in reach.updated
     fixed = fixed and table.oid not in reach.dropped
-    if fixed and (everything or table.oid in reach.rows | reach.files):
+    cheap = size <= _SMALL_BYTES or table.oid not in reach.touched
+    if fixed and (everything or cheap or table.oid in reach.rows | reach.files):
         gone = reach.lost_columns.get(table.oid, frozenset())
         gone |= reach.updated.get(table.oid, frozenset())
         every = known.get(table.oid, ())
@@ -203,19 +232,27 @@ def _rate(connection: psycopg.Connection[Any]) -> float:
 
 
 def _cost(
-    settings: Settings, seen: Sight, kept: list[Part], beyond: list[Part], rate: float
+    settings: Settings,
+    seen: Sight,
+    reach: Scope,
+    kept: list[Part],
+    beyond: list[Part],
+    rate: float,
 ) -> ProofCost:
     once = sum(part.seconds for part in kept)
     volume = sum(part.bytes for part in kept)
-    size = humanize.naturalsize(volume, binary=True)
-    speed = humanize.naturalsize(rate, binary=True)
-    read = {part.reading.oid for part in kept}
+    # Where a statement's effect is not known, every table may be touched.
+    touched = [p for p in kept if p.reading.oid in reach.touched or not reach.sure]
+    read = {part.reading.oid for part in touched}
     return ProofCost(
         budget_seconds=settings.verify.budget_seconds,
         estimated_seconds=round(2 * once, 3),
-        counted=tuple(part.reading.table for part in kept),
-        fingerprinted=tuple(part.reading.table for part in kept if part.reading.columns),
-        others=sum(t.kind in "rp" and t.oid not in read for t in seen.tables.values()),
+        counted=tuple(part.reading.table for part in touched),
+        fingerprinted=tuple(part.reading.table for part in touched if part.reading.columns),
+        others=sum(
+            t.kind in "rp" and t.above is None and t.oid not in read for t in seen.tables.values()
+        ),
         beyond=tuple(part.reading.table for part in beyond),
-        basis=f"{size} read twice, at {speed} a second as a sample took; from disk it takes longer",
+        basis=f"{data_size(volume)} read twice, at {data_size(int(rate))} a second by a sample;"
+        " from disk it takes longer",
     )
