@@ -53,7 +53,7 @@ def demo(headless: bool, keep: Path | None, steps: int, override: tuple[str, ...
         signal.signal(number, lambda *_: sys.exit(1))
     with recorded_demo(keep) as (scene, given):
         if headless:
-            sys.exit(_roll_back(given, steps, overrides))
+            sys.exit(roll_back(given, steps, overrides))
         click.echo(f"The demo's project: {scene.project}", err=True)
         sys.exit(open_screens(given, choice=Choice(steps=steps)))
 
@@ -85,7 +85,7 @@ def recorded_demo(keep: Path | None) -> Iterator[tuple[Demo, Common]]:
         yield scene, given
 
 
-def _roll_back(given: Common, steps: int, overrides: dict[str, str]) -> int:
+def roll_back(given: Common, steps: int, overrides: dict[str, str]) -> int:
     """Roll back as ``run`` would, and print the report. More than the newest migration is rehearsed
     first: what its down scripts leave behind is to be known before the door closes."""
     with contextlib.closing(Session(given)) as session:

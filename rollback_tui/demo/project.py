@@ -50,6 +50,7 @@ url = {notifications}
 
 [health]
 url = {health}
+watch_seconds = 3
 
 [verify]
 baseline_directory = {baselines}

@@ -36,6 +36,7 @@ UNHEALTHY = """
 url = "http://127.0.0.1:9/"
 attempts = 1
 deadline_seconds = 1
+watch_seconds = 0
 [checkpoint]
 clone = "required"
 [recovery]
@@ -130,7 +131,7 @@ def test_a_door_that_a_killed_run_left_is_opened_by_hand(project: Project) -> No
     )
     process = project.start(*project.run_arguments)
     try:
-        assert soon(lambda: _begun(project), 30), process.poll() and process.communicate()
+        assert soon(lambda: _begun(project), 60), process.poll() and process.communicate()
         view = fold(journal.read(project.run_folder() / journal.FILE_NAME))
         assert view.started is not None
         worker = view.started.worker_pid
