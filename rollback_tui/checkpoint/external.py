@@ -8,6 +8,7 @@ database of it.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import time
@@ -50,11 +51,19 @@ SELECT (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'data_directory'
 """
 
 
+# For superusers only, unless it was granted.
+_PROGRAMS = """
+SELECT setting FROM pg_catalog.pg_config() WHERE name = 'BINDIR'
+"""
+
+
 class Places(msgspec.Struct, frozen=True):
     """Where the server has its files; empty: not visible for this role."""
 
     data_directory: str = ""
     config_file: str = ""
+    programs: str = ""
+    """Of its own version: Debian has them on nobody's PATH."""
 
 
 def facts(connection: Connection, settings: PgBackRest, target: Target) -> ExternalFacts:
@@ -164,7 +173,14 @@ def _made(connection: Connection, name: str, sent: Callable[[str], None]) -> tup
 
 def _places(connection: Connection) -> Places:
     row = connection.execute(_PLACES).fetchone() or (None, None)
-    return Places(data_directory=row[0] or "", config_file=row[1] or "")
+    programs = None
+    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+        programs = connection.execute(_PROGRAMS).fetchone()
+    return Places(
+        data_directory=row[0] or "",
+        config_file=row[1] or "",
+        programs=programs[0] if programs else "",
+    )
 
 
 def _archived(
@@ -229,12 +245,23 @@ def external_commands(
         "restore",
     ]
     stop, start = settings.stop_command, settings.start_command
+    wait = ()
     if where.data_directory:
-        data = f"--pgdata={where.data_directory}"
-        stop = stop or ("pg_ctl", data, "--mode=fast", "--wait", "stop")
-        start = start or ("pg_ctl", data, *_options(where), "--wait", "--timeout=86400", "start")
-    commands = (stop, tuple(restore), start)
-    return tuple(shlex.join(command) for command in commands if command)
+        data, pg_ctl = f"--pgdata={where.data_directory}", _program(where, "pg_ctl")
+        stop = stop or (pg_ctl, data, "--mode=fast", "--wait", "stop")
+        start = start or (pg_ctl, data, *_options(where), "--wait", "--timeout=86400", "start")
+        wait = (_program(where, "pg_controldata"), data)
+    commands = [shlex.join(command) for command in (stop, restore, start) if command]
+    if wait:
+        # Started is not there yet: it takes connections as soon as it is consistent, long before
+        # it has come to the point.
+        look = f"LC_ALL=C {shlex.join(wait)} | grep --quiet 'in production'"
+        commands.append(f"until {look}; do sleep 1; done")
+    return tuple(commands)
+
+
+def _program(where: Places, name: str) -> str:
+    return f"{where.programs}/{name}" if where.programs else name
 
 
 def _options(where: Places) -> tuple[str, ...]:

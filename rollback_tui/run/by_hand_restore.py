@@ -145,7 +145,7 @@ def _from_outside(point: RestorePointMade) -> str:
         f"### From {point.provider}",
         "Brings the **whole server** back, every database of it, as it was at the restore point"
         f" {markdown(point.name)} (stanza {markdown(point.stanza)}, {begin}). On the database's"
-        " machine, with the server stopped:",
+        " machine, as the server's own user, one after the other:",
     ]
     if not point.archived:
         texts.append("Its WAL was **not seen** in the repository: the point may not be reached.")
