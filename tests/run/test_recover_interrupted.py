@@ -1,0 +1,125 @@
+"""Something goes wrong while an ended run is undone: the database is as it was, or as it should be,
+and never anything between; the catalog says which, and whoever settles finds it there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from rollback_tui.run.repairing import STEPS
+from tests.cli.conftest import Project, events, only
+from tests.cli.conftest import project as project
+from tests.conftest import Database, create_database, drop_database
+from tests.run.undoing import shop, steps
+
+ALL_WELL = dict.fromkeys(STEPS, "pass")
+
+
+def killed_at(project: Project, run: str, kind: str) -> str:
+    """Take the dump of ``run`` on the command line, kill the worker at the first event of this
+    kind; return the outcome that its guardian settles for."""
+    running = project.start(
+        "recover", run, "--rung", "dump", "--confirm", project.database.name, "--json"
+    )
+    worker = 0
+    try:
+        for line in running.stdout or ():
+            event = json.loads(line)
+            worker = worker or event.get("worker_pid", 0)
+            found = event["kind"] + (f" {event['phase']}" if "phase" in event else "")
+            if found == kind:
+                os.kill(worker, signal.SIGKILL)
+                break
+        rest, said = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    (finished,) = only(events(rest), "run_finished")
+    assert said == "" and finished["outcome"], said
+    return str(finished["outcome"])
+
+
+def test_the_worker_is_killed(project: Project) -> None:
+    made = shop(project)
+    before = made.dumped()
+    folder, _ = made.roll_back()
+    after = made.dumped()
+    run = folder.name[-8:]
+
+    assert killed_at(project, run, "progress checkpoint") == "refused"
+    assert killed_at(project, run, "lost_counted") == "unchanged"
+    assert made.dumped() == after
+    assert made.databases() == set(), "nothing is left of what was restored beside"
+    # The event is on disk before the renames are sent: either may be true when it dies.
+    outcome = killed_at(project, run, "swap_started")
+    swapped = outcome == "recovered"
+    assert made.dumped() == (before if swapped else after), outcome
+    if not swapped:
+        assert outcome == "unchanged"
+        assert killed_at(project, run, "swapped") == "recovered"
+        assert made.dumped() == before
+    newest = max((project.directory / "rollback_runs").iterdir())
+    assert steps(made.view(newest)) == ALL_WELL, "the missing steps were done by who settled"
+    assert made.databases() == {"__failed_"}
+    assert project.connection_limit() == -1
+
+
+@pytest.fixture
+def small_disk(database: Database, tmp_path: Path) -> Iterator[Project]:
+    """A project whose database is on a file system of its own, of 40 MB."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root can mount a small file system")
+    owner = Path(str(database.server.data)).stat()
+    # Where the server's own user comes to.
+    place = Path(str(database.server.data)).parent / f"small_{database.name}"
+    place.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", f"size=40m,uid={owner.st_uid},mode=700", "tmpfs"]
+    if subprocess.run([*mounting, str(place)], check=False, capture_output=True).returncode:
+        place.rmdir()
+        pytest.skip("no file system may be mounted here")
+    space = sql.Identifier(f"space_{database.name}")
+    here = create_database(database.server)
+    try:
+        with psycopg.connect(database.server.dsn(), autocommit=True) as admin:
+            admin.execute(
+                sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(space, sql.Literal(str(place)))
+            )
+            name, role = sql.Identifier(here.name), sql.Identifier(here.owner)
+            admin.execute(sql.SQL("GRANT CREATE ON TABLESPACE {} TO {}").format(space, role))
+            admin.execute(sql.SQL("ALTER DATABASE {} SET TABLESPACE {}").format(name, space))
+        made = Project(tmp_path, here)
+        made.configure()
+        yield made
+    finally:
+        drop_database(here)
+        with psycopg.connect(database.server.dsn(), autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP TABLESPACE {}").format(space))
+        subprocess.run(["umount", str(place)], check=True)
+        with contextlib.suppress(OSError):
+            place.rmdir()
+
+
+def test_the_disk_is_full_half_way(small_disk: Project) -> None:
+    made = shop(small_disk)
+    # What the rollback removes needs more room than what it leaves: the restore does not fit
+    # beside, though another database as large as this one would.
+    with psycopg.connect(small_disk.database.dsn) as connection:
+        connection.execute("INSERT INTO tokens SELECT i, NULL FROM generate_series(100, 450000) i")
+    folder, rolled_back = made.roll_back()
+    assert rolled_back.outcome == "rolled_back", rolled_back.finished
+    after = made.dumped()
+    _, view = made.undo(folder, "dump")
+    assert view.outcome == "refused", view.finished
+    assert view.finished is not None and "No space left" in view.finished.summary
+    assert view.door is None, "nobody was kept out for it"
+    assert made.dumped() == after
+    assert made.databases() == set()
