@@ -108,7 +108,8 @@ class RunScreen(StepScreen):
         elif self.walk_value.folder is None:
             self.query_one(TypedConfirm).focus_cancel()
         elif not (self.walk_value.view and self.walk_value.view.question):
-            self.query_one("#statements").focus()
+            low = self._instead and not self.has_class("-tall")
+            self.query_one("#judged" if low else "#statements").focus()
 
     def _arrange(self, walk: Walk) -> None:
         asking = walk.folder is None
@@ -157,7 +158,7 @@ class RunScreen(StepScreen):
         """Show the verifications as they arrive, or the steps of a recovery. Where there is no room
         for both, they take the place of the statements until the run ends."""
         view = walk.view or RunView()
-        pane, statements = self.query_one("#judged"), self.query_one("#statements")
+        pane = self.query_one("#judged")
         stepping = bool(view.planned_recovery or view.recovery)
         verify = next((p for p in view.phases if p.phase == "verify"), None)
         verifying = verify is not None and verify.status not in ("waiting", "skipped")
@@ -176,9 +177,15 @@ class RunScreen(StepScreen):
                 self.call_after_refresh(pane.scroll_end, animate=False)
         if instead != self._instead:
             self._instead = instead
-            if self.focused in (pane, statements) and not self.has_class("-tall"):
-                # What had the focus has no room any more.
-                self.call_after_refresh((pane if instead else statements).focus)
+            self.call_after_refresh(self._keep_focus)
+
+    def _keep_focus(self) -> None:
+        """Give the focus of a list that has no room any more to the one in its place; never take
+        it from a question."""
+        pane, statements = self.query_one("#judged"), self.query_one("#statements")
+        gone, there = (statements, pane) if self._instead else (pane, statements)
+        if self.focused in (None, gone) and not self.has_class("-tall"):
+            there.focus()
 
     def _title_judged(self, walk: Walk, now: float) -> None:
         view = walk.view

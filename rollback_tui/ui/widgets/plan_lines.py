@@ -156,9 +156,9 @@ def rehearsal_in_full(found: Rehearsal) -> Content:
     if found.failure:
         rows.append(line(("✗ it did not come to its end: ", "bad"), found.failure))
     rows += [line(("≠ ", "warn"), text) for text in found.differences]
-    schema, trip = found.schema, found.round_trip
-    if schema is not None:
-        rows += _verdict("the schema after it", schema.verdict, schema.summary, schema.evidence)
+    if found.foreseen is not None:
+        rows.append(line(("schema afterwards: ", "dim"), summary(found.foreseen)))
+    trip = found.round_trip
     if trip is not None:
         rows += _verdict("down, then up", trip.verdict, trip.summary, trip.differences)
     else:
