@@ -15,6 +15,7 @@ from rollback_tui.ui.listing import listing
 from rollback_tui.ui.surroundings import around, way
 from rollback_tui.ui.theme import STATUS, Tone, line, lines
 from rollback_tui.ui.walk import Walk, unreviewed, valid_rehearsal
+from rollback_tui.ui.widgets.schema_lines import verdict_words
 from rollback_tui.ui.wording import (
     COPIES,
     age,
@@ -156,8 +157,8 @@ def rehearsal_in_full(found: Rehearsal) -> Content:
     if found.failure:
         rows.append(line(("✗ it did not come to its end: ", "bad"), found.failure))
     rows += [line(("≠ ", "warn"), text) for text in found.differences]
-    if found.foreseen is not None:
-        rows.append(line(("schema afterwards: ", "dim"), summary(found.foreseen)))
+    schema = verdict_words(found.foreseen) if found.foreseen else ("? not known", "warn")
+    rows.append(line("schema afterwards: ", schema, ("  (v shows it in full)", "dim")))
     trip = found.round_trip
     if trip is not None:
         rows += _verdict("down, then up", trip.verdict, trip.summary, trip.differences)
