@@ -162,8 +162,12 @@ def prepared_transactions(maintenance: Connection, oid: int) -> tuple[str, ...]:
 # Not those that change by themselves (datfrozenxid, datminmxid), nor datcollversion, which only
 # says with which library it was last found right, nor dathasloginevt, which the server clears
 # when somebody connects.
+# Privileges are a list whose order says nothing; granted anew, they come in another.
 _PROPERTIES = """
-SELECT pg_get_userbyid(d.datdba), d.datacl::text, d.datconnlimit::text, d.datistemplate::text,
+SELECT pg_get_userbyid(d.datdba),
+       CASE WHEN d.datacl IS NOT NULL
+            THEN array(SELECT a::text FROM unnest(d.datacl) a ORDER BY 1)::text END,
+       d.datconnlimit::text, d.datistemplate::text,
        pg_encoding_to_char(d.encoding), d.datcollate::text, d.datctype::text, t.spcname::text,
        shobj_description(d.oid, 'pg_database'), d.datallowconn::text
 FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE d.oid = %s

@@ -19,7 +19,7 @@ from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RunRefused
 from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres import rename
-from rollback_tui.postgres.connect import Connection, with_database
+from rollback_tui.postgres.connect import Connection, connect, with_database
 from rollback_tui.run import journal
 from rollback_tui.run.context import Run
 from rollback_tui.run.doorway import _renaming as renaming
@@ -594,3 +594,24 @@ def _kill_a_backend(database: Database) -> None:
     """The postmaster then ends all the others, and recovers."""
     with psycopg.connect(database.server.dsn()) as victim:
         os.kill(victim.info.backend_pid, signal.SIGKILL)
+
+
+def test_the_order_of_privileges_is_no_difference(database: Database) -> None:
+    """A recovery grants them anew, on another database."""
+    name, owner = sql.Identifier(database.name), sql.Identifier(database.owner)
+    granted = (
+        "GRANT CONNECT ON DATABASE {0} TO pg_monitor",
+        "GRANT ALL ON DATABASE {0} TO {1}",
+        "GRANT TEMP ON DATABASE {0} TO pg_monitor",
+    )
+    found = []
+    with connect(database.superuser_dsn) as admin:
+        for statements in (granted, granted[::-1], granted[:2]):
+            admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC, pg_monitor").format(name))
+            admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(name, owner))
+            for text in statements:
+                admin.execute(sql.SQL(text).format(name, owner))
+            found.append(rename.properties(admin, database.oid))
+    first, second, fewer = found
+    assert rename.changed(first, second) == ()
+    assert rename.changed(first, fewer) == ("privileges",)
