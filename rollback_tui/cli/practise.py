@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from rollback_tui.checkpoint.storage import now
 from rollback_tui.cli.options import Common
 from rollback_tui.cli.rollback import follow, reasons
 from rollback_tui.cli.session import Session
@@ -71,6 +72,7 @@ def recorded_demo(keep: Path | None) -> Iterator[tuple[Demo, Common]]:
                     version=shop.applied(dsn)[-1],
                     server_version=target(connection).server_version,
                     snapshot=catalog.snapshot(connection),
+                    recorded_at=now(),
                 )
             )
 
