@@ -177,13 +177,16 @@ def repair(run: Run, wanted: Wanted) -> dict[str, Verdict]:
 # --- the schema ---------------------------------------------------------------------------------
 
 _HARMLESS = re.compile(
-    r"(CREATE|COMMENT ON|GRANT|REVOKE)\b"
+    r"(COMMENT ON|GRANT|REVOKE)\b"
+    r"|CREATE (OR REPLACE |UNIQUE |CONSTRAINT |EVENT )*(INDEX|VIEW|FUNCTION|PROCEDURE|AGGREGATE"
+    r"|TRIGGER|POLICY|RULE|STATISTICS|TYPE|DOMAIN|SCHEMA|EXTENSION)\b"
     r"|ALTER TABLE .* (ADD CONSTRAINT|OWNER TO|(ENABLE|FORCE|VALIDATE) |ALTER COLUMN \S+ SET"
     r" (DEFAULT|NOT NULL|STATISTICS)\b)"
     r"|ALTER (INDEX|SEQUENCE|FUNCTION|VIEW|MATERIALIZED VIEW|SCHEMA) \S+ OWNER TO\b",
     re.DOTALL,
 )
-"""What takes nothing away: it is sent. Anything else is only listed."""
+"""What takes nothing away, and makes nothing whose rows would be missing: it is sent. Anything else
+is only listed."""
 
 
 def _schema(run: Run, wanted: Wanted) -> Found:

@@ -143,3 +143,52 @@ def test_a_damaged_checkpoint_touches_nothing(project: Project, damage: str) -> 
         assert view.door is None, "nobody was kept out for it"
     assert made.dumped() == after
     assert made.databases() == set()
+
+
+def test_what_is_wrong_with_what_came_back_is_mended_or_named(project: Project) -> None:
+    made = shop(project, UNHEALTHY)
+    server = project.database.server
+    with psycopg.connect(project.database.dsn) as owner:
+        owner.execute("CREATE INDEX users_email ON users (email)")
+        owner.execute("CREATE SEQUENCE numbers OWNED BY users.id")
+        owner.execute("ALTER TABLE users ALTER id SET DEFAULT nextval('numbers')")
+    with psycopg.connect(project.database.superuser_dsn, autocommit=True) as there:
+        there.execute("SET session_replication_role = replica")
+        there.execute("UPDATE tokens SET user_id = 9999 WHERE id = 1")
+        there.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'users_email'::regclass"
+        )
+    folder, rolled_back = made.roll_back()
+    assert rolled_back.clone is not None
+    copy = rolled_back.clone.database
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        admin.execute(f'ALTER DATABASE "{copy}" ALLOW_CONNECTIONS true')
+    with psycopg.connect(server.dsn(copy), autocommit=True) as there:
+        # Somebody was at the copy.
+        there.execute("ALTER TABLE users ALTER email DROP NOT NULL")
+        there.execute("CREATE TABLE mine (id int)")
+    made.settings = type(made.settings)()
+    recovery, view = made.undo(folder, "clone")
+
+    assert view.outcome == "needs_operator", view.finished
+    assert steps(view) == {
+        "restore checkpoint": "pass",
+        "repair schema inconsistencies": "fail",
+        "rebuild indexes": "pass",
+        "verify foreign keys": "fail",
+    }
+    _, schema, indexes, keys = view.recovery
+    assert any("SET NOT NULL" in text for text in schema.sql), schema
+    assert any("not done by itself: DROP TABLE public.mine" in e for e in schema.evidence), schema
+    assert indexes.sql == ("REINDEX INDEX public.users_email",)
+    assert any("tokens_user_id_fkey" in e for e in keys.evidence), keys
+    assert any("SELECT setval('public.numbers', 200)" in e for e in keys.evidence), keys
+    proposed = [r.event for r in journal.read(recovery / journal.FILE_NAME)]
+    assert [e.step for e in proposed if isinstance(e, ev.RepairProposed)] == [
+        "repair schema inconsistencies",
+        "rebuild indexes",
+    ]
+    assert project.query(
+        "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'users'::regclass"
+        " AND attname = 'email'"
+    ) == [(True,)]
