@@ -255,9 +255,7 @@ def _holds(here: Situation) -> str:
                 f"SELECT * FROM {pasted.relation(plan.version_table)} ORDER BY 1 DESC LIMIT 5;",
             )
         ),
-        f"{markdown(plan.current or 'No version')} means that nothing was committed: there is"
-        f" nothing to restore, only the door to open. {markdown(plan.goal or 'No version')} means"
-        " that the rollback is committed.",
+        _versions_mean(here),
     ]
     if judge is not None and judge.judge == "run row":
         texts += [
@@ -279,6 +277,21 @@ def _holds(here: Situation) -> str:
     if here.now != here.database:
         texts.append("Where section 2 shows the database under its own name, put that behind `-d`.")
     return "\n\n".join(texts)
+
+
+def _versions_mean(here: Situation) -> str:
+    plan = here.begun.plan
+    before, after = (markdown(v or "No version") for v in (plan.current, plan.goal))
+    if here.begun.task == "recover":
+        return (
+            f"{before} is the version before the rollback: the recovery has taken place."
+            f" {after} means that it has not."
+        )
+    done = "the rollback is" if here.begun.task == "rollback" else "the migrations are"
+    return (
+        f"{before} means that nothing was committed: there is nothing to restore, only the door to"
+        f" open. {after} means that {done} committed."
+    )
 
 
 def _door(here: Situation) -> str:

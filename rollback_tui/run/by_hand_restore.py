@@ -46,8 +46,9 @@ def bring_back(here: Situation) -> str:
         texts.append(_from_outside(view.restore_point))
     if view.swapped is not None:
         texts.append(
-            f"### What was replaced\n\n{markdown(view.swapped.kept)} is the database as the run"
-            " left it; nothing in it was removed. Drop it when you are sure, not tonight."
+            f"### What was replaced\n\n{markdown(view.swapped.kept)} is the database that was"
+            " replaced; nothing in it was removed. Drop it when you are sure, not tonight. To have"
+            f" it back, swap the two again:\n\n{_swap(here, view.swapped.kept)}"
         )
     if not ways and here.begun.recovers:
         path = f"{here.begun.recovers}/RECOVERY.md"
@@ -110,7 +111,7 @@ def _from_clone(here: Situation, clone: str) -> str:
     texts += [
         "Then the two are swapped by renames. Is one of them in use (“is being accessed by other"
         " users”), the same again.",
-        _swap(here, clone, here.beside("__replaced_")),
+        _swap(here, clone),
     ]
     return "\n\n".join(texts)
 
@@ -132,7 +133,7 @@ def _from_dump(here: Situation, checkpoint: Path) -> str:
             block(_counts(here, new)),
             "Then the two are swapped by renames. Is one of them in use (“is being accessed by"
             " other users”), the same again.",
-            _swap(here, new, here.beside("__replaced_")),
+            _swap(here, new),
         )
     )
 
@@ -154,8 +155,8 @@ def _from_outside(point: RestorePointMade) -> str:
     return "\n\n".join((*texts, block(*(printable(text) for text in point.commands))))
 
 
-def _swap(here: Situation, new: str, kept: str) -> str:
-    own = identifier(here.database)
+def _swap(here: Situation, new: str) -> str:
+    own, kept = identifier(here.database), here.beside("__replaced_")
     done = block(
         here.psql(
             f"ALTER DATABASE {own} ALLOW_CONNECTIONS false;",
@@ -241,7 +242,7 @@ def services(here: Situation) -> str:
 def apply_again(here: Situation) -> str:
     """The other way back: the up migrations once more, and what was kept put back."""
     plan = here.begun.plan
-    if not plan.migrations:
+    if not plan.migrations or here.begun.task != "rollback":
         return ""
     directory, many = word(plan.directory), len(plan.migrations)
     command = {
