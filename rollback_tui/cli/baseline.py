@@ -18,9 +18,9 @@ from rollback_tui.core.mending import mend
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.schema import condensed
 from rollback_tui.core.schema_verdict import (
-    ORIGINS,
     Mending,
     SchemaVerdict,
+    compared_with,
     how_many,
     in_words,
     verdict,
@@ -228,12 +228,11 @@ def compare(given: Common) -> None:
 
 
 def _compared(found: SchemaVerdict) -> Iterator[str]:
-    version = printable(found.version) or "the empty history"
-    source = f"{ORIGINS[found.origin]}, version {version}"
+    yield compared_with(found)
     if found.kind == "drift":
-        yield f"The schema has drifted from {source}: {how_many(found.drift)}."
+        yield f"The schema has drifted: {how_many(found.drift)}."
     else:
-        yield f"The schema is {found.kind} with {source}: {found.objects:,} objects."
+        yield f"The schema is {found.kind}: {found.objects:,} objects."
     for difference in condensed(found.drift):
         yield f"  {in_words(difference)}"
     for note in found.notes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rollback_tui.core.model import Lock, Value, Verdict, Verification
+from rollback_tui.core.model import Lock, Value, Verdict
 from rollback_tui.core.schema import Difference
 from rollback_tui.core.schema_verdict import SchemaVerdict
 
@@ -101,9 +101,6 @@ class Rehearsal(Value, frozen=True, kw_only=True):
     did not come to that."""
     changes: tuple[Difference, ...] | None = None
     """What the plan changed in the schema, before → after; None: it did not come to that."""
-    schema: Verification | None = None
-    """The schema after the plan against the recorded baseline of that version; None: there is
-    none, or it did not come to that."""
     notes: tuple[str, ...] = ()
     """What whoever reads this must know of how it came about: why it was not on the target's
     server, that the versions differ."""

@@ -222,42 +222,53 @@ def how_many(differences: Sequence[Difference]) -> str:
 
 
 ORIGINS: dict[Origin, str] = {
-    "recorded": "the baseline recorded at a deploy",
-    "replayed": "the up scripts, run on an empty database",
-    "none": "nothing",
+    "recorded": "recorded at a deploy",
+    "replayed": "made by the up scripts on an empty database",
+    "none": "there is none",
 }
+"""Where a baseline comes from, in words."""
 
 
 def summary(found: SchemaVerdict) -> str:
-    """Return the verdict in one sentence, with what it was compared with."""
-    version = printable(found.version) or "the empty history"
-    source = f"{ORIGINS[found.origin]}, version {version}"
+    """Return the verdict in one short sentence, with what it was compared with."""
     if found.kind == "unknown":
         return f"not known: {found.why}"
+    baseline = f"the {found.origin} baseline"
     if found.kind == "identical":
-        return f"identical with {source}: {found.objects:,} objects"
+        return f"identical with {baseline}, {found.objects:,} objects"
     if found.kind == "equivalent":
-        return f"equivalent to {source}: {found.objects:,} objects, only order or comments differ"
+        return f"equivalent to {baseline}: only order or comments differ"
     if found.kind == "drift":
-        return (
-            f"as before the run, but not as {source}: {how_many(found.drift)} had drifted already"
-        )
-    also = f", {how_many(found.drift)} had drifted before" if found.drift else ""
-    unsure = "; some of it may have been so before" if found.unsure else ""
-    return f"{how_many(found.leftover)} left over{also}, against {source}{unsure}"
+        return f"nothing left over; {how_many(found.drift)} drifted before ({baseline})"
+    also = f", {how_many(found.drift)} drifted before" if found.drift else ""
+    return f"{how_many(found.leftover)} left over{also} ({baseline})"
+
+
+def compared_with(found: SchemaVerdict) -> str:
+    """Return which baseline it was compared with, and what that is."""
+    version = printable(found.version) or "the empty history"
+    return f"baseline of {version}: {ORIGINS[found.origin]}"
 
 
 def evidence(found: SchemaVerdict) -> list[str]:
-    """Return the differences, one line each: what is left over, what had drifted, what no
-    statement notices."""
+    """Return what it was compared with and the differences, one line each: what is left over, what
+    had drifted, what no statement notices."""
     entangled = set(found.entangled)
-    lines = [
+    lines = [compared_with(found)] if found.kind != "unknown" else []
+    if found.unsure:
+        lines.append(UNSURE)
+    lines += [
         f"leftover, {in_words(d)}"
         + (" (it was not as it should be before the run already)" if d.object in entangled else "")
         for d in condensed(found.leftover)
     ]
     lines += [f"drift, not this run's doing, {in_words(d)}" for d in condensed(found.drift)]
     return [*lines, *found.notes]
+
+
+UNSURE = (
+    "what of it was so before the run is not known: there is no baseline of the current version"
+)
 
 
 def mending_lines(found: SchemaVerdict) -> list[str]:

@@ -29,6 +29,9 @@ from rollback_tui.core.model import (
     Violation,
 )
 from rollback_tui.core.outlook import InTheWay, Mention
+from rollback_tui.core.rehearsal import Measured, Rehearsal
+from rollback_tui.core.schema import Difference
+from rollback_tui.core.schema_verdict import Mending, SchemaVerdict, VerdictKind
 from tests.core import example
 from tests.core.example import (
     CLONE,
@@ -168,11 +171,77 @@ NAMED = Mention(
 )
 CALLED = replace(NAMED, source="pg_stat_statements", application="", calls=1204)
 
+LABEL = Difference(object="type public.mood", before=None, after="enum 'a'")
+FAILED = Measured(
+    index=1,
+    seconds=0,
+    transactional=True,
+    locks=None,
+    rewritten=None,
+    scanned=None,
+    dropped=None,
+    changed=None,
+    rows=None,
+    failed="no such table",
+)
+
+
+def rehearsed(**about: Any) -> Facts:
+    """Facts with a rehearsal of their plan."""
+    given = facts()
+    known: dict[str, Any] = {
+        "plan_sha256": given.plan.sha256,
+        "source": "schema",
+        "embedded": False,
+        "server_version": 180004,
+        "database": "scratch",
+        "made_seconds": 1.0,
+        "seconds": 2.0,
+        "statements": (),
+    }
+    return replace(given, rehearsal=Rehearsal(**(known | about)))
+
+
+def foreseen(kind: VerdictKind, **about: Any) -> Facts:
+    """Facts with a rehearsal that came to its end, and its schema verdict."""
+    mending = (Mending(object="type public.mood", sql=("DROP TYPE mood",)),)
+    found = SchemaVerdict(
+        kind=kind, origin="replayed", version="1", objects=3, mending=mending, **about
+    )
+    return rehearsed(foreseen=found)
+
+
 CASES: list[tuple[str, str, Facts, str]] = [
     ("unfinished_run", "pass", facts(), ""),
     ("unfinished_run", "fail", facts(unfinished=(DEAD,)), "kim from 10.0.0.7"),
     ("unfinished_run", "fail", facts(unfinished=(DEAD, DEAD)), "and 1 other"),
     ("unfinished_run", "unknown", facts(unfinished=None), ""),
+    ("schema_restored", "warn", facts(), "and no baseline"),
+    ("schema_restored", "warn", facts(baseline="recorded"), "not rehearsed"),
+    ("schema_restored", "pass", foreseen("identical"), "identical with the replayed"),
+    ("schema_restored", "pass", foreseen("equivalent", notes=("order",)), "order"),
+    ("schema_restored", "pass", foreseen("drift", drift=(LABEL,)), "not this run's doing"),
+    ("schema_restored", "fail", foreseen("leftover", leftover=(LABEL,)), "mend: DROP TYPE mood;"),
+    (
+        "schema_restored",
+        "warn",
+        replace(foreseen("leftover", leftover=(LABEL,)), accepted_differences=("type public.*",)),
+        "declared to be right",
+    ),
+    (
+        "schema_restored",
+        "fail",
+        replace(foreseen("leftover", leftover=(LABEL,)), accepted_differences=("type",)),
+        "",
+    ),
+    ("schema_restored", "warn", foreseen("unknown", why="no up scripts"), "no up scripts"),
+    ("schema_restored", "warn", rehearsed(failure="it was stopped"), "it was stopped"),
+    (
+        "schema_restored",
+        "unknown",
+        rehearsed(failure="statement 1 failed", statements=(FAILED,)),
+        "failed in the rehearsal",
+    ),
     ("target_fingerprint", "pass", facts(), TARGET.fingerprint),
     ("target_fingerprint", "pass", facts(confirmed_fingerprint=None), "shop on db1:5432"),
     ("target_fingerprint", "fail", facts(confirmed_fingerprint="0123"), "confirmed was 0123"),
@@ -517,13 +586,14 @@ def test_the_remedy_for_an_unfinished_run_is_what_is_safe(
 
 def test_every_check_is_asked_once_and_has_a_failing_or_warning_case() -> None:
     names = [r.name for r in judge(facts())]
-    assert len(names) == len(set(names)) == len(CHECKS)
+    # Who has no backups outside is not asked about those.
+    assert len(names) == len(set(names)) == len(CHECKS) - 1
     assert {n for n, s, _, _ in CASES if s in ("fail", "warn")} == set(names)
 
 
 def test_good_facts_let_it_go_ahead() -> None:
     results = judge(facts())
-    assert {r.name for r in results if r.status != "pass"} == {"data_loss"}
+    assert {r.name for r in results if r.status != "pass"} == {"data_loss", "schema_restored"}
     assert may_roll_back(results, {})
 
 

@@ -9,10 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from rollback_tui.core import events as ev
-from rollback_tui.core.model import Loss, Statement, Verification, Violation
+from rollback_tui.core.model import Loss, Statement, Violation
 from rollback_tui.core.rehearsal import Measured, Rehearsal, RoundTrip
 from rollback_tui.core.report import report_json, report_markdown
 from rollback_tui.core.run_view import RunView
+from rollback_tui.core.schema_verdict import SchemaVerdict
 from tests.core.example import finished, migration, plan, script, started, statement, view
 
 DROP = statement(
@@ -149,11 +150,11 @@ def test_a_rehearsal_is_told() -> None:
         ({"notes": ("the versions differ",)}, "- the versions differ"),
         (
             {
-                "schema": Verification(
-                    name="s", title="Schema", verdict="fail", summary="one table too many"
+                "foreseen": SchemaVerdict(
+                    kind="unknown", origin="none", version="1", why="no up scripts"
                 )
             },
-            "**FAILED**: one table too many",
+            "unknown: not known: no up scripts",
         ),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from rollback_tui.core.checks.verdicts import Question
 from rollback_tui.core.facts import Facts
@@ -10,8 +10,10 @@ from rollback_tui.core.model import CheckResult
 from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.schema import Difference, condensed
 from rollback_tui.core.schema_verdict import (
+    UNSURE,
     Mending,
     SchemaVerdict,
+    compared_with,
     declared,
     evidence,
     how_many,
@@ -43,8 +45,7 @@ def schema_restored(facts: Facts) -> CheckResult:
     if rehearsal is None:
         known = facts.baseline != "none"
         return RESTORED.warned(
-            "not known before the run: it was not rehearsed"
-            + ("" if known else ", and there is no baseline of the target version"),
+            "not known before the run: not rehearsed" + ("" if known else ", and no baseline"),
             [],
             _REHEARSE if known else f"{_REHEARSE} {_NO_BASELINE}",
         )
@@ -52,10 +53,10 @@ def schema_restored(facts: Facts) -> CheckResult:
         return _not_foreseen(rehearsal)
     found = rehearsal.foreseen
     if found.kind == "unknown":
-        return RESTORED.warned(summary(found), [], _NO_BASELINE)
-    if found.kind in ("identical", "equivalent"):
-        return RESTORED.passed(f"rehearsed: {summary(found)}", found.notes)
-    if found.kind == "drift":
+        return RESTORED.warned(
+            "not known before the run: no baseline of the target version", [found.why], _NO_BASELINE
+        )
+    if found.kind != "leftover":
         return RESTORED.passed(f"rehearsed: {summary(found)}", evidence(found))
     return _leftover(facts, found)
 
@@ -87,26 +88,33 @@ def _leftover(facts: Facts, found: SchemaVerdict) -> CheckResult:
             lines,
             "Nothing to do: the run goes on with exactly these.",
         )
-    also = f", and {how_many(right)} declared" if right else ""
-    drifted = f", {how_many(found.drift)} had drifted before" if found.drift else ""
-    unsure = "; some of it may have been so before" if found.unsure else ""
+    also = f", {how_many(right)} declared" if right else ""
+    drifted = f", {how_many(found.drift)} drifted before" if found.drift else ""
+    unsure = [UNSURE] if found.unsure else []
     return RESTORED.failed(
-        f"{how_many(wrong)} left over by this rollback{also}{drifted}{unsure}",
-        [*_with_mending(wrong, found), *lines, *_drift(found.drift)],
+        f"{how_many(wrong)} left over{also}{drifted} (the {found.origin} baseline)",
+        [
+            compared_with(found),
+            *unsure,
+            *_with_mending(wrong, found),
+            *lines,
+            *_drift(found.drift),
+        ],
         _ACCEPT,
     )
 
 
 def _with_mending(wrong: Iterable[Difference], found: SchemaVerdict) -> list[str]:
     """Object by object: what is wrong, and the DDL that would mend it."""
-    mending: Mapping[str, Mending] = {m.object: m for m in found.mending}
+    mending: dict[str, list[Mending]] = {}
+    for one in found.mending:
+        mending.setdefault(one.object, []).append(one)
     entangled = set(found.entangled)
     lines: list[str] = []
     for difference in condensed(tuple(wrong)):
         before = " (not as it should be before the run already)"
         lines.append(in_words(difference) + (before if difference.object in entangled else ""))
-        mend = mending.get(difference.object)
-        if mend is not None:
+        for mend in mending.get(difference.object, ()):
             lines += [f"  mend: {printable(statement)};" for statement in mend.sql]
             if mend.why:
                 lines.append(f"  note: {printable(mend.why)}")

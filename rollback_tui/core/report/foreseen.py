@@ -8,6 +8,7 @@ from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.report import words
 from rollback_tui.core.report.pieces import table
 from rollback_tui.core.run_view import RunView
+from rollback_tui.core.schema_verdict import summary
 from rollback_tui.core.script.hazards import explain
 from rollback_tui.core.text import markdown, shorten
 
@@ -96,8 +97,8 @@ def rehearsed(view: RunView) -> list[str]:
         rows.append(("Failed", f"**{markdown(found.failure)}**"))
     rows.append(("Forecast and measurement", _agreement(found)))
     rows.append(("Down, then up again", _round_trip(found)))
-    if found.schema is not None:
-        text = f"{_VERDICTS[found.schema.verdict]}: {markdown(found.schema.summary)}"
+    if found.foreseen is not None:
+        text = f"{found.foreseen.kind}: {markdown(summary(found.foreseen))}"
         rows.append(("Schema afterwards", text))
     if found.proven:
         rows.append(("Checkpoint", f"restored and so proven: {markdown(found.proven)}"))
