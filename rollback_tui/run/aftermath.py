@@ -99,5 +99,7 @@ def _next_commands(run: Run, outcome: Outcome) -> tuple[str, ...]:
     made = run.view.checkpoint
     if made is not None:
         commands.append(f"{made.path}/restore.sh {run.database}_restored")
+    if run.view.committed or run.view.steps is not None or run.view.swapped is not None:
+        commands.append(f"rollback-tui recover {run.request.run[:8]}   # lists the ways back")
     commands.append(f"rollback-tui report {run.request.run}")
     return tuple(commands)

@@ -215,7 +215,9 @@ def reopen(run: Run, keeper: Keeper | None) -> None:
 
     What cannot be done becomes an alarm; nothing is raised, because the outcome is known."""
     with run.phase("open_door") as outcome:
-        if run.view.committed:
+        begun = run.view.started
+        recovery = begun is not None and begun.task == "recover"
+        if run.view.committed or (recovery and run.view.swapped is not None):
             clear_caches(run)
         if keeper is not None:
             keeper.stop()
