@@ -41,22 +41,23 @@ def contents_verification(
     """Judge whether the rows and columns that stay hold what they held.
 
     Of what nobody wrote to that is proven without reading it. ``foreseen``: tables (by the name
-    they had) whose rows the plan writes; of those that were not compared the number of rows must
-    do. ``uncompared``: those that there was no time for.
+    they had) whose rows the plan writes, or all of whose columns it changes; of those that were not
+    compared the number of rows must do. ``uncompared``: those that there was no time for.
     """
     touched = written.of()
     wrong, unknown, same, notes = [], [], [], []
+    read: set[str] = set()
     for one in compared:
-        shown = printable(one.table)
-        if not written.unknown and one.table not in touched:
+        shown, write = printable(one.table), touched.get(one.table)
+        if not written.unknown and (write is None or write.only_added):
             continue
+        read.add(one.table)
         if not one.before or not one.after:
             unknown.append(f"{shown}: {printable(one.why) or 'not read'}")
         elif (one.before, one.rows_before) == (one.after, one.rows_after):
             same.append(f"{shown}: {_some(one.rows_after or 0, 'row')} as before{_without(one)}")
         else:
             wrong.append(f"{shown}: {_how_different(one)}{_without(one)}")
-    read = {one.table for one in compared}
     for write in written.tables:
         if write.before in read or write.partitioned or write.state in ("came", "went"):
             continue

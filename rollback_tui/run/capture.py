@@ -29,7 +29,8 @@ def capture(run: Run, connection: Connection, *, cumulative: bool = False) -> No
     say nothing. Raises psycopg.Error.
     """
     settings = run.settings.verify
-    budget = Budget(settings.budget_seconds)
+    # A transaction that is tried again has not more time for its proof than the first.
+    budget = run.before.budget if run.before is not None else Budget(settings.budget_seconds)
     with budget.spending(), answer_within(connection, run.patience(settings.budget_seconds)):
         schema = catalog.snapshot(connection)
         seen = _sight(run, connection, cumulative=cumulative)

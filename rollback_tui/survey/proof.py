@@ -146,7 +146,10 @@ def _nearby(
     rest = [
         t.oid
         for t in seen.tables.values()
-        if t.kind in "rp" and t.above is None and t.oid not in units
+        if t.kind in "rp"
+        and t.above is None
+        and t.oid not in units
+        and all(part.oid not in units for part in (seen.below(t.oid) if t.kind == "p" else ()))
     ]
     if not 0 < len(rest) <= _NEARBY or any(t.kind == "f" for t in seen.tables.values()):
         return {}

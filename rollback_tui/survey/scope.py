@@ -113,11 +113,11 @@ class _Found:
 
     def __init__(self, connection: psycopg.Connection[Any], sight: Sight, plan: Plan) -> None:
         self._sight = sight
-        self._by_name = {table.name: oid for oid, table in sight.tables.items()}
+        self._by_name = {parts(table.name): oid for oid, table in sight.tables.items()}
         names = {n for s in plan.statements for n in _relations(s.effect)}
-        unread = {n for n in (*names, plan.version_table) if n not in self._by_name}
-        self._written = {
-            name: known.oid
+        unread = {n for n in (*names, plan.version_table) if parts(n) not in self._by_name}
+        self._by_name |= {
+            parts(name): known.oid
             for name, known in relations(connection, sorted(unread)).items()
             if known.oid in sight.tables
         }
@@ -144,8 +144,9 @@ class _Found:
         self.pairs: set[tuple[str, str]] = set()
 
     def oid(self, name: str) -> int | None:
-        """Return the number of a table by its name, qualified or as written."""
-        return self._by_name.get(name, self._written.get(name))
+        """Return the number of a table by the name it has when the next statement runs, qualified
+        or as written."""
+        return self._by_name.get(parts(name))
 
     def take(self, statement: Statement) -> None:
         """Add what one statement may touch."""
@@ -202,11 +203,13 @@ class _Found:
         elif kind.startswith(_VERBS) and (not effect.objects or kind == "CREATE STATISTICS"):
             self.kinds.add((kind.partition(" ")[2].partition(" …")[0].lower(), frozenset(words)))
         if "RENAME" in kind or "SET SCHEMA" in kind:
-            self._renamed(statement.sql, named, moves="SET SCHEMA" in kind)
+            moves = "SET SCHEMA" in kind
+            table = moves or kind.endswith("RENAME")
+            self._renamed(statement.sql, named, moves=moves, table=table)
 
-    def _renamed(self, sql: str, named: set[str], *, moves: bool) -> None:
+    def _renamed(self, sql: str, named: set[str], *, moves: bool, table: bool) -> None:
         """Pair the words that change: of a RENAME its last word with what it had named before; of
-        SET SCHEMA the schemas."""
+        SET SCHEMA the schemas. ``table``: it is a table that has another name from here on."""
         said = [chain[-1] for chain in chains(sql)]
         if not said:
             return
@@ -221,6 +224,9 @@ class _Found:
                 self.named.add(f"{_quoted(new)}.{_quoted(chain[-1])}")
             else:
                 self.pairs |= {(word, new) for word in (*said[:-1], chain[-1])}
+            if table and chain in self._by_name:
+                later = (new, chain[-1]) if moves else (schema, new)
+                self._by_name[later] = self._by_name.pop(chain)
 
     def _rows(self, statement: Statement, written: set[int]) -> None:
         """Add tables whose rows it writes, with their partitions and what foreign keys do."""
@@ -289,10 +295,17 @@ class _Found:
                 renamed=frozenset(self.pairs),
             ),
             unsure=unsure,
-            updated={o: frozenset(c) for o, c in self.updated.items() if o not in self.other},
+            updated={o: self._since(c) for o, c in self.updated.items() if o not in self.other},
             repartitions=self.repartitions,
-            lost_columns={oid: frozenset(columns) for oid, columns in self.lost.items()},
+            lost_columns={oid: self._since(columns) for oid, columns in self.lost.items()},
         )
+
+    def _since(self, columns: set[str]) -> frozenset[str]:
+        """Return columns with the names that they had before the plan renamed them."""
+        found = set(columns)
+        while more := {old for old, new in self.pairs if new in found} - found:
+            found |= more
+        return frozenset(found)
 
 
 def _relations(effect: Effect) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ _ONLY_TOLD = {
     "phase_finished",
     "sql_sent",
     "check_judged",
+    "proof_planned",
     "verification_judged",
     "impact_measured",
     "statement_started",

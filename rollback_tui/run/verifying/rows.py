@@ -61,7 +61,9 @@ def contents_kept(run: Run, connection: Connection) -> Verification:
         written,
         compared,
         foreseen=frozenset(
-            kept.sight.tables[oid].name for oid in scope.rows if oid in kept.sight.tables
+            kept.sight.tables[oid].name
+            for oid in scope.rows | scope.files
+            if oid in kept.sight.tables
         ),
         uncompared={part.reading.table for part in kept.proof.beyond if part.reading.columns},
     )
