@@ -16,10 +16,13 @@ from rollback_tui.core.model import Verification
 from rollback_tui.core.query_errors import Counters, LoggedError, Named, Seen
 from rollback_tui.postgres import catalog, traffic
 from rollback_tui.postgres.server_log import SOURCE, ServerLog
+from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.logs import LogFiles
 
 _LOOK_SECONDS = 0.5
+_ANSWER_SECONDS = 15.0
+"""A look that takes longer was lost on its way; the outcome does not wait for it."""
 _NOTICE = re.compile(
     r"\((?:no file matches.*|it (?:is|cannot) .*|[\d,]+ bytes came at once.*)\)", re.DOTALL
 )
@@ -57,7 +60,7 @@ class QueryWatch:
             connection, oid = self._run.live_maintenance(), self._run.target_oid
             now = traffic.counters(connection, oid)
             there = traffic.sessions(connection, oid, traffic.clock(connection)).others
-        except (psycopg.Error, RollbackTuiError):
+        except Exception:  # noqa: BLE001 - no run is refused because nobody could be watched
             return
         self._peopled = bool(there) or bool(self._peopled)
         if now is None:
@@ -75,11 +78,15 @@ class QueryWatch:
         self._began = time.monotonic()
         try:
             connection = self._run.live_maintenance()
-            self._since = traffic.clock(connection)
-            self._opened = traffic.counters(connection, self._run.target_oid)
-            self._log = ServerLog(connection, self._run.database)
-        except (psycopg.Error, RollbackTuiError) as error:
+            with answer_within(connection, _ANSWER_SECONDS):
+                self._since = traffic.clock(connection)
+                self._opened = traffic.counters(connection, self._run.target_oid)
+                self._log = ServerLog(connection, self._run.database)
+            self._open_files()
+        except Exception as error:  # noqa: BLE001 - it is committed: nothing may be lost by this
             self._trouble = summary_of(error)
+
+    def _open_files(self) -> None:
         files = self._run.settings.recovery.log_files
         if files:
             self._files = LogFiles([str(self._run.project / name) for name in files])
@@ -101,7 +108,7 @@ class QueryWatch:
             if not why:
                 seen = self._watched()
                 names = self._names(seen)
-        except (psycopg.Error, RollbackTuiError) as error:
+        except Exception as error:  # noqa: BLE001 - likewise; and unknown is what it is then
             seen, why = None, summary_of(error)
         finally:
             if self._files is not None:
@@ -116,7 +123,8 @@ class QueryWatch:
             return False
         try:
             connection, oid = self._run.live_maintenance(), self._run.target_oid
-            return not traffic.sessions(connection, oid, self._since).others
+            with answer_within(connection, _ANSWER_SECONDS):
+                return not traffic.sessions(connection, oid, self._since).others
         except (psycopg.Error, RollbackTuiError):
             return False
 
@@ -137,7 +145,9 @@ class QueryWatch:
                 )
             )
         while True:
-            found = traffic.sessions(run.live_maintenance(), run.target_oid, since)
+            connection, oid = run.live_maintenance(), run.target_oid
+            with answer_within(connection, _ANSWER_SECONDS):
+                found = traffic.sessions(connection, oid, since)
             asking |= found.asking
             self._hear()
             ours = max(ours, len(found.ours - own))
@@ -149,13 +159,15 @@ class QueryWatch:
 
     def _seen(self, asking: set[int], ours: int) -> Seen:
         connection = self._run.live_maintenance()
-        now = traffic.counters(connection, self._run.target_oid)
+        with answer_within(connection, _ANSWER_SECONDS):
+            now = traffic.counters(connection, self._run.target_oid)
         counted = now.since(self._opened) if now is not None and self._opened is not None else None
         errors: tuple[LoggedError, ...] = ()
         read: list[str] = []
         unread: list[str] = []
         if self._log is not None:
-            errors = self._log.errors(connection)
+            with answer_within(connection, _ANSWER_SECONDS):
+                errors = self._log.errors(connection)
             if self._log.why:
                 unread.append(f"{SOURCE}: {self._log.why}")
             else:

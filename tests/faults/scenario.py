@@ -65,6 +65,8 @@ CONFIGURATION = {
 }
 """What each scenario adds to ``rollback.toml``. The checkpoint is off where it is not what is
 tested: a dump takes half a second."""
+QUICKLY = "[health]\nwatch_seconds = 0.3\n"
+"""The application's queries are watched, and nobody waits for it."""
 
 _SQL_NEW = (
     "CREATE DATABASE {new} TEMPLATE {template} OWNER {owner}",
@@ -383,7 +385,7 @@ def fresh_case(template: Template, directory: Path, scenario: str) -> Iterator[C
         path.write_text(path.read_text().replace(DOWN_2, DOWN_2_HALF))
     dsn = json.dumps(server.dsn(name, template.database.owner))
     (directory / "rollback.toml").write_text(
-        f"{CONFIGURATION[scenario]}\n[connection]\ndsn = {dsn}\n"
+        f"{CONFIGURATION[scenario]}{QUICKLY}\n[connection]\ndsn = {dsn}\n"
     )
     parts = {
         "new": sql.Identifier(name),
