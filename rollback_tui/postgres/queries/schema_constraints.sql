@@ -25,7 +25,8 @@ SELECT 'constraint ' || n.name || '.' || quote_ident(coalesce(c.relname, t.typna
          CASE WHEN x.indisclustered THEN 'clustered' END,
          CASE WHEN NOT x.indisvalid THEN 'invalid' END,
          'index partition of ' || h.inhparent::regclass::text)
-  FROM pg_constraint k
+  FROM (SELECT * FROM pg_constraint k
+         WHERE k.contype <> 't' AND (k.contype <> 'n' OR k.contypid <> 0)) AS k
   JOIN space n ON n.oid = k.connamespace
   LEFT JOIN pg_class c ON c.oid = k.conrelid
   LEFT JOIN pg_type t ON t.oid = k.contypid AND k.contypid <> 0
@@ -38,8 +39,8 @@ SELECT 'constraint ' || n.name || '.' || quote_ident(coalesce(c.relname, t.typna
          ON x.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
   LEFT JOIN pg_tablespace s ON s.oid = x.reltablespace
   LEFT JOIN pg_inherits h ON h.inhrelid = x.indexrelid
- WHERE coalesce(c.oid, t.oid) IS NOT NULL AND k.contype <> 't'
+ WHERE coalesce(c.oid, t.oid) IS NOT NULL
    AND c.relpersistence IS DISTINCT FROM 't'
-   AND (k.contype <> 'n' OR k.contypid <> 0 AND k.conname <> t.typname || '_not_null')    -- from 18
+   AND (k.contype <> 'n' OR k.conname <> t.typname || '_not_null')    -- from 18
    AND NOT EXISTS (SELECT FROM member m WHERE m.class = 'pg_class'::regclass AND m.oid = k.conrelid)
    AND NOT EXISTS (SELECT FROM member m WHERE m.class = 'pg_type'::regclass AND m.oid = k.contypid)

@@ -39,10 +39,9 @@ WITH object (class, oid, definition, owner) AS (
 SELECT v.key, v.definition
   FROM object o
  CROSS JOIN LATERAL pg_identify_object(o.class, o.oid, 0) i
- CROSS JOIN LATERAL (VALUES
-   (i.type || ' ' || i.identity, o.definition),
-   ('owner of ' || i.type || ' ' || i.identity, quote_ident(pg_get_userbyid(o.owner)))
-   ) AS v (key, definition)
+ CROSS JOIN LATERAL (
+   SELECT i.type || ' ' || i.identity, o.definition
+   UNION ALL SELECT 'owner of ' || i.type || ' ' || i.identity, quote_ident(pg_get_userbyid(o.owner))) AS v (key, definition)
  WHERE o.oid >= 16384
    AND NOT EXISTS (SELECT FROM member m WHERE m.class = o.class AND m.oid = o.oid)
 UNION ALL
@@ -57,8 +56,8 @@ SELECT 'user mapping for ' || CASE WHEN u.umuser = 0 THEN 'public' ELSE quote_id
 UNION ALL
 SELECT v.key, v.definition
   FROM pg_subscription s
- CROSS JOIN LATERAL (VALUES
-   ('subscription ' || quote_ident(s.subname),
+ CROSS JOIN LATERAL (
+   SELECT 'subscription ' || quote_ident(s.subname),
     concat_ws(E'\n',
       'publication ' || (SELECT string_agg(quote_ident(x), ', ' ORDER BY x COLLATE "C")
                            FROM unnest(s.subpublications) x),
@@ -72,11 +71,10 @@ SELECT v.key, v.definition
       CASE WHEN s.subrunasowner THEN 'run_as_owner' END,                                    -- from 16
       'origin ' || s.suborigin,                                                             -- from 16
       CASE WHEN s.subfailover THEN 'failover' END,                                          -- from 17
-      'slot_name ' || coalesce(quote_literal(s.subslotname), 'none'))),
-   ('connection of subscription ' || quote_ident(s.subname),
+      'slot_name ' || coalesce(quote_literal(s.subslotname), 'none'))
+   UNION ALL SELECT 'connection of subscription ' || quote_ident(s.subname),
     encode(sha256(convert_to(s.subconninfo, getdatabaseencoding())), 'hex')    -- for superusers
     NULL                                                                       -- for others
-   ),
-   ('owner of subscription ' || quote_ident(s.subname), quote_ident(pg_get_userbyid(s.subowner)))
-   ) AS v (key, definition)
+  
+   UNION ALL SELECT 'owner of subscription ' || quote_ident(s.subname), quote_ident(pg_get_userbyid(s.subowner))) AS v (key, definition)
  WHERE s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())

@@ -7,8 +7,8 @@ SELECT v.key, v.definition
    CASE p.prokind WHEN 'p' THEN 'procedure ' WHEN 'a' THEN 'aggregate ' ELSE 'function ' END
    || n.name || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')'
    ) AS k (key)
- CROSS JOIN LATERAL (VALUES
-   (k.key,
+ CROSS JOIN LATERAL (
+   SELECT k.key,
     CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) ELSE
       (SELECT concat_ws(E'\n',
          'arguments ' || pg_get_function_arguments(p.oid),
@@ -33,8 +33,8 @@ SELECT v.key, v.definition
          'minitcond ' || a.aggminitval,
          CASE WHEN a.aggsortop <> 0 THEN 'sortop ' || a.aggsortop::regoperator END,
          CASE p.proparallel WHEN 's' THEN 'parallel safe' WHEN 'r' THEN 'parallel restricted' END)
-         FROM pg_aggregate a WHERE a.aggfnoid = p.oid) END),
-   ('owner of ' || k.key, quote_ident(pg_get_userbyid(p.proowner)))) AS v (key, definition)
+         FROM pg_aggregate a WHERE a.aggfnoid = p.oid) END
+   UNION ALL SELECT 'owner of ' || k.key, quote_ident(pg_get_userbyid(p.proowner))) AS v (key, definition)
  WHERE NOT EXISTS (SELECT FROM member m WHERE m.class = 'pg_proc'::regclass AND m.oid = p.oid)
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass
                       AND d.objid = p.oid AND d.deptype = 'i')

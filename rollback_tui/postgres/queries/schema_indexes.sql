@@ -34,7 +34,10 @@ SELECT 'index ' || n.name || '.' || quote_ident(i.relname),
            (SELECT string_agg('statistics of ' || a.attnum || ' ' || a.attstattarget, E'\n-- '
                               ORDER BY a.attnum)
               FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attstattarget >= 0) END)
-  FROM pg_index x
+  FROM (SELECT * FROM pg_index x
+         WHERE NOT EXISTS (SELECT FROM pg_constraint k
+                            WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x'))
+       ) AS x
   JOIN pg_class i ON i.oid = x.indexrelid
   JOIN space n ON n.oid = i.relnamespace
   JOIN pg_class t ON t.oid = x.indrelid
@@ -42,8 +45,6 @@ SELECT 'index ' || n.name || '.' || quote_ident(i.relname),
   LEFT JOIN pg_tablespace s ON s.oid = i.reltablespace
   LEFT JOIN pg_inherits h ON h.inhrelid = i.oid
  WHERE i.relpersistence <> 't'
-   AND NOT EXISTS (SELECT FROM pg_constraint k
-                    WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x'))
    AND NOT EXISTS (SELECT FROM member m WHERE m.class = 'pg_class'::regclass AND m.oid = x.indrelid)
    AND NOT EXISTS (SELECT FROM member m WHERE m.class = 'pg_class'::regclass
                       AND m.oid = x.indexrelid)
@@ -52,11 +53,11 @@ SELECT v.key, v.definition
   FROM pg_statistic_ext s
   JOIN space n ON n.oid = s.stxnamespace
   JOIN pg_class c ON c.oid = s.stxrelid AND c.relpersistence <> 't'
- CROSS JOIN LATERAL (VALUES
-   ('statistics ' || n.name || '.' || quote_ident(s.stxname),
+ CROSS JOIN LATERAL (
+   SELECT 'statistics ' || n.name || '.' || quote_ident(s.stxname),
     concat_ws(E'\n-- ', pg_get_statisticsobjdef(s.oid),
-              CASE WHEN s.stxstattarget >= 0 THEN 'statistics ' || s.stxstattarget END)),
-   ('owner of statistics ' || n.name || '.' || quote_ident(s.stxname),
-    quote_ident(pg_get_userbyid(s.stxowner)))) AS v (key, definition)
+              CASE WHEN s.stxstattarget >= 0 THEN 'statistics ' || s.stxstattarget END)
+   UNION ALL SELECT 'owner of statistics ' || n.name || '.' || quote_ident(s.stxname),
+    quote_ident(pg_get_userbyid(s.stxowner))) AS v (key, definition)
  WHERE NOT EXISTS (SELECT FROM member m WHERE m.class = 'pg_statistic_ext'::regclass
                       AND m.oid = s.oid)

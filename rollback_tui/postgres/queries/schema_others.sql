@@ -93,9 +93,8 @@ WITH object (class, oid, definition, owner) AS (
 SELECT v.key, v.definition
   FROM object o
  CROSS JOIN LATERAL pg_identify_object(o.class, o.oid, 0) i
- CROSS JOIN LATERAL (VALUES
-   (i.type || ' ' || i.identity, o.definition),
-   ('owner of ' || i.type || ' ' || i.identity, quote_ident(pg_get_userbyid(o.owner)))
-   ) AS v (key, definition)
+ CROSS JOIN LATERAL (
+   SELECT i.type || ' ' || i.identity, o.definition
+   UNION ALL SELECT 'owner of ' || i.type || ' ' || i.identity, quote_ident(pg_get_userbyid(o.owner))) AS v (key, definition)
  WHERE i.schema IN (SELECT s.name FROM space s) AND v.definition IS NOT NULL
    AND NOT EXISTS (SELECT FROM member m WHERE m.class = o.class AND m.oid = o.oid)

@@ -10,8 +10,8 @@ SELECT v.key, v.definition
   LEFT JOIN pg_index x ON c.relreplident = 'i' AND x.indrelid = c.oid AND x.indisreplident
   LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid
   LEFT JOIN pg_foreign_server fs ON fs.oid = f.ftserver
- CROSS JOIN LATERAL (VALUES
-   ('table ' || n.name || '.' || quote_ident(c.relname),
+ CROSS JOIN LATERAL (
+   SELECT 'table ' || n.name || '.' || quote_ident(c.relname),
     concat_ws(E'\n',
       CASE c.relkind WHEN 'f' THEN 'foreign' WHEN 'p' THEN 'partitioned' END,
       CASE WHEN c.relpersistence = 'u' THEN 'unlogged' END,
@@ -35,8 +35,8 @@ SELECT v.key, v.definition
         'with (' || (SELECT string_agg('toast.' || o, ', ' ORDER BY o COLLATE "C")
                        FROM unnest(toast.reloptions) o) || ')' END,
       'server ' || quote_ident(fs.srvname),
-      'options ' || (/* hashed f.ftoptions */))),
-   ('owner of table ' || n.name || '.' || quote_ident(c.relname),
-    quote_ident(pg_get_userbyid(c.relowner)))) AS v (key, definition)
+      'options ' || (/* hashed f.ftoptions */))
+   UNION ALL SELECT 'owner of table ' || n.name || '.' || quote_ident(c.relname),
+    quote_ident(pg_get_userbyid(c.relowner))) AS v (key, definition)
  WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
    AND NOT EXISTS (SELECT FROM member m WHERE m.class = 'pg_class'::regclass AND m.oid = c.oid)

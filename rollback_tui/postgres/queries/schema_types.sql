@@ -1,13 +1,15 @@
 -- Enums (labels in order), domains, composite types, ranges, base types and shells, with owners.
 -- Array and multirange types come and go with theirs.
 SELECT v.key, v.definition
-  FROM pg_type t
+  FROM (SELECT * FROM pg_type t
+         WHERE (t.typtype IN ('e', 'd', 'r', 'b') OR t.typtype = 'p' AND NOT t.typisdefined
+                OR t.typrelid IN (SELECT c.oid FROM pg_class c WHERE c.relkind = 'c'))
+           AND t.oid NOT IN (SELECT e.typarray FROM pg_type e WHERE e.typarray <> 0)) AS t
   JOIN space n ON n.oid = t.typnamespace
-  LEFT JOIN pg_class c ON c.oid = t.typrelid
   LEFT JOIN pg_range r ON r.rngtypid = t.oid
   LEFT JOIN pg_type b ON b.oid = t.typbasetype
- CROSS JOIN LATERAL (VALUES
-   ('type ' || n.name || '.' || quote_ident(t.typname),
+ CROSS JOIN LATERAL (
+   SELECT 'type ' || n.name || '.' || quote_ident(t.typname),
     CASE
       WHEN NOT t.typisdefined THEN 'shell'
       WHEN t.typtype = 'e' THEN 'enum ' || coalesce(
@@ -54,9 +56,7 @@ SELECT v.key, v.definition
         CASE WHEN t.typispreferred THEN 'preferred' END, 'delimiter ' || t.typdelim::text,
         CASE WHEN t.typelem <> 0 THEN 'element ' || format_type(t.typelem, NULL) END,
         CASE WHEN t.typcollation <> 0 THEN 'collatable' END,
-        'default ' || coalesce(pg_get_expr(t.typdefaultbin, 0), quote_literal(t.typdefault))) END),
-   ('owner of type ' || n.name || '.' || quote_ident(t.typname),
-    quote_ident(pg_get_userbyid(t.typowner)))) AS v (key, definition)
- WHERE (t.typtype IN ('e', 'd', 'r', 'b') OR c.relkind = 'c' OR t.typtype = 'p' AND NOT t.typisdefined)
-   AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
-   AND NOT EXISTS (SELECT FROM member m WHERE m.class = 'pg_type'::regclass AND m.oid = t.oid)
+        'default ' || coalesce(pg_get_expr(t.typdefaultbin, 0), quote_literal(t.typdefault))) END
+   UNION ALL SELECT 'owner of type ' || n.name || '.' || quote_ident(t.typname),
+    quote_ident(pg_get_userbyid(t.typowner))) AS v (key, definition)
+ WHERE NOT EXISTS (SELECT FROM member m WHERE m.class = 'pg_type'::regclass AND m.oid = t.oid)
