@@ -60,7 +60,8 @@ else
     check=(shasum -a 256 --check SHA256SUMS)
 fi
 "${check[@]}" >&2 || fail "the checkpoint was altered or is incomplete" "do not restore from it"
-[ "$(find . ! -type d | wc -l)" -eq "$(($(wc -l <SHA256SUMS) + 1))" ] ||
+# proven.json comes later, when somebody has proven the checkpoint: it is in no sum.
+[ "$(find . ! -type d ! -path ./proven.json | wc -l)" -eq "$(($(wc -l <SHA256SUMS) + 1))" ] ||
     fail "there are files in the checkpoint that are not of it" "compare with SHA256SUMS"
 
 ask() { "$psql_program" -X -q -A -t -v ON_ERROR_STOP=1 -v "new=$new" -v "original=$original" "$@"; }
@@ -89,8 +90,12 @@ ask -d "$(conninfo "$maintenance")" -f database.sql
 trap - EXIT
 
 printf '%s\n' "" "Restored and complete. To put it in place of the original, end its sessions" \
-    "and run this in \"$maintenance\" (two renames, one transaction):" ""
+    "and run this in \"$maintenance\" (renames, one transaction):" ""
+# What was called so may be gone, or have another name by now.
 ask -d "$(conninfo "$maintenance")" <<'SQL'
-SELECT format(E'  BEGIN;\n  ALTER DATABASE %I RENAME TO %I;\n  ALTER DATABASE %I RENAME TO %I;\n  COMMIT;',
-              :'original', left(:'original', 40) || '__replaced', :'new', :'original');
+SELECT format(E'  BEGIN;\n%s  ALTER DATABASE %I RENAME TO %I;\n  COMMIT;',
+              (SELECT format(E'  ALTER DATABASE %I RENAME TO %I;\n',
+                             datname, left(datname, 40) || '__replaced')
+               FROM pg_database WHERE datname = :'original'),
+              :'new', :'original');
 SQL

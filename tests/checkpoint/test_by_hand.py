@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -13,21 +13,24 @@ import pytest
 from psycopg import sql
 
 from rollback_tui.checkpoint.properties import differences, read_properties
-from rollback_tui.checkpoint.restore import compare
+from rollback_tui.checkpoint.prove import prove
+from rollback_tui.checkpoint.restore import compare, compared, restore_beside
+from rollback_tui.checkpoint.verify import verify
+from rollback_tui.core.errors import CheckpointError
 from rollback_tui.postgres.connect import connect, with_database
 from tests.checkpoint.conftest import Made, make_checkpoint
 from tests.conftest import Database
 
 
 def by_hand(
-    checkpoint: Path, database: Database, *arguments: str
+    checkpoint: Path, database: Database, *arguments: str, user: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run it with nothing but PATH and the connection in its environment."""
     environment = {
         "PATH": os.environ["PATH"],
         "PGHOST": database.server.host,
         "PGPORT": str(database.server.port),
-        "PGUSER": database.owner,
+        "PGUSER": user or database.owner,
     }
     return subprocess.run(
         ["bash", str(checkpoint / "restore.sh"), *arguments],
@@ -103,6 +106,63 @@ def test_what_belongs_to_the_database_comes_back(database: Database, project: Pa
     assert old.connection_limit == 17 and len(old.settings) == 2
 
 
+def test_owners_and_grants_come_back(database: Database, project: Path) -> None:
+    """Of the objects, too: the schema is compared with the one that was dumped."""
+    admin = database.connect(superuser=True)
+    other = f"{database.owner}_other"
+    admin.execute(f"CREATE ROLE {other}")
+    admin.execute(f"GRANT {other} TO {database.owner}")
+    for text in (
+        f"CREATE SCHEMA side AUTHORIZATION {other}",
+        "CREATE TABLE side.t AS SELECT generate_series(1, 9) n",
+        f"ALTER TABLE side.t OWNER TO {other}",
+        "CREATE FUNCTION side.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        f"GRANT SELECT (n) ON side.t TO {database.owner} WITH GRANT OPTION",
+        f"ALTER DEFAULT PRIVILEGES FOR ROLE {other} GRANT SELECT ON TABLES TO {database.owner}",
+    ):
+        admin.execute(text.encode())
+    checkpoint = Path(make_checkpoint(database.superuser_dsn, project).path)
+    name = database.name + "_new"
+    done = by_hand(checkpoint, database, name, user="postgres")
+    assert done.returncode == 0, done.stderr
+    found = compared(checkpoint, with_database(database.superuser_dsn, name))
+    assert (found.differences, found.schema, found.fingerprinted) == ((), "identical", 1)
+    with psycopg.connect(database.server.dsn(), autocommit=True) as postgres:
+        for each in (name, database.name):
+            postgres.execute(f'DROP DATABASE "{each}" WITH (FORCE)'.encode())
+        postgres.execute(f"DROP ROLE {other}")
+        postgres.execute(f'CREATE DATABASE "{database.name}" OWNER {database.owner}'.encode())
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_of_a_database_that_was_renamed_or_dropped(
+    database: Database, project: Path, gone: bool
+) -> None:
+    database.connect().execute("CREATE TABLE t AS SELECT generate_series(1, 9) n")
+    for connection in database.opened:
+        connection.close()
+    checkpoint = Path(make_checkpoint(database.dsn, project).path)
+    own = database.server.dsn("postgres", database.owner)
+    away = f'DROP DATABASE "{database.name}"'
+    if not gone:
+        away = f'ALTER DATABASE "{database.name}" RENAME TO "{database.name}_away"'
+    with psycopg.connect(own, autocommit=True) as maintenance:
+        maintenance.execute(away.encode())
+        done = by_hand(checkpoint, database, database.name + "_new")
+        assert done.returncode == 0, done.stderr
+        maintenance.execute(done.stdout.partition("transaction):\n")[2])
+    assert compare(checkpoint, database.dsn) == ()
+    assert exists(database, database.name + "_away") is not gone
+
+
+def test_a_proven_one_restores_too(made: Made, tmp_path: Path) -> None:
+    copy = shutil.copytree(made.path, tmp_path / "copy")
+    own = made.database.server.dsn("postgres", made.database.owner)
+    assert prove(copy, made.database.dsn, own).proof is not None
+    done = by_hand(copy, made.database, made.database.name + "_proven")
+    assert done.returncode == 0, done.stderr
+
+
 def test_never_over_its_own_database(made: Made) -> None:
     done = by_hand(made.path, made.database, made.database.name)
     assert done.returncode == 1
@@ -117,16 +177,41 @@ def test_usage(made: Made, arguments: tuple[str, ...]) -> None:
     assert "usage:" in done.stderr
 
 
-def test_a_flipped_bit_is_refused(made: Made, tmp_path: Path) -> None:
-    copy = shutil.copytree(made.path, tmp_path / "copy")
-    file = max((copy / "dump").iterdir(), key=lambda one: one.stat().st_size)
+def flip(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
+
+
+def largest(checkpoint: Path) -> Path:
+    return max((checkpoint / "dump").iterdir(), key=lambda one: one.stat().st_size)
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "one bit of the data": lambda copy: flip(largest(copy)),
+    "one bit of the schema": lambda copy: flip(copy / "schema.json"),
+    "one bit of the manifest": lambda copy: flip(copy / "manifest.json"),
+    "truncated": lambda copy: os.truncate(largest(copy), largest(copy).stat().st_size // 2),
+    "a sum": lambda copy: flip(copy / "SHA256SUMS"),
+    "the schema is gone": lambda copy: (copy / "schema.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_refused_by_hand_by_verify_and_by_restore(
+    made: Made, tmp_path: Path, damage: str
+) -> None:
+    copy = Path(shutil.copytree(made.path, tmp_path / "copy"))
+    DAMAGES[damage](copy)
     name = made.database.name + "_damaged"
     done = by_hand(copy, made.database, name)
     assert done.returncode == 1
     assert "altered or is incomplete" in done.stderr
+    own = made.database.server.dsn("postgres", made.database.owner)
+    with pytest.raises(CheckpointError):
+        verify(copy)
+    with pytest.raises(CheckpointError):
+        restore_beside(copy, made.database.dsn, own, name)
     assert not exists(made.database, name)
 
 
