@@ -120,7 +120,7 @@ def _lines(option: RecoveryOption) -> list[str]:
     seconds = option.estimated_seconds
     lines += [
         f"  restores {option.restores}",
-        "  takes about " + humanize.precisedelta(seconds) + " (estimate)"
+        f"  takes about {humanize.precisedelta(round(seconds))} ({option.basis or 'estimate'})"
         if seconds is not None
         else "  nobody can say how long it takes",
         f"  loses {_loss(option)}",

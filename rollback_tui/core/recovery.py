@@ -30,6 +30,8 @@ class RecoveryOption(Value, frozen=True, kw_only=True):
     """What the database would be afterwards, in one sentence."""
     estimated_seconds: float | None
     """None: nobody can say."""
+    basis: str = ""
+    """How the seconds are known: ``measured …, when it was proven``."""
     lost: tuple[LostRows, ...] | None
     """Writes since; empty: none. None: not known."""
     obstacle: str = ""

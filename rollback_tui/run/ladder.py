@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from rollback_tui.checkpoint import clone as copying
 from rollback_tui.checkpoint import manifest as mf
+from rollback_tui.checkpoint.proof import restore_time
 from rollback_tui.checkpoint.swap import refuse_what_cannot_be
 from rollback_tui.config import Settings
 from rollback_tui.core.errors import CheckpointError, FrameworkError, RollbackTuiError
@@ -26,8 +27,6 @@ from rollback_tui.survey.upwards import plan_upwards
 _COUNT_SECONDS = 15.0
 _SWAP_SECONDS = 2.0
 """Closing the door, two renames and opening it again: 0.1 to 0.5 s were measured."""
-_LONGER = 2.0
-"""A restore loads what the dump took out, and builds the indexes: said to be so much longer."""
 _HEADROOM = 1.1
 
 _TITLES: dict[Rung, str] = {
@@ -174,7 +173,8 @@ class Ladder:
             else f"as run {self._earlier.short} found it, before another took its place"
         )
         restores = f"the database {when} (it stands beside as {printable(found.database)})"
-        return self._option("clone", restores, _SWAP_SECONDS)
+        option = self._option("clone", restores, _SWAP_SECONDS)
+        return replace(option, basis="two renames, whatever its size; indexes looked into besides")
 
     def _dump(self) -> RecoveryOption:
         made = self._earlier.view.checkpoint
@@ -194,23 +194,27 @@ class Ladder:
             )
         _same_sizes(path, manifest)
         refuse_what_cannot_be(self._maintenance, self._here.database)
-        self._room()
+        self._room(manifest)
         restores = (
             f"the database as it was at {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC, before the run"
         )
-        return self._option("dump", restores, round(manifest.seconds * _LONGER + _SWAP_SECONDS, 1))
+        expected = restore_time(path)
+        return replace(
+            self._option("dump", restores, expected.seconds), basis=printable(expected.basis)
+        )
 
-    def _room(self) -> None:
-        """Raise CheckpointError when the server's disk, as far as it is seen, has no room."""
+    def _room(self, manifest: mf.Manifest) -> None:
+        """Raise CheckpointError when the server's disk, as far as it is seen, has no room for what
+        the dump was made of."""
         unlimited = replace(self._settings.checkpoint, clone_seconds=float("inf"))
         facts = copying.estimate(
             self._maintenance, self._here.database_oid, unlimited, door="rename"
         )
-        free, needed = facts.free_bytes, facts.database_bytes * _HEADROOM
-        if free is not None and free < needed:
+        free, needed = facts.free_bytes, manifest.database_bytes or facts.database_bytes
+        if free is not None and free < needed * _HEADROOM:
             raise CheckpointError(
                 f"the server's disk has {data_size(free)} free, a database beside needs about"
-                f" {data_size(round(needed))}",
+                f" {data_size(needed)} and a tenth",
                 "Make room on the server.",
             )
 

@@ -14,6 +14,7 @@ import psycopg
 from msgspec.structs import replace
 
 from rollback_tui.checkpoint import restore
+from rollback_tui.checkpoint.compare import compared
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import CheckpointError, FrameworkError, RollbackTuiError, RunRefused
 from rollback_tui.core.model import Outcome, Value, Verdict
@@ -185,19 +186,18 @@ def _restore(run: Run, earlier: Earlier, name: str) -> Found:
         comment=marked("restored", run.database, run.request.run),
         jobs=run.settings.checkpoint.jobs,
     )
-    differences = restore.compare(path, with_database(run.request.dsn, name))
-    wrong = [d.summary for d in differences if d.kind != "not counted"]
+    comparison = compared(path, with_database(run.request.dsn, name))
+    # A schema that differs is the matter of a step of its own.
+    about_rows = [d for d in comparison.differences if d.kind != "schema"]
+    wrong = [d.summary for d in about_rows if d.kind != "not counted"]
     if wrong:
         raise CheckpointError(
             f"restored, but not as the manifest says: {printable('; '.join(wrong[:3]))}",
             "Do not use this checkpoint. Choose another: `rollback-tui checkpoint list`.",
         )
-    unknown = tuple(d.summary for d in differences)
-    verdict: Verdict = "unknown" if unknown else "pass"
-    words = f"restored into {printable(name)}, " + (
-        f"{len(unknown)} tables could not be compared" if unknown else "as the manifest says"
-    )
-    return Found(words, verdict, evidence=unknown)
+    said = f"restored into {printable(name)} as the manifest says: {comparison.describe()}"
+    verdict: Verdict = "unknown" if about_rows else "pass"
+    return Found(said, verdict, evidence=tuple(d.summary for d in about_rows))
 
 
 def _replaced(run: Run, earlier: Earlier, source: Source) -> str:

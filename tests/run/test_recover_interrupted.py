@@ -9,7 +9,10 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -73,16 +76,42 @@ def test_the_worker_is_killed(project: Project) -> None:
     assert project.connection_limit() == -1
 
 
+@dataclass
+class SmallDisk:
+    """A project whose database is on a file system of its own."""
+
+    project: Project
+    place: Path
+    full: threading.Event = field(default_factory=threading.Event)
+
+    def fill(self) -> None:
+        """Let somebody else take all of it."""
+        with contextlib.suppress(OSError), (self.place / "filler").open("wb", buffering=0) as file:
+            while file.write(b"\0" * (1 << 20)):
+                pass
+        self.full.set()
+
+    def fill_while_it_is_restored(self) -> None:
+        """The same, as soon as the database beside has been made."""
+        name = f"{self.project.database.name}__restored_%"
+        with psycopg.connect(self.project.database.server.dsn(), autocommit=True) as admin:
+            while not admin.execute(
+                "SELECT FROM pg_database WHERE datname LIKE %s", [name]
+            ).fetchall():
+                time.sleep(0.01)
+        self.fill()
+
+
 @pytest.fixture
-def small_disk(database: Database, tmp_path: Path) -> Iterator[Project]:
-    """A project whose database is on a file system of its own, of 40 MB."""
+def small_disk(database: Database, tmp_path: Path) -> Iterator[SmallDisk]:
+    """A file system of 60 MB; mounting it is for root alone."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("only root can mount a small file system")
-    owner = Path(str(database.server.data)).stat()
+    owner = database.server.data.stat()
     # Where the server's own user comes to.
-    place = Path(str(database.server.data)).parent / f"small_{database.name}"
+    place = database.server.data.parent / f"small_{database.name}"
     place.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", f"size=40m,uid={owner.st_uid},mode=700", "tmpfs"]
+    mounting = ["mount", "-t", "tmpfs", "-o", f"size=60m,uid={owner.st_uid},mode=700", "tmpfs"]
     if subprocess.run([*mounting, str(place)], check=False, capture_output=True).returncode:
         place.rmdir()
         pytest.skip("no file system may be mounted here")
@@ -98,28 +127,34 @@ def small_disk(database: Database, tmp_path: Path) -> Iterator[Project]:
             admin.execute(sql.SQL("ALTER DATABASE {} SET TABLESPACE {}").format(name, space))
         made = Project(tmp_path, here)
         made.configure()
-        yield made
+        yield SmallDisk(made, place)
     finally:
         drop_database(here)
         with psycopg.connect(database.server.dsn(), autocommit=True) as admin:
             admin.execute(sql.SQL("DROP TABLESPACE {}").format(space))
         subprocess.run(["umount", str(place)], check=True)
-        with contextlib.suppress(OSError):
-            place.rmdir()
+        place.rmdir()
 
 
-def test_the_disk_is_full_half_way(small_disk: Project) -> None:
-    made = shop(small_disk)
-    # What the rollback removes needs more room than what it leaves: the restore does not fit
-    # beside, though another database as large as this one would.
-    with psycopg.connect(small_disk.database.dsn) as connection:
-        connection.execute("INSERT INTO tokens SELECT i, NULL FROM generate_series(100, 450000) i")
+def test_the_disk_is_full_half_way(small_disk: SmallDisk) -> None:
+    made = shop(small_disk.project)
+    with psycopg.connect(small_disk.project.database.dsn) as connection:
+        connection.execute("INSERT INTO tokens SELECT i, NULL FROM generate_series(100, 200000) i")
     folder, rolled_back = made.roll_back()
     assert rolled_back.outcome == "rolled_back", rolled_back.finished
     after = made.dumped()
-    _, view = made.undo(folder, "dump")
+    request = made.request(folder, "dump")
+
+    thread = threading.Thread(target=small_disk.fill_while_it_is_restored, daemon=True)
+    thread.start()
+    _, view = made.work(request)
+    thread.join(10)
+    assert small_disk.full.is_set()
     assert view.outcome == "refused", view.finished
     assert view.finished is not None and "No space left" in view.finished.summary
     assert view.door is None, "nobody was kept out for it"
     assert made.dumped() == after
     assert made.databases() == set()
+
+    # It is full now: that is said before anything is tried.
+    assert "a database beside needs" in made.options(folder)["dump"].obstacle
