@@ -60,6 +60,14 @@ label = "checkout"
 url = "https://checkout.internal/ready"
 expected_json = { status = "ok" }
 headers_env = { Authorization = "CHECKOUT_TOKEN" }
+
+[verify]
+budget_seconds = 30
+accept = ["type public.mood"]
+
+[recovery]
+services = ["app.service", "app-worker.service"]
+log_files = ["/var/log/app/*.log"]
 """
 
 _HEAD = f"""\
