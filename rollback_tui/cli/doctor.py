@@ -8,6 +8,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -17,7 +18,7 @@ from rollback_tui import __version__
 from rollback_tui.checkpoint.facts import plan_checkpoint
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
-from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
+from rollback_tui.core.errors import ConfigurationError, ConnectionFailed, RollbackTuiError
 from rollback_tui.core.facts import Privileges
 from rollback_tui.core.model import Rung
 from rollback_tui.core.text import printable
@@ -27,6 +28,7 @@ from rollback_tui.postgres.privileges import privileges
 from rollback_tui.run import folder
 from rollback_tui.survey import baseline, door
 from rollback_tui.survey.planning import detected, history
+from rollback_tui.survey.ups import Ups, read_ups
 
 Finding = tuple[Literal["ok", "bad", "note"], str, str]
 
@@ -170,12 +172,26 @@ def _migrations(given: Common, connection: Connection) -> Iterator[Finding]:
         "",
     )
     goal = applied[1].version if len(applied) > 1 else ""
-    directory = given.project / given.settings.verify.baseline_directory
-    if baseline.load(directory, goal) is None:
-        yield (
-            "note",
-            f"no baseline of {goal or 'the empty history'}: a restored schema will stay unknown",
-            "Call `rollback-tui baseline record` in each deploy, before it migrates up.",
+    ups = read_ups(found.framework, Path(found.directory), applied)
+    yield _baseline(given, connection, goal, ups)
+
+
+def _baseline(given: Common, connection: Connection, goal: str, ups: Ups) -> Finding:
+    version = goal or "the empty history"
+    try:
+        known, why = baseline.find(
+            given.project / given.settings.verify.baseline_directory,
+            goal,
+            server_version=connection.info.server_version,
+            made_from=ups.made_from(goal),
         )
-    else:
-        yield "ok", f"the schema of {goal or 'the empty history'} was recorded", ""
+    except ConfigurationError as error:
+        return "bad", error.summary, error.remedy
+    if known is not None:
+        return "ok", f"the schema of {version} is known: {known.origin}", ""
+    return (
+        "note",
+        f"the schema of {version} is not known ({why})"
+        + (f", and cannot be replayed: {ups.why}" if ups.why else ": a rehearsal will replay it"),
+        "Call `rollback-tui baseline record` in each deploy, before and after it migrates up.",
+    )

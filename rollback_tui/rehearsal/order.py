@@ -79,8 +79,9 @@ class Order:
         self._said(printable(line))
 
     def note(self, line: str) -> None:
-        """Tell it, and keep it for the result."""
-        self.notes.append(printable(line))
+        """Tell it, and keep it for the result, once."""
+        if printable(line) not in self.notes:
+            self.notes.append(printable(line))
         self._said(printable(line))
 
     def farewell(self, line: str) -> None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from rollback_tui.checkpoint.storage import now
 from rollback_tui.core.errors import RollbackTuiError
@@ -252,7 +252,10 @@ def _execute(
     try:
         if alone:
             connection.execute("RESET ROLE")
-        execute(connection, statement.sql)
+        if statement.effect.kind == "CREATE ROLE":
+            _make_role(connection, statement)
+        else:
+            execute(connection, statement.sql)
         if alone:
             connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
     except psycopg.Error as error:
@@ -266,3 +269,9 @@ def _execute(
             f" {words_of(error)}",
             _BY_HAND,
         ) from None
+
+
+def _make_role(connection: Connection, statement: Statement) -> None:
+    """A server of our own has the target's roles already, also those that a script makes."""
+    with contextlib.suppress(errors.DuplicateObject), connection.transaction():
+        execute(connection, statement.sql)

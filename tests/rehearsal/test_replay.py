@@ -105,12 +105,22 @@ def test_what_cannot_be_replayed_says_why(
     assert done.exit_code == 1
     assert why in str(done.exception)
     assert scratch_databases(project) == []
-    # A rehearsal goes on, and says what is not known and why.
+    assert not Path("/tmp/never").exists()
+
+
+def test_a_rehearsal_goes_on_where_nothing_can_be_replayed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.two_migrations()
+    path = project.directory / "db" / "migrations" / "20240101000000_users.sql"
+    path.write_text(path.read_text().replace("CREATE TABLE users", "CREATE TABLE nowhere.users"))
     found = json.loads(here(project, monkeypatch, "rehearse", "--json").stdout)
     assert found["failure"] == ""
     assert (found["foreseen"]["kind"], found["foreseen"]["origin"]) == ("unknown", "none")
-    assert why in found["foreseen"]["why"]
-    assert not Path("/tmp/never").exists()
+    assert '"nowhere" does not exist' in found["foreseen"]["why"]
+    assert [d["object"] for d in found["changes"] if d["object"].startswith("table ")] == [
+        "table public.tokens"
+    ]
 
 
 def test_a_replay_is_valid_as_long_as_its_scripts_are_the_same(
@@ -153,6 +163,30 @@ def test_what_no_script_makes_is_there_before_the_first(
     assert found["foreseen"]["kind"] == "identical", found["foreseen"]
     done = here(project, monkeypatch, "baseline", "compare", "--dsn", dsn)
     assert done.exit_code == 0, done.stdout
+
+
+def test_without_createdb_on_a_server_of_our_own(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a role that a script makes for the whole server, and which is there already."""
+    reader = f"reader_{project.database.name}"
+    up = f"CREATE ROLE {reader};"
+    with project.database.connect(superuser=True) as admin:
+        admin.execute(f"CREATE ROLE {reader}".encode())
+        project.migration("1", "a", "CREATE TABLE t (a int);", "DROP TABLE t;")
+        project.migration("2", "b", "ALTER TABLE t ADD b int;", "ALTER TABLE t DROP b;")
+        path = project.directory / "db" / "migrations" / "1_a.sql"
+        path.write_text(path.read_text().replace("CREATE TABLE", f"{up} CREATE TABLE"))
+        admin.execute(f"ALTER ROLE {project.database.owner} NOCREATEDB CREATEROLE".encode())
+        try:
+            done = here(project, monkeypatch, "baseline", "replay", "--json")
+        finally:
+            admin.execute(f"ALTER ROLE {project.database.owner} CREATEDB".encode())
+            admin.execute(f"DROP ROLE {reader}".encode())
+    assert done.exit_code == 0, done.output
+    assert "not on the target's server" in str(json.loads(done.stdout)[0]["notes"])
+    with psycopg.connect(project.database.dsn) as connection:
+        assert diff(kept(project, "2").snapshot, catalog.snapshot(connection)) == ()
 
 
 def test_to_before_the_first_migration(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
