@@ -82,8 +82,11 @@ class Project:
         return ("run", "--confirm", self.database.name, "--reason", "a test", "--yes", "--json")
 
     def configure(self, text: str = "") -> None:
-        """Write ``rollback.toml``: the connection, and ``text``."""
+        """Write ``rollback.toml``: the connection, and ``text``. Nobody waits for ten seconds to
+        see whether the application's queries fail, unless ``text`` says so."""
         dsn = json.dumps(self.database.dsn)
+        if "[health]" not in text:
+            text += "\n[health]\nwatch_seconds = 0.3"
         (self.directory / "rollback.toml").write_text(f"{text}\n[connection]\ndsn = {dsn}\n")
 
     def migration(self, version: str, name: str, up: str, down: str) -> Path:

@@ -25,8 +25,7 @@ from rollback_tui.run.committing import transact as transaction
 from rollback_tui.run.context import Aborted, Run
 from rollback_tui.run.doorway import close_door, reopen
 from rollback_tui.run.execution import StatementRefused
-from rollback_tui.run.preflight import _same_history as same_history
-from rollback_tui.run.preflight import checkpoint
+from rollback_tui.run.preflight import checkpoint, same_history
 from rollback_tui.run.request import RunRequest, operator
 from rollback_tui.run.undo import undo
 from rollback_tui.survey.planning import make_plan
