@@ -177,6 +177,11 @@ def test_the_version_change_is_one_quoted_statement() -> None:
     assert change == ("DELETE FROM public.schema_migrations WHERE version = '1''2'",)
 
 
+def test_what_up_enters_is_one_quoted_statement() -> None:
+    change = FRAMEWORK.applied_change(TABLE, AppliedMigration(version="1'2", name=""))
+    assert change == ("INSERT INTO public.schema_migrations (version) VALUES ('1''2')",)
+
+
 def test_the_schema_file_beside_the_directory_is_stale(tmp_path: Path) -> None:
     directory = tmp_path / "db" / "migrations"
     directory.mkdir(parents=True)

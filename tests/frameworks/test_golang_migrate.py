@@ -180,6 +180,13 @@ def test_a_down_file_that_leads_elsewhere_is_an_error(directory: Path) -> None:
         FRAMEWORK.down(applied("10"), directory)
 
 
+def test_what_up_enters_is_the_tools_second_change() -> None:
+    assert FRAMEWORK.applied_change(TABLE, applied("10")) == (
+        f"TRUNCATE {TABLE.quoted}",
+        f"INSERT INTO {TABLE.quoted} (version, dirty) VALUES (10, false)",
+    )
+
+
 def test_the_version_change_is_the_tools_second_one() -> None:
     assert FRAMEWORK.version_change(TABLE, applied("10"), applied("2")) == (
         "TRUNCATE public.schema_migrations",

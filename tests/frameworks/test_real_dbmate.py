@@ -291,3 +291,24 @@ def test_sections_are_read_as_dbmate_reads_them(
     else:  # the server must refuse what dbmate sent, and what we would send
         with pytest.raises(Exception, match="syntax error"):
             connection.execute(script)
+
+
+def test_dbmate_agrees_when_we_have_applied_them_again(
+    database: Database, other_database: Database, directory: Path, dbmate_program: Path
+) -> None:
+    ours = Dbmate(dbmate_url(database), directory, dbmate_program)
+    theirs = Dbmate(dbmate_url(other_database), directory, dbmate_program)
+    for each in (ours, theirs):
+        each.run("up")
+    rolled_back = roll_back(database, directory, 2)
+    framework = Framework()
+    with database.connect(autocommit=False) as connection:
+        for migration in reversed(rolled_back):
+            source = framework.up(migration, directory)
+            assert isinstance(source, Source)
+            connection.execute(source.data[source.start : source.end])
+            for statement in framework.applied_change(TABLE, migration):
+                connection.execute(statement, binary=True)
+    assert ours.pending() == theirs.pending() == []
+    assert rows(database) == rows(other_database)
+    assert columns(database) == columns(other_database)

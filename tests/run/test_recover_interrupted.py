@@ -28,11 +28,11 @@ from tests.run.undoing import shop, steps
 ALL_WELL = dict.fromkeys(STEPS, "pass")
 
 
-def killed_at(project: Project, run: str, kind: str) -> str:
-    """Take the dump of ``run`` on the command line, kill the worker at the first event of this
+def killed_at(project: Project, run: str, kind: str, rung: str = "dump") -> str:
+    """Take a rung for ``run`` on the command line, kill the worker at the first event of this
     kind; return the outcome that its guardian settles for."""
     running = project.start(
-        "recover", run, "--rung", "dump", "--confirm", project.database.name, "--json"
+        "recover", run, "--rung", rung, "--confirm", project.database.name, "--json"
     )
     worker = 0
     try:
@@ -73,6 +73,18 @@ def test_the_worker_is_killed(project: Project) -> None:
     newest = max((project.directory / "rollback_runs").iterdir())
     assert steps(made.view(newest)) == ALL_WELL, "the missing steps were done by who settled"
     assert made.databases() == {"__failed_"}
+    assert project.connection_limit() == -1
+
+
+def test_the_worker_is_killed_when_the_migrations_are_back(project: Project) -> None:
+    made = shop(project, "[checkpoint]\nenabled = false\n")
+    project.configure("[checkpoint]\nenabled = false\n")
+    folder, _ = made.roll_back(keep=(1, 2, 3, 4))
+    assert killed_at(project, folder.name[-8:], "committed", "reapply") == "recovered"
+    newest = max((project.directory / "rollback_runs").iterdir())
+    assert steps(made.view(newest)) == {"put back what was kept": "pass"}
+    assert project.query("SELECT count(*), count(verified_at) FROM users") == [(200, 42)]
+    assert project.query("SELECT count(*) FROM events") == [(30,)]
     assert project.connection_limit() == -1
 
 
