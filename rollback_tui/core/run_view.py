@@ -132,14 +132,14 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def may_abort(self) -> bool:
-        """Whether an abort can still be obeyed: before COMMIT, and not asked yet."""
+        """Whether an abort can still be obeyed: before COMMIT or the swap, and not asked yet."""
         if self.finished or self.committed or self.abort_asked:
             return False
-        return not any(
-            p.phase in ("commit", "open_door", "health", "recover", "aftercare")
-            and p.status != "waiting"
-            for p in self.phases
-        )
+        late = {"commit", "open_door", "health", "recover", "aftercare"}
+        if self.started is not None and self.started.task == "recover" and not self.swap_started:
+            # What would be lost is counted first, and that may take a while.
+            late.discard("recover")
+        return not any(p.phase in late and p.status != "waiting" for p in self.phases)
 
     def downtime_at(self, elapsed: float) -> float:
         """Seconds of closed door until ``elapsed`` seconds after the run began."""

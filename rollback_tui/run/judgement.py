@@ -37,7 +37,7 @@ def reach(run: Run, keeper: Keeper | None) -> tuple[Connection, bool]:
         except ConnectionFailed as error:
             if time.monotonic() > deadline:
                 raise
-            if run.view.door_closed is not None and _shut_out(error):
+            if run.view.door_closed is not None and shut_out(error):
                 if keeper is not None:
                     keeper.stop()
                 open_door(run)
@@ -45,7 +45,7 @@ def reach(run: Run, keeper: Keeper | None) -> tuple[Connection, bool]:
                 time.sleep(0.5)
 
 
-def _shut_out(error: ConnectionFailed) -> bool:
+def shut_out(error: ConnectionFailed) -> bool:
     """Whether it is our own door that keeps us out: a limit that also holds for us, or a server
     that went down between the two steps of the renaming."""
     return any(

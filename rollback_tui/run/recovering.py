@@ -16,7 +16,13 @@ from msgspec.structs import replace
 from rollback_tui.checkpoint import restore
 from rollback_tui.checkpoint.compare import compared
 from rollback_tui.core import events as ev
-from rollback_tui.core.errors import CheckpointError, FrameworkError, RollbackTuiError, RunRefused
+from rollback_tui.core.errors import (
+    CheckpointError,
+    ConnectionFailed,
+    FrameworkError,
+    RollbackTuiError,
+    RunRefused,
+)
 from rollback_tui.core.model import Outcome, Value, Verdict
 from rollback_tui.core.recovery import LostRows
 from rollback_tui.core.text import printable
@@ -31,6 +37,7 @@ from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.doorway import Keeper, close_door, reopen
 from rollback_tui.run.earlier import Earlier, read_earlier, standing
 from rollback_tui.run.health import Prober, health
+from rollback_tui.run.judgement import shut_out
 from rollback_tui.run.ladder import Ladder, untouched_by_others
 from rollback_tui.run.losing import exactly_lost
 from rollback_tui.run.preflight import announce, drain, one_run_a_target
@@ -78,6 +85,7 @@ def bring_back(run: Run) -> ev.RunFinished:
     run.begin_cleaning_up()
     reopen(run, keeper)
     prober.stop()
+    _repair_later(run, earlier)
     measure_impact(run, prober)
     outcome, summary = _judged(run, why)
     drop_beside(run)
@@ -213,8 +221,9 @@ def _replaced(run: Run, earlier: Earlier, source: Source) -> str:
                 outcome.status = "failed"
                 return run.view.recovery[-1].summary
             run.begin_cleaning_up()
-            found = repair(run, _wanted(run, earlier))
-            if "fail" in found.values():
+            if not _inside(run):
+                outcome.summary = "the other steps follow when the door is open"
+            elif "fail" in repair(run, _wanted(run, earlier)).values():
                 outcome.status = "failed"
             return ""
     except Exception as error:  # noqa: BLE001 - whatever it was, the door must open
@@ -227,6 +236,22 @@ def _replaced(run: Run, earlier: Earlier, source: Source) -> str:
 def _wanted(run: Run, earlier: Earlier) -> Wanted:
     planned = run.view.planned_recovery
     return wanted_of(earlier.view, cloned=planned is not None and planned.rung == "clone")
+
+
+def _inside(run: Run) -> bool:
+    """Whether we come in behind our own door: an ordinary role does not behind a connection limit,
+    which has gone over to the database that is in place now."""
+    try:
+        run.live_target()
+    except ConnectionFailed as error:
+        return not shut_out(error)
+    return True
+
+
+def _repair_later(run: Run, earlier: Earlier) -> None:
+    """Do the steps that could not be done behind the door; none are missing otherwise."""
+    if run.view.swapped is not None:
+        repair(run, _wanted(run, earlier))
 
 
 def _agree(run: Run, earlier: Earlier, source: Source) -> None:

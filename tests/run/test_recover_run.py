@@ -192,3 +192,18 @@ def test_what_is_wrong_with_what_came_back_is_mended_or_named(project: Project) 
         "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'users'::regclass"
         " AND attname = 'email'"
     ) == [(True,)]
+
+
+def test_behind_a_connection_limit_the_steps_follow_when_the_door_is_open(
+    project: Project,
+) -> None:
+    # The limit goes over to the restored database, and keeps its owner out as well.
+    made = shop(project, '[door]\nrung = "limit"\n')
+    before = made.dumped()
+    folder, _ = made.roll_back()
+    _, view = made.undo(folder, "dump")
+    assert view.outcome == "recovered", view.finished
+    assert view.door == "limit"
+    assert steps(view) == ALL_WELL
+    assert made.dumped() == before
+    assert project.connection_limit() == -1

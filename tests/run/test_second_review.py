@@ -16,7 +16,7 @@ from rollback_tui.run import context
 from rollback_tui.run.cloning import clone, drop_clone
 from rollback_tui.run.committing import transact as transaction
 from rollback_tui.run.doorway import close_door, reopen
-from rollback_tui.run.judgement import _shut_out
+from rollback_tui.run.judgement import shut_out
 from rollback_tui.run.opening import _patience
 from rollback_tui.run.preflight import checkpoint
 from rollback_tui.run.swapping import settle_swap
@@ -97,7 +97,7 @@ def test_a_role_without_room_is_tried_again_and_is_not_our_own_door(project: Pro
         threading.Timer(1, hammering.close).start()
         with pytest.raises(ConnectionFailed) as refused:
             connect(database.dsn)
-        assert not _shut_out(refused.value)
+        assert not shut_out(refused.value)
         assert _patience(refused.value) > 60
         assert run.live_target().execute("SELECT 1").fetchone() == (1,)
     finally:
