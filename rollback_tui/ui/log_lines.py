@@ -19,7 +19,8 @@ KEPT = 2000
 
 When = Literal["earlier", "run", "committed"]
 """``earlier``: stood in the file when this terminal first looked; nobody knows since when. ``run``:
-came while the run had not committed. ``committed``: came after its COMMIT, or after its swap."""
+came while the run had the database: who was kept out may well have complained. ``committed``: came
+after its COMMIT, or its swap, with the door open again."""
 
 # What loggers call it (level=error, "severity":"ERROR", [error], FATAL:, a traceback's first line),
 # and the status of a failed request as web servers log it: "GET / HTTP/1.1" 500 17.
@@ -62,6 +63,8 @@ class LogLines:
         self.left_out = 0
         """So many lines came before the first of ``lines``, and are forgotten."""
         self._looked = False
+        self._done = False
+        """Whether the applications had the result already when the files were last looked at."""
 
     def tick(self, now: float) -> None:
         """Look at the files when it is time, as long as a run is followed."""
@@ -84,8 +87,13 @@ class LogLines:
 
     def _arrived(self, lines: tuple[LogLine, ...]) -> None:
         view = self._guide.walk.view
-        done = view is not None and (view.committed or view.swapped is not None)
-        when: When = "earlier" if not self._looked else "committed" if done else "run"
+        # What came now was written since the last look: it counts when all was done by then.
+        when: When = "earlier" if not self._looked else "committed" if self._done else "run"
+        self._done = (
+            view is not None
+            and (view.committed or view.swapped is not None)
+            and view.door_closed_at is None
+        )
         self._looked, self.failure = True, None
         self.lines += [Shown(line, when, looks_wrong(line.text)) for line in lines]
         if (gone := len(self.lines) - KEPT) > 0:

@@ -19,11 +19,19 @@ CHOICES = {
     "give up": "The run ends here; nothing was touched, and the applications go on.",
     "wait on": "The run goes on waiting for these sessions; the door is still open.",
     "terminate them": "These sessions are ended; their open transactions are rolled back.",
+    "stop": "Nothing is brought back; the database stays as it is now, and the door opens.",
     "bring it back": "The database becomes again what it was when the door closed.",
     "leave it": "The door opens on a database that is half way. The report has the command that"
     " goes on from there.",
 }
 """What the answers to a run's question come to, in a sentence."""
+
+
+def choice_means(choice: str) -> str:
+    """Return what an answer comes to; empty where its own words say it."""
+    if choice.startswith("lose "):
+        return "What was written since is gone then; the database as it is now is kept beside."
+    return CHOICES.get(choice, "")
 
 
 COPIES: dict[Source, str] = {
@@ -57,6 +65,19 @@ def took(seconds: float | None) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
+
+
+def about(seconds: float | None) -> str:
+    """Return an estimate, no more exact than it is; ``?`` when there is none.
+
+    >>> about(0.898), about(31.97), about(0.002), about(75), about(None)
+    ('~0.9 s', '~32 s', '~0.1 s', '~01:15', '?')
+    """
+    if seconds is None:
+        return "?"
+    if seconds < 10:
+        return f"~{max(seconds, 0.1):.1f} s"
+    return f"~{seconds:.0f} s" if seconds < 60 else f"~{clock(seconds)}"
 
 
 def rows_of(table: TableCount) -> str:

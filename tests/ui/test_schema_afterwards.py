@@ -53,22 +53,20 @@ def test_it_is_in_sight_judged_accepted_and_forgotten_when_it_is_another_one(
         await t.press("c")
         assert t.app.clipboard == MENDS
         await t.press("escape", "2")
-        shown = await t.until(
-            "Schema restored (failed)", "proof: ~200 ms of downtime, at most 60 s"
-        )
+        shown = await t.until("Schema restored (failed)", "proof: ~0.2 s of downtime, at most 60 s")
         assert world.judged_with[-1] is not None, "the checks are judged again, with the rehearsal"
         await t.select("#checks", "schema_restored")
         await t.press("o")
         await t.until("Accept exactly these 2 differences?", "any other", "is enum (sad,")
         await t.type("mood is used nowhere")
         await t.press("tab", "tab", "enter")
-        await t.until("o aside    Schema restored")
+        await t.until("≈ accepted  Schema restored")
         for name in ("no_writers", "pooler"):
             await set_aside(t, name)
         await t.press("3")
         await t.until("≈ leaves 2 objects behind, accepted: mood is used")
         await t.press("m", "down", "space", "space", "space", "4")
-        await t.until("proof adds ~200 ms of downtime, at most 60 s", "≈ leaves 2 objects behind")
+        await t.until("proof adds ~0.2 s of downtime, at most 60 s", "≈ leaves 2 objects behind")
         # Other differences are not what was accepted.
         world.the_rehearsal = rehearsal(foreseen=foreseen(leftover=(LOST_VIEW, LABEL)))
         await t.press("escape", "3", "r")
@@ -221,10 +219,12 @@ def test_verifications_arrive_on_the_console_and_accepted_ones_have_their_reason
             ev.PhaseFinished(phase="execute", status="done", seconds=0.3),
             ev.PhaseStarted(phase="verify"),
             ev.VerificationJudged(
-                verification=verification("fail", accepted="mood is used nowhere", seconds=0.12)
+                verification=verification(
+                    "fail", accepted="foreseen and accepted: unused", seconds=0.12
+                )
             ),
         )
-        shown = await t.until("verifications ≈1", "of 60 s used", "≈ Schema  120 ms  accepted: ")
+        shown = await t.until("verifications ≈1", "of 60 s used", "≈ Schema  120 ms  foreseen and")
         assert ("5 of 5 done" in shown) == (size[1] > 30)
         await t.press("5")
         shown = await t.until("accepted beforehand: 2", "≈ accepted")

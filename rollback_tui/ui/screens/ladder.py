@@ -25,7 +25,7 @@ from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.proof_items import lost_text
 from rollback_tui.ui.widgets.status_bar import Bar, is_production
 from rollback_tui.ui.widgets.take_rung import TakeRung
-from rollback_tui.ui.wording import clock, count, run_of, time_of, took
+from rollback_tui.ui.wording import about, clock, count, run_of, time_of
 
 if TYPE_CHECKING:
     from rollback_tui.ui.app import RollbackApp
@@ -244,7 +244,7 @@ def _mark(option: RecoveryOption) -> tuple[str, Tone]:
 
 
 def _takes(option: RecoveryOption) -> str:
-    return "?" if option.estimated_seconds is None else f"~{took(option.estimated_seconds)}"
+    return about(option.estimated_seconds)
 
 
 def _loses(option: RecoveryOption) -> tuple[str, Tone]:
@@ -261,33 +261,21 @@ def _loses(option: RecoveryOption) -> tuple[str, Tone]:
 
 def rung_text(option: RecoveryOption, walk: Walk) -> Content:
     """Return all of one rung: what it restores, takes and loses; why not; what must be typed."""
-    long = took(option.estimated_seconds)
-    rows = [
-        line((option.title, "strong")),
-        line(("restores  ", "dim"), option.restores),
-        line(("takes     ", "dim"), f"about {long}" if long else "nobody can say how long"),
-    ]
+    rows = [line((option.title, "strong"))]
+    if option.restores:
+        rows.append(line(("restores  ", "dim"), option.restores))
     if option.obstacle:
         rows.append(line(("not now   ", "bad"), option.obstacle))
         if option.remedy:
             rows.append(line(("to do     ", "accent"), option.remedy))
-    elif option.remedy:
+        return lines(rows)
+    if option.remedy:
         rows.append(line(("note      ", "accent"), option.remedy))
-    lost = option.lost_rows
-    total: tuple[str, Tone] = ("NOT KNOWN which writes since", "bad")
-    if option.lost:
-        total = ("NOT KNOWN: not every table could be counted", "bad")
-    if option.lost is not None and lost is not None:
-        total = (f"{count(lost, 'row')} written since", "warn" if lost else "good")
-    if not option.obstacle or option.lost is not None:
-        rows.append(line(("loses     ", "dim"), total))
-    if option.lost:
-        rows.append(lost_text(option.lost))
-    if option.commands:
-        rows += [line(""), line(("Type these where the database is (c copies them):", "accent"))]
-        rows += [line(("  $ ", "dim"), command) for command in option.commands]
-    if not option.obstacle and option.rung != "external":
-        rows.append(line(""))
+    seconds = option.estimated_seconds
+    long = "nobody can say how long" if seconds is None else about(seconds)
+    rows.append(line(("takes     ", "dim"), long))
+    rows.append(line(("loses     ", "dim"), _total(option)))
+    if option.rung != "external":
         reason = may_not_take(walk, option)
         rows.append(
             line((f"Not now: {reason}.", "warn"))
@@ -296,4 +284,19 @@ def rung_text(option: RecoveryOption, walk: Walk) -> Content:
                 ("enter", "accent"), " asks for what must be typed: ", (option.confirm, "strong")
             )
         )
+    if option.lost:
+        rows.append(lost_text(option.lost))
+    if option.commands:
+        rows.append(line(("Type these where the database is (c copies them):", "accent")))
+        rows += [line(("  $ ", "dim"), command) for command in option.commands]
     return lines(rows)
+
+
+def _total(option: RecoveryOption) -> tuple[str, Tone]:
+    if option.lost is None:
+        return "NOT KNOWN which writes since", "bad"
+    if option.lost_rows is None:
+        return "NOT KNOWN: not every table could be counted", "bad"
+    if not option.lost_rows:
+        return "nothing that was written since", "good"
+    return f"{count(option.lost_rows, 'row')} written since", "warn"

@@ -140,8 +140,8 @@ class LogPane(ModalScreen[None]):
 
 _BEGINS = {
     "earlier": "── what stood there when this terminal first looked ──",
-    "run": "── since then, before the COMMIT ──",
-    "committed": "── after the COMMIT ──",
+    "run": "── since then, while the run had the database ──",
+    "committed": "── after the COMMIT, with the door open ──",
 }
 
 

@@ -168,8 +168,8 @@ class RunScreen(StepScreen):
         self.query_one("#console").set_class(instead, "-judging")
         self.query_one("#console").set_class(only, "-recovering")
         if pane.display:
-            both = [verification_lines(view)] if view.verifications or not stepping else []
-            both += [step_lines(view)] if stepping or only else []
+            both = [step_lines(view)] if stepping or only else []
+            both += [verification_lines(view)] if view.verifications or not both else []
             before = len(self._judged.plain) if self._judged is not None else 0
             self._judged = lines(both)
             self.query_one("#judged-lines", Bar).say(self._judged)

@@ -61,7 +61,7 @@ class SafetyScreen(StepScreen):
         yield Bar(id="safety-way")
         yield Bar(id="safety-proof")
         with Container(id="pair"):
-            yield LiveTable((Column("status", "", 9), Column("title", "check", 0)), id="checks")
+            yield LiveTable((Column("status", "", 10), Column("title", "check", 0)), id="checks")
             with VerticalScroll(id="evidence"):
                 yield Static("", id="evidence-text", markup=False)
 
@@ -89,7 +89,7 @@ class SafetyScreen(StepScreen):
         aside = {name for name, _ in walk.overrides}
         rows = []
         for check in walk.checks or ():
-            mark, word, colour = STATUS["overridden" if check.name in aside else check.status]
+            mark, word, colour = STATUS[_aside(check) if check.name in aside else check.status]
             rows.append((check.name, (cell(f"{mark} {word}", colour), cell(check.title))))
         table.show_rows(rows)
         if walk.checks and walk.judged_at != self._judged_at:
@@ -208,6 +208,12 @@ def acceptance(verdict: SchemaVerdict) -> tuple[str, list[Content], str]:
     return f"Accept {these}?", rows, "Accept"
 
 
+def _aside(check: CheckResult) -> str:
+    """Return what a typed reason makes of a check: of the schema, differences are accepted."""
+    schema = check.name == SCHEMA_CHECK and check.status == "fail"
+    return "accepted" if schema else "overridden"
+
+
 def evidence(check: CheckResult, reason: str | None) -> Content:
     """Return what was found, and what to do about it."""
     glyph, word, tone = STATUS[check.status]
@@ -216,7 +222,8 @@ def evidence(check: CheckResult, reason: str | None) -> Content:
         line(check.summary),
     ]
     if reason is not None:
-        rows.append(line(("set aside: ", "warn"), reason, ("  (o takes it back)", "dim")))
+        word = "accepted: " if _aside(check) == "accepted" else "set aside: "
+        rows.append(line((word, "warn"), reason, ("  (o takes it back)", "dim")))
     if check.evidence:
         rows += [line(""), *(line(("· ", "dim"), item) for item in check.evidence)]
     if check.remedy:

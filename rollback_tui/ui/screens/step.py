@@ -24,7 +24,7 @@ from rollback_tui.ui.widgets.status_bar import (
     StepBar,
     is_production,
 )
-from rollback_tui.ui.wording import CHOICES
+from rollback_tui.ui.wording import choice_means
 
 if TYPE_CHECKING:
     from rollback_tui.ui.app import RollbackApp
@@ -256,7 +256,7 @@ class StepScreen(Screen[None]):
                 line("It is what happens anyway when nobody answers.")
                 if harmless
                 else line("The run goes on with this at once. It cannot be taken back."),
-                line((CHOICES.get(choice, ""), "warn")),
+                line((choice_means(choice), "warn")),
             ],
             yes=f"Yes: {choice}",
             no="Not yet",

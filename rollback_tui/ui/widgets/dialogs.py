@@ -22,18 +22,34 @@ from rollback_tui.ui.walk import REASON_LENGTH
 class QuietInput(Input):
     """An input whose cursor does not blink: a blink is 2 kB a second over SSH.
 
-    Tab has priority here: on a slow link text, tab and text arrive in one piece, and the focus
-    must have moved before the second text is handed out.
+    Tab and enter have priority here: on a slow link text, tab and text arrive in one piece, and
+    the focus must have moved before the second text is handed out.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "app.focus_next", show=False, priority=True),
         Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+        Binding("enter", "go_on", show=False, priority=True),
     ]
 
-    def __init__(self, *, id: str, placeholder: str = "") -> None:  # noqa: A002 - Textual's name
+    def __init__(
+        self,
+        *,
+        id: str,  # noqa: A002 - Textual's name
+        placeholder: str = "",
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """``then``: where enter leads to; it never says yes to anything."""
         super().__init__(id=id, placeholder=placeholder, compact=True)
         self.cursor_blink = False
+        self._then = then
+
+    async def action_go_on(self) -> None:
+        """Go on at once: the next text may be typed already."""
+        if self._then is not None:
+            self._then()
+        else:
+            await self.action_submit()
 
 
 class PlainButton(Button):

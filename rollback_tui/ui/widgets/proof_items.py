@@ -140,8 +140,11 @@ def _lost_mark(lost: tuple[LostRows, ...]) -> tuple[tuple[str, Tone], str]:
     return ("! lost", "warn"), f"writes since: {count(total, 'row')} lost"
 
 
-def lost_text(lost: tuple[LostRows, ...] | None, agreed: int | None = None) -> Content:
-    """Return which writes would be lost, or were, table by table; unknown is said."""
+def lost_text(
+    lost: tuple[LostRows, ...] | None, agreed: int | None = None, *, basis: bool = True
+) -> Content:
+    """Return which writes would be lost, or were, table by table; unknown is said. ``basis``: also
+    how each number is known."""
     if lost is None:
         return line(("? It is not known which writes since then would be lost.", "bad"))
     rows = []
@@ -152,7 +155,8 @@ def lost_text(lost: tuple[LostRows, ...] | None, agreed: int | None = None) -> C
         number: tuple[str, Tone] = ("unknown", "bad")
         if one.rows is not None:
             number = (f"{one.rows:,}", "warn" if one.rows else "dim")
-        rows.append(line((f"{number[0]:>10}  ", number[1]), one.table, (f"  {one.basis}", "dim")))
+        known: tuple[str, Tone] = (f"  {one.basis}" if basis else "", "dim")
+        rows.append(line((f"{number[0]:>10}  ", number[1]), one.table, known))
     if len(ordered) > SHOWN:
         rows.append(line((f"… and {len(ordered) - SHOWN:,} more tables", "dim")))
     if agreed is not None:
@@ -186,7 +190,7 @@ def _verification(verification: Verification) -> Item:
         line(verification.summary),
     ]
     if verification.accepted:
-        rows.append(line(("foreseen, and accepted: ", "warn"), verification.accepted))
+        rows.append(line(("≈ ", "warn"), verification.accepted))
     rows += [line(""), *(line(("· ", "dim"), item) for item in verification.evidence)]
     rows.append(line((f"judged in {took(verification.seconds)}", "dim")))
     return (

@@ -9,7 +9,7 @@ from rollback_tui.core.proof import ProofCost
 from rollback_tui.core.run_view import RunView
 from rollback_tui.ui.theme import STATUS, Tone, line, lines
 from rollback_tui.ui.walk import Walk
-from rollback_tui.ui.wording import count, took
+from rollback_tui.ui.wording import about, count, took
 
 NAMED = 60
 """So many tables are named."""
@@ -25,7 +25,7 @@ def cost_words(walk: Walk) -> tuple[str, Tone]:
     if cost.estimated_seconds is None:
         long = "nobody knows how long"
     else:
-        long = f"~{took(min(cost.estimated_seconds, cost.budget_seconds))} of downtime"
+        long = f"{about(min(cost.estimated_seconds, cost.budget_seconds))} of downtime"
     return f"{long}, at most {budget(cost)}", "warn" if beyond(cost) else "plain"
 
 
@@ -139,7 +139,7 @@ def verification_lines(view: RunView) -> Content:
         glyph, _, tone = mark(verification)
         said = verification.summary if verification.verdict != "pass" else ""
         if verification.verdict == "fail" and verification.accepted:
-            said = f"accepted: {verification.accepted}"
+            said = verification.accepted
         rows.append(
             line(
                 (f"{glyph} {verification.title}", tone),

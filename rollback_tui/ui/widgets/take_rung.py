@@ -17,7 +17,7 @@ from rollback_tui.ui.theme import Tone, line, lines
 from rollback_tui.ui.walk import REASON_LENGTH
 from rollback_tui.ui.widgets.dialogs import PlainButton, QuietInput
 from rollback_tui.ui.widgets.proof_items import lost_text
-from rollback_tui.ui.wording import took
+from rollback_tui.ui.wording import about
 
 
 class TakeRung(ModalScreen[str | None]):
@@ -34,23 +34,24 @@ class TakeRung(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """What it does and loses, the two texts, the two buttons."""
         option = self._option
-        long = took(option.estimated_seconds) or "nobody can say how long"
+        seconds = option.estimated_seconds
+        long = "nobody can say how long" if seconds is None else about(seconds)
         with Vertical(id="dialog", classes="-danger -asking"):
             yield Static(line((f"{option.title}?", "strong")), id="dialog-title")
             with VerticalScroll(id="dialog-body"):
                 rows = [line(option.restores), line(("takes  ", "dim"), long)]
-                rows += [line(("loses  ", "dim")), lost_text(option.lost)]
+                rows += [line(("loses  ", "dim")), lost_text(option.lost, basis=False)]
                 yield Static(lines(rows), markup=False)
             with Vertical(id="row-confirm", classes="asked"):
                 # On a line of its own: what must be typed is never cut.
                 yield Static(line("type ", (option.confirm, "strong")), markup=False)
                 with Horizontal(classes="field"):
-                    yield QuietInput(id="field-confirm")
+                    yield QuietInput(id="field-confirm", then=self._to_reason)
                     yield Static("", id="state-confirm", classes="state", markup=False)
             with Vertical(classes="asked"):
                 yield Static(line(f"why, in {REASON_LENGTH} characters or more"), markup=False)
                 with Horizontal(classes="field"):
-                    yield QuietInput(id="field-why")
+                    yield QuietInput(id="field-why", then=self._to_cancel)
                     yield Static("", id="state-why", classes="state", markup=False)
             with Horizontal(id="dialog-buttons"):
                 yield PlainButton("Cancel", id="no")
@@ -83,13 +84,11 @@ class TakeRung(ModalScreen[str | None]):
         )
         self.query_one("#yes", Button).disabled = not self._complete
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        if event.input.id == "field-confirm":
-            self.query_one("#field-why", Input).focus()
-        else:
-            self.query_one("#no", Button).focus()
+    def _to_reason(self) -> None:
+        self.query_one("#field-why", Input).focus()
+
+    def _to_cancel(self) -> None:
+        self.query_one("#no", Button).focus()
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

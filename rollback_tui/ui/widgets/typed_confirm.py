@@ -7,6 +7,8 @@ until everything matches, and then has to be focused on purpose.
 
 from __future__ import annotations
 
+from functools import partial
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -59,7 +61,7 @@ class TypedConfirm(Vertical):
         for name in FIELDS:
             with Horizontal(id=f"row-{name}", classes="field"):
                 yield Static("", id=f"label-{name}", classes="label", markup=False)
-                yield QuietInput(id=f"field-{name}")
+                yield QuietInput(id=f"field-{name}", then=partial(self._go_on, name))
                 yield Static("", id=f"state-{name}", classes="state", markup=False)
         with Horizontal(id="confirm-buttons"):
             yield PlainButton("Cancel", id="confirm-no")
@@ -135,10 +137,7 @@ class TypedConfirm(Vertical):
     def _typed(self) -> None:
         self._judge()
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        name = (event.input.id or "").removeprefix("field-")
+    def _go_on(self, name: str) -> None:
         asked = [n for n in FIELDS if self._wanted.get(n) != ""]
         if name in asked[:-1] and self._matches(name):
             following = asked[asked.index(name) + 1]
