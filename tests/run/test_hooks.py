@@ -87,6 +87,23 @@ def test_a_command_that_hangs_is_ended_with_its_grandchild(tmp_path: Path) -> No
     assert soon(lambda: not alive(pid), 3)
 
 
+def test_a_command_is_ended_when_the_run_is_aborted(tmp_path: Path) -> None:
+    """A copy of a large dump may take an hour; whoever aborts does not wait for it."""
+    began = time.monotonic()
+    asked = iter([False] * 5 + [True] * 1000)
+    ran = hooks.call(
+        python("import time; time.sleep(60)", seconds=60),
+        "test",
+        on=True,
+        facts=FACTS,
+        dsn="",
+        project=tmp_path,
+        aborted=lambda: next(asked),
+    )
+    assert not ran.ok and "the run was aborted" in ran.summary
+    assert time.monotonic() - began < 20
+
+
 def test_what_a_command_leaves_in_the_background_is_ended_and_not_waited_for(
     tmp_path: Path,
 ) -> None:
