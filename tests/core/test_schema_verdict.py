@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rollback_tui.core.mending import mend
 from rollback_tui.core.schema import SchemaSnapshot, diff
 from rollback_tui.core.schema_verdict import (
     SchemaVerdict,
@@ -149,6 +150,12 @@ def test_a_version_table_that_came_after_the_baseline_is_nobodys_leftover() -> N
         bookkeeping="public.versions",
     )
     assert found.kind == "identical"
+
+
+def test_for_more_differences_than_anybody_reads_nothing_is_derived() -> None:
+    many = SchemaSnapshot(objects={f"table public.t{n}": "" for n in range(501)})
+    (one,) = mend(diff(GOAL, many), wanted=GOAL, found=many)
+    assert (one.sql, "no statements are derived" in one.why) == ((), True)
 
 
 # --- what was agreed to -----------------------------------------------------------------------

@@ -12,7 +12,7 @@ import msgspec
 
 from rollback_tui.core.mending import code, columns, hanging, kinds, others, rights, tables
 from rollback_tui.core.mending.actions import Action, Stage, ordered
-from rollback_tui.core.mending.names import belonging, named
+from rollback_tui.core.mending.names import belonging, families, named
 from rollback_tui.core.schema import Difference, SchemaSnapshot
 from rollback_tui.core.schema_verdict import Mending, SchemaVerdict
 
@@ -67,6 +67,10 @@ _LOSING = (
 """What hangs on such an object is lost with it."""
 
 
+_MOST = 500
+"""Nobody reads more statements than for so many differences, and to derive them takes its time."""
+
+
 def mended(
     verdict: SchemaVerdict, after: SchemaSnapshot, baseline: SchemaSnapshot
 ) -> SchemaVerdict:
@@ -81,6 +85,9 @@ def mend(
 ) -> tuple[Mending, ...]:
     """Return what makes ``differences`` (``before`` what should be, ``after`` what is) go away, in
     an order in which it can be executed. An object may come twice: dropped early, made late."""
+    if len(differences) > _MOST:
+        why = f"{len(differences):,} differences: no statements are derived for so many"
+        return (Mending(object="all of it", why=why),)
     given = {d.object: d for d in differences}
     for name in [n for n in given if n.startswith("owner of ")]:
         then = rights.after_change_of_owner(named(name).name, wanted, found)
@@ -105,13 +112,14 @@ def _along(given: dict[str, Difference], wanted: SchemaSnapshot, found: SchemaSn
     """Return the objects that come or go with a whole one: columns of a table that is made, all
     that hangs on one that is dropped."""
     taken: set[str] = set()
+    below, above = families(found), families(wanted)
     for name, difference in given.items():
         if named(name).kind not in _WHOLE:
             continue
         if difference.before is None:
-            taken |= {n for n in belonging(name, found) if n != name and n not in wanted.objects}
+            taken |= {n for n in below.get(named(name).name, ()) if n not in wanted.objects}
         elif difference.after is None and named(name).kind == "table":
-            taken |= {n for n in belonging(name, wanted) if n.startswith("column ")}
+            taken |= {n for n in above.get(named(name).name, ()) if n.startswith("column ")}
     return taken
 
 
@@ -124,11 +132,12 @@ def _remade(
     """What is dropped to be made again loses what hung on it: that must be made again as well,
     though it did not differ."""
     again: list[Action] = []
+    below = families(wanted)
     for name in dict.fromkeys(action.object for action in actions if _drops(action)):
         difference = given.get(name)
         if difference is None or difference.before is None:
             continue
-        for other in code.satellites(difference, wanted):
+        for other in below.get(named(name).name, ()):
             if other in given:
                 continue
             mender = _MENDERS.get(named(other).kind)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from rollback_tui.core.mending.actions import Action, Stage
-from rollback_tui.core.mending.names import belonging, mentions, named
+from rollback_tui.core.mending.names import mentions, named
 from rollback_tui.core.mending.words import clauses, literal, note, noted, option_changes, setting
 from rollback_tui.core.mending.words import options as parameters
 from rollback_tui.core.schema import Difference, SchemaSnapshot
@@ -179,8 +179,3 @@ def mend_event_trigger(
         how = how.replace("ENABLED", "ENABLE")
         sql.append(f"ALTER EVENT TRIGGER {name} {how}")
     yield Action(difference.object, Stage.COMMENTS, tuple(sql), why)
-
-
-def satellites(difference: Difference, wanted: SchemaSnapshot) -> tuple[str, ...]:
-    """Return what goes when an object is dropped to be made again, and must come back with it."""
-    return tuple(n for n in belonging(difference.object, wanted) if n != difference.object)

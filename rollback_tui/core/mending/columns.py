@@ -117,12 +117,24 @@ def mend_column(
     """Yield what makes one column as it should be."""
     name = named(difference.object).name
     should, is_ = column_of(name, wanted), column_of(name, found)
-    if should is None and is_ is not None:
+    table = f"table {named(difference.object).table}"
+    if table not in wanted.objects and table not in found.objects:
+        yield from _of_view(difference, should or Column(name, ""), is_ or Column(name, ""))
+    elif should is None and is_ is not None:
         yield _dropped(difference, is_)
     elif should is not None and is_ is None:
         yield _added(difference, should, wanted)
     elif should is not None and is_ is not None:
         yield from _altered(difference, should, is_, wanted, found)
+
+
+def _of_view(difference: Difference, should: Column, is_: Column) -> Iterator[Action]:
+    """A view's column has its type from the query; only its default and its like are its own."""
+    sql = [*properties(should, is_)]
+    if should.default != is_.default:
+        how = f"SET DEFAULT {should.default}" if should.default else "DROP DEFAULT"
+        sql.append(f"ALTER TABLE {should.named.table} ALTER COLUMN {should.named.last} {how}")
+    yield Action(difference.object, Stage.SETTINGS, tuple(sql))
 
 
 def _dropped(difference: Difference, column: Column) -> Action:

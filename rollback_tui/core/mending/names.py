@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rollback_tui.core.schema import SchemaSnapshot
@@ -82,32 +83,49 @@ def mentions(text: str, name: str) -> bool:
     return False
 
 
+Families = Mapping[str, Sequence[str]]
+"""``public.users`` → the objects that are there only with it."""
+
+
+def families(snapshot: SchemaSnapshot) -> Families:
+    """Return what hangs on what: columns, constraints, indexes, triggers, grants, comments, owned
+    sequences, by the name of their table (or whatever it is) without its kind."""
+    found: dict[str, list[str]] = {}
+    for name, definition in snapshot.objects.items():
+        for whole in _wholes(named(name), definition):
+            found.setdefault(whole, []).append(name)
+    return found
+
+
 def belonging(name: str, snapshot: SchemaSnapshot) -> tuple[str, ...]:
-    """Return ``name`` and what there is only with it: its columns, constraints, indexes, triggers,
-    grants, comments, owned sequences. ``name`` need not be there."""
-    whole = named(name)
-    found = [name] if name in snapshot.objects else []
-    for other, definition in snapshot.objects.items():
-        if other != name and _belongs(named(other), definition, whole):
-            found.append(other)
-    return tuple(found)
+    """Return ``name``, when it is there, and all that is there only with it."""
+    there = (name,) if name in snapshot.objects else ()
+    return (*there, *families(snapshot).get(named(name).name, ()))
 
 
-def _belongs(other: Named, definition: str, whole: Named) -> bool:
+def _wholes(other: Named, definition: str) -> Iterator[str]:
+    """Yield the names of what an object hangs on."""
     if other.kind in ("grants on", "owner of", "comment on"):
-        inner = named(other.name)
-        rest = other.name.removeprefix("table ").removeprefix("column ").removeprefix("table ")
-        return whole.name in (other.name, inner.name) or rest.startswith(f"{whole.name}.")
-    if other.kind == "index":
-        return f" ON {whole.name} " in definition or f" ON ONLY {whole.name} " in definition
-    if other.kind == "internal triggers of":
-        return other.name == whole.name
-    if other.kind == "sequence":
-        return f"owned by {whole.name}." in definition
-    return other.kind in (
-        "column",
-        "constraint",
-        "trigger",
-        "rule",
-        "policy",
-    ) and other.name.startswith(f"{whole.name}.")
+        yield from _spoken_of(other.name)
+    elif other.kind == "index":
+        yield definition.partition(" ON ")[2].removeprefix("ONLY ").partition(" USING ")[0]
+    elif other.kind == "internal triggers of":
+        yield other.name
+    elif other.kind == "sequence":
+        owner = re.search(r"^owned by (.+)$", definition, re.MULTILINE)
+        if owner:
+            yield ".".join(split(owner.group(1))[:2])
+    elif other.kind in ("column", "constraint", "trigger", "rule", "policy"):
+        yield other.table
+
+
+def _spoken_of(target: str) -> Iterator[str]:
+    """Yield the names of what a grant or a comment is about, and of that one's table."""
+    about = named(target)
+    place = about.name.removeprefix("column ")  # table column public.t.c
+    yield place
+    _, _, table = place.partition(" on ")  # constraint c on public.t
+    if table:
+        yield table
+    elif len(split(place)) > 2 and "(" not in place:
+        yield ".".join(split(place)[:2])
