@@ -20,12 +20,14 @@ from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.errors import ConfigurationError, ConnectionFailed, RollbackTuiError
 from rollback_tui.core.facts import Privileges
+from rollback_tui.core.health import shown
 from rollback_tui.core.model import Rung
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import activity
 from rollback_tui.postgres.connect import Connection, target, through_pooler, without_password
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.run import folder
+from rollback_tui.run.health import headers
 from rollback_tui.survey import baseline, door
 from rollback_tui.survey.planning import detected, history
 from rollback_tui.survey.ups import Ups, read_ups
@@ -85,10 +87,19 @@ def _terminal() -> Iterator[Finding]:
 
 
 def _health(given: Common) -> Iterator[Finding]:
-    url = given.settings.health.url
-    if url:
-        yield "ok", f"application health: {url}", ""
-    else:
+    found = given.settings.health
+    for label, endpoint in found.endpoints:
+        named = f"{label}: " if label else ""
+        _, missing = headers(endpoint)
+        if missing:
+            yield (
+                "note",
+                f"application health: {named}{missing}, it will stay unknown",
+                "Set the variable in the environment of whoever starts the run.",
+            )
+        else:
+            yield "ok", f"application health: {named}{shown(endpoint.url)}", ""
+    if not found.endpoints:
         yield (
             "note",
             "no health URL: the application's health will stay unknown",

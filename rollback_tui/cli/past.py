@@ -13,7 +13,7 @@ import msgspec
 
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
-from rollback_tui.core.report import report_json, report_markdown
+from rollback_tui.core.report import report_json, report_markdown, task
 from rollback_tui.core.run_view import fold
 from rollback_tui.core.text import printable
 from rollback_tui.run import by_hand, feed, journal
@@ -57,7 +57,7 @@ def history(given: Common, as_csv: bool) -> None:
                 f"{run.run[:8]}  {run.started_at}  {run.outcome:<14}"
                 f"  {humanize.precisedelta(run.seconds, format='%0.1f'):<28}"
                 f"  {run.database}  {' '.join(run.versions)}"
-                + (f"  ({run.task} of {Path(run.recovers).name})" if run.recovers else "")
+                + (f"  ({task.of(run.task, run.recovers)})" if run.recovers else "")
             )
         )
 

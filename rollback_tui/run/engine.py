@@ -63,11 +63,12 @@ def judge_result(run: Run, *, healthy: bool | None) -> tuple[Outcome, str]:
     """Say what a committed run came to. Rolled back is only what nothing speaks against; what
     nobody could verify is named."""
     verified = run.view.verifications
+    done = "applied again" if run.request.kind == "reapply" else "rolled back"
     if healthy is False:
-        return "needs_operator", "Rolled back, but the application is not healthy."
+        return "needs_operator", f"{done.capitalize()}, but the application is not healthy."
     failing = next((v for v in verified if v.name == query_errors.NAME), None)
     if failing is not None and failing.verdict == "fail":
-        return "needs_operator", f"Rolled back, but queries fail: {failing.summary}."
+        return "needs_operator", f"{done.capitalize()}, but queries fail: {failing.summary}."
     failed = [v.title for v in verified if v.verdict == "fail" and not v.accepted]
     if failed:
         return "needs_operator", f"Committed as the operator chose, although: {', '.join(failed)}."
@@ -76,5 +77,5 @@ def judge_result(run: Run, *, healthy: bool | None) -> tuple[Outcome, str]:
     if accepted or unknown:
         told = f" Accepted beforehand: {', '.join(accepted)}." if accepted else ""
         told += f" Unknown: {', '.join(unknown)}." if unknown else ""
-        return "rolled_back", f"The migration is rolled back.{told}"
-    return "rolled_back", "The migration is rolled back and verified."
+        return "rolled_back", f"The migration is {done}.{told}"
+    return "rolled_back", f"The migration is {done} and verified."

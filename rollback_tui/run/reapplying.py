@@ -33,6 +33,7 @@ from rollback_tui.run.preflight import (
     same_history,
     same_scripts,
 )
+from rollback_tui.run.query_errors import QueryWatch
 from rollback_tui.run.repairing import Found, step
 
 APPLY = "apply the migrations again"
@@ -43,12 +44,14 @@ def reapply(run: Run) -> ev.RunFinished:
     """Carry it out. Whatever happens, it ends in one of the outcomes, with the door open and
     maintenance mode off (or an alarm that says they are not)."""
     keeper: Keeper | None = None
-    prober = Prober(run)
+    prober, watch = Prober(run), QueryWatch(run)
     try:
         _preflight(run)
+        watch.before()
         checkpoint(run)
         announce(run)
         drain(run)
+        watch.before()
         prober.start()
         keeper = close_door(run)
     except Exception as error:  # noqa: BLE001 - whatever it was, what was closed must open again
@@ -63,10 +66,12 @@ def reapply(run: Run) -> ev.RunFinished:
         give_back(run)
     reopen(run, keeper)
     prober.stop()
+    if run.committed:
+        watch.opened()
     measure_impact(run, prober)
     if run.committed:
         refresh_statistics(run)
-        healthy = health(run)
+        healthy = health(run, watch)
         if outcome == "rolled_back":
             outcome, summary = judge_result(run, healthy=healthy)
     return finish(run, outcome, summary)

@@ -221,6 +221,38 @@ def test_an_application_that_is_not_healthy_afterwards_needs_the_operator(
     assert events(done.stdout)[-1]["next_commands"]
 
 
+def test_queries_that_fail_afterwards_need_the_operator(project: Project) -> None:
+    """The application has a log and goes on asking for a column that the rollback removed."""
+    project.two_migrations()
+    log = project.directory / "shop.log"
+    log.write_text("")
+    project.configure('[health]\nwatch_seconds = 2\n[recovery]\nlog_files = ["shop.log"]')
+    before = project.database.connect(application_name="shop")
+    running = project.start(*project.run_arguments)
+    _wait_for(project, "committed")
+    deadline = time.monotonic() + 40
+    while not (project.run_folder() / "report.json").exists() and time.monotonic() < deadline:
+        try:
+            with psycopg.connect(project.database.dsn, application_name="shop") as shop:
+                shop.execute("SELECT verified_at FROM users")
+        except psycopg.Error as error:
+            with log.open("a") as file:
+                file.write(f"ERROR in GET /: {error}\n")
+        time.sleep(0.2)
+    running.communicate(timeout=60)
+    assert running.returncode == 5
+    assert before.closed or _is_dead(before)
+    end = _wait_for(project, "run_finished")[-1]
+    assert end["outcome"] == "needs_operator"
+    assert "queries fail" in end["summary"]
+    assert "column public.users.verified_at" in end["summary"]
+    assert project.versions() == ["20240101000000"]
+    report = json.loads(project.command("report", "--json").stdout)
+    (judged,) = [v for v in report["verifications"] if v["name"] == "query_errors"]
+    assert judged["verdict"] == "fail"
+    assert any("GET /" in line for line in judged["evidence"])
+
+
 def test_a_second_run_of_the_same_target_is_refused(project: Project) -> None:
     project.two_migrations("SELECT pg_sleep(60);\nDROP TABLE tokens;")
     first = project.start(*project.run_arguments)
