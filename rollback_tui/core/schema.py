@@ -134,9 +134,7 @@ _WHOLE = (
     "type ",
     "schema ",
 )
-_ABOUT = re.compile(
-    r"(?:grants on|owner of|comment on|internal triggers of|security label \S+ on) (?=.)"
-)
+_ABOUT = re.compile(r"(?:grants on|owner of|comment on|security label \S+ on) (?=.)")
 # Kinds of more than one word, ours and those of pg_identify_object in comments; the longer first.
 _KINDS = (
     *("materialised view", "materialized view column", "materialized view", "table constraint"),
@@ -145,7 +143,8 @@ _KINDS = (
     *("operator family", "operator of access method", "function of access method"),
     *("text search configuration", "text search dictionary", "text search parser"),
     *("text search template", "foreign-data wrapper", "access method", "statistics object"),
-    *("default value", "default grants", "publication relation", "publication namespace"),
+    *("publication relation", "publication namespace", "default value", "default grants"),
+    "internal triggers",
 )
 _PARTS = re.compile(r'"(?:[^"]|"")*"|[^".(]+')
 _ON_TABLE = re.compile(
@@ -158,7 +157,7 @@ _OWNED_BY = re.compile(r"^(?:owned by|identity of) (.+)$", re.MULTILINE)
 
 def kind_and_name(text: str) -> tuple[str, str]:
     """Return ``("column", "public.users.email")`` of ``grants on column public.users.email``."""
-    text = _ABOUT.sub("", text, count=1)
+    text = _ABOUT.sub("", text, count=1).replace("internal triggers of ", "internal triggers ", 1)
     for kind in _KINDS:
         if text.startswith(f"{kind} "):
             return kind, text[len(kind) + 1 :]
@@ -239,7 +238,7 @@ def grouped(
 def _head(difference: Difference, names: AbstractSet[str], known: Container[str]) -> str:
     kind, name = kind_and_name(difference.object)
     above = _above(difference)[-1]
-    if above != name:
+    if above != name or kind == "internal triggers":
         return _relation(above, names, known)
     if _ABOUT.match(difference.object):
         kind = {"materialized view": "materialised view", "foreign table": "table"}.get(kind, kind)

@@ -35,8 +35,8 @@ server itself writes (``pg_get_…def``), with what it leaves out as comment lin
 ``policy s.t.n``
     clauses: ``as …``, ``for …``, ``to …``, ``using (…)``, ``with check (…)``
 ``type s.t``
-    ``enum 'a', 'b'``; ``domain base`` with ``collate``, ``not null``, ``default``; ``composite`` with
-    one attribute a line; ``range`` and ``base`` with clauses as in CREATE TYPE; ``shell``
+    ``enum 'a', 'b'``; ``domain base`` with ``collate``, ``not null``, ``default``; ``composite``
+    with one attribute a line; ``range`` and ``base`` with clauses as in CREATE TYPE; ``shell``
 ``schema s``
     empty
 ``extension e``
@@ -123,6 +123,7 @@ def snapshot(
     major = conn.info.server_version // 10000
     superuser = conn.info.parameter_status("is_superuser") == "on"
     arguments = {"exclude": list(exclude)}
+    found = _Found()
     pipeline = conn.pipeline() if capabilities.has_pipeline() else nullcontext()
     with pipeline, aside(conn, seconds=seconds, canonical=True, settings=_QUICK) as cursor:
         cursors = []
@@ -130,8 +131,11 @@ def snapshot(
             asked = conn.cursor(row_factory=cursor.row_factory)
             asked.execute(_statement(name, major, superuser).encode(), arguments)
             cursors.append(asked)
-        columns, *objects = (_answer(asked) for asked in cursors)
-    return _assembled(columns, objects)
+        # Each answer is read while the server works on the next.
+        found.columns(_answer(cursors[0]))
+        for asked in cursors[1:]:
+            found.objects(_answer(asked))
+    return found.snapshot()
 
 
 _QUICK = {
@@ -140,7 +144,7 @@ _QUICK = {
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "work_mem": "64MB",
-    # The joins are written in a good order: to look for a better one takes longer than most queries.
+    # The joins are written in a good order: to look for a better one takes longer than a query.
     "join_collapse_limit": "1",
     "from_collapse_limit": "1",
 }
@@ -177,9 +181,14 @@ def _gated(lines: Sequence[str], major: int, superuser: bool) -> Iterator[str]:
             yield text
 
 
-def _answer(cursor: psycopg.Cursor[Any]) -> str:
+def _answer(cursor: psycopg.Cursor[Any]) -> bytes:
+    """Return the JSON of an answer, in UTF-8 whatever the session's encoding."""
     row = cursor.fetchone()
-    return str(row[0]) if row and row[0] is not None else "{}"
+    if row is None or row[0] is None:
+        return b"{}"
+    text = row[0]
+    # A session in SQL_ASCII gives bytes: they are in no encoding that anybody knows.
+    return text.encode() if isinstance(text, str) else text.decode("utf-8", "replace").encode()
 
 
 _PREFIXES = ("column ", "grants on column ", "constraint ")
@@ -188,27 +197,41 @@ _read_columns = msgspec.json.Decoder(_Columns)
 _read_objects = msgspec.json.Decoder(_Objects)
 
 
-def _assembled(columns: str, parts: Sequence[str]) -> SchemaSnapshot:
-    """Put the answers together."""
-    objects: dict[str, str] = {}
-    order: dict[str, tuple[str, ...]] = {}
-    for table, (columns_of, *about) in _read_columns.decode(columns).items():
-        # Of a view, a column may only be here for what is granted on it.
-        found = {name: text for name, text in (columns_of or {}).items() if text}
-        for prefix, of in zip(_PREFIXES, (found, *about), strict=False):
-            for name, definition in (of or {}).items():
-                objects[f"{prefix}{table}.{name}"] = definition
-        order[table] = tuple(map(_unquoted, found))
-    unread: list[str] = []
-    for part in parts:
-        for key, text in _read_objects.decode(part).items():
-            if text is None:
-                unread.append(key)
+class _Found:
+    """What has been read so far."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, str] = {}
+        self._order: dict[str, tuple[str, ...]] = {}
+        self._unread: list[str] = []
+
+    def columns(self, answer: bytes) -> None:
+        """Take the answer about columns."""
+        objects = self._objects
+        for table, (columns, *about) in _read_columns.decode(answer).items():
+            # Of a view, a column may only be here for what is granted on it.
+            found = {name: text for name, text in (columns or {}).items() if text}
+            for prefix, of in zip(_PREFIXES, (found, *about), strict=False):
+                for name, definition in (of or {}).items():
+                    objects[f"{prefix}{table}.{name}"] = definition
+            self._order[table] = tuple(map(_unquoted, found))
+
+    def objects(self, answer: bytes) -> None:
+        """Take the answer about another kind; what may not be read has no definition."""
+        for key, definition in _read_objects.decode(answer).items():
+            if definition is None:
+                self._unread.append(key)
             else:
-                objects[key] = text
-    return SchemaSnapshot(
-        objects=objects, column_order=order, unread=tuple(sorted(unread)), format=FORMAT
-    )
+                self._objects[key] = definition
+
+    def snapshot(self) -> SchemaSnapshot:
+        """Return all of it."""
+        return SchemaSnapshot(
+            objects=self._objects,
+            column_order=self._order,
+            unread=tuple(sorted(self._unread)),
+            format=FORMAT,
+        )
 
 
 def _unquoted(name: str) -> str:

@@ -314,6 +314,103 @@ def test_postgresql_16_is_read_too(database16: Database) -> None:
     ]
 
 
+# --- what the snapshot writes down itself, and what it may not read -------------------------------
+
+_PLAIN = """
+CREATE TYPE mood AS ENUM ('a'); CREATE DOMAIN dom AS int;
+CREATE OPERATOR CLASS own FOR TYPE int USING btree AS
+  OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1
+    btint4cmp(int, int);
+CREATE TABLE "T t" (
+    a int, b text, v varchar(9), c char(3), d dom, e mood, f text COLLATE "C", g int[], n numeric,
+    "Q q" bigint, r int4range, u uuid, dropped int, z int,
+    CONSTRAINT "K k" PRIMARY KEY (z), CONSTRAINT k2 UNIQUE ("Q q", a), CONSTRAINT k3 UNIQUE (b)
+      INCLUDE (a),
+    CONSTRAINT k4 UNIQUE (n) DEFERRABLE INITIALLY DEFERRED, CONSTRAINT k5 EXCLUDE USING gist (r
+      WITH &&)
+);
+ALTER TABLE "T t" DROP dropped;
+CREATE INDEX i1 ON "T t" (a); CREATE UNIQUE INDEX i2 ON "T t" ("Q q"); CREATE INDEX i3 ON "T t" (v);
+CREATE INDEX i4 ON "T t" (c); CREATE INDEX i5 ON "T t" (d); CREATE INDEX i6 ON "T t" (e);
+CREATE INDEX i7 ON "T t" (f); CREATE INDEX i8 ON "T t" (f COLLATE "POSIX"); CREATE INDEX i9 ON
+  "T t" (g);
+CREATE INDEX i10 ON "T t" (b text_pattern_ops); CREATE INDEX i11 ON "T t" (a DESC);
+CREATE INDEX i12 ON "T t" (a NULLS FIRST); CREATE INDEX i13 ON "T t" (a, b); CREATE INDEX i14
+  ON "T t" (a own);
+CREATE INDEX i15 ON "T t" (a) INCLUDE (b); CREATE INDEX i16 ON "T t" (a) WHERE a > 1;
+CREATE INDEX i17 ON "T t" (a) WITH (fillfactor = 50); CREATE INDEX i18 ON "T t" USING hash (a);
+CREATE INDEX i19 ON "T t" ((a + 1)); CREATE UNIQUE INDEX i20 ON "T t" (a) NULLS NOT DISTINCT;
+CREATE INDEX i21 ON "T t" USING gist (r); CREATE INDEX "I i" ON "T t" (u); CREATE INDEX i23 ON
+  "T t" (z);
+CREATE TABLE p (a int, PRIMARY KEY (a)) PARTITION BY RANGE (a);
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (2); CREATE INDEX p_i ON p (a);
+CREATE MATERIALIZED VIEW m AS SELECT 1 AS one; CREATE INDEX m_i ON m (one);
+"""
+
+_SERVERS_OWN = """
+SELECT 'index ' || i.indexrelid::regclass, pg_get_indexdef(i.indexrelid)
+  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+ WHERE c.relnamespace = 'public'::regnamespace
+   AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
+UNION ALL
+SELECT 'constraint ' || k.conrelid::regclass || '.' || quote_ident(k.conname),
+       pg_get_constraintdef(k.oid)
+  FROM pg_constraint k WHERE k.connamespace = 'public'::regnamespace AND k.contype IN ('p',
+    'u', 'x')
+"""
+
+
+@pytest.mark.parametrize("version", ["database", "database16"])
+def test_what_is_written_down_here_is_what_the_server_would_write(
+    request: pytest.FixtureRequest, version: str
+) -> None:
+    connection = request.getfixturevalue(version).connect(superuser=True)
+    connection.execute(_PLAIN)
+    objects = catalog.snapshot(connection).objects
+    connection.execute("SET search_path = ''")
+    expected = dict(connection.execute(_SERVERS_OWN).fetchall())
+    assert len(expected) > 30
+    found = {name: objects[name].partition("\n-- ")[0] for name in expected}
+    assert found == expected
+
+
+def test_an_ordinary_role_reads_all_but_the_secrets(database: Database) -> None:
+    admin = database.connect(superuser=True)
+    admin.execute(
+        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS (pw 'hush');"
+        "CREATE USER MAPPING FOR postgres SERVER s OPTIONS (password 'hush');"
+        "CREATE TABLE t (a int); CREATE PUBLICATION p FOR TABLE t"
+    )
+    admin.execute(
+        "CREATE SUBSCRIPTION sub CONNECTION 'host=nowhere password=hush' PUBLICATION x"
+        " WITH (connect = false, slot_name = NONE, enabled = false)"
+    )
+    full, less = catalog.snapshot(admin), catalog.snapshot(database.connect())
+    assert less.unread == (
+        "connection of subscription sub",
+        "user mapping for postgres on server s",
+    )
+    assert set(less.unread) <= full.objects.keys()
+    assert diff(full, less) == ()
+    assert b"hush" not in full.encode() + less.encode()
+    admin.execute("ALTER SUBSCRIPTION sub CONNECTION 'host=nowhere password=hush2'")
+    assert [d.object for d in diff(full, catalog.snapshot(admin))] == [less.unread[0]]
+    admin.execute("DROP SUBSCRIPTION sub")
+
+
+def test_archives_and_our_own_schema_are_nobodys(database: Database) -> None:
+    connection = database.connect()
+    clean = catalog.snapshot(connection)
+    connection.execute(
+        "CREATE SCHEMA rollback_archive_0123abcd; COMMENT ON SCHEMA rollback_archive_0123abcd"
+        " IS 'rollback-tui archive of run 00000000-0000-0000-0000-000000000000';"
+        "CREATE TABLE rollback_archive_0123abcd.t (a serial PRIMARY KEY);"
+        "COMMENT ON COLUMN rollback_archive_0123abcd.t.a IS 'kept';"
+        "GRANT SELECT ON rollback_archive_0123abcd.t TO PUBLIC"
+    )
+    assert diff(clean, catalog.snapshot(connection)) == ()
+
+
 # --- foreign keys ---------------------------------------------------------------------------------
 
 

@@ -41,8 +41,11 @@ SELECT v.key, v.definition
  CROSS JOIN LATERAL (
    SELECT 'sequence ' || n.name || '.' || quote_ident(c.relname),
           CASE WHEN c.relpersistence = 'u' THEN E'unlogged\nas ' ELSE 'as ' END
-          || format_type(q.seqtypid, NULL) || E'\nstart ' || q.seqstart
-          || E'\nincrement ' || q.seqincrement || E'\nminvalue ' || q.seqmin
+          || format_type(q.seqtypid, NULL)
+          || CASE WHEN q.seqstart = 1 AND q.seqincrement = 1 AND q.seqmin = 1
+                  THEN E'\nstart 1\nincrement 1\nminvalue 1'
+                  ELSE E'\nstart ' || q.seqstart || E'\nincrement ' || q.seqincrement
+                       || E'\nminvalue ' || q.seqmin END
           || E'\nmaxvalue ' || q.seqmax || E'\ncache ' || q.seqcache
           || CASE WHEN q.seqcycle THEN E'\ncycle' ELSE '' END
           || CASE WHEN o.oid IS NULL THEN '' ELSE
