@@ -123,7 +123,7 @@ def test_the_proof_says_what_it_cost_what_it_compared_and_what_stayed_unknown() 
     assert "| Time behind the door | 1.0 s used, about 1.5 s foreseen" in text
     assert "1 minute (60.0 s) allowed |" in text
     assert "| Rows counted | public.users, public.settings |" in text
-    assert "| Not touched | 214 tables, proven by the server's own counters |" in text
+    assert "| Everything else | 214 tables, left to the server's own counters |" in text
     assert "| Beyond the budget | public.huge: contents **unknown** |" in text
     assert "| public.users | 5,000 | 5,000 | `aa11` | `aa11` | the same |" in text
     assert "| public.huge | – | – | – | – | unknown: no time |" in text
@@ -150,6 +150,12 @@ def test_contents_are_the_same_only_when_both_were_read(after: dict[str, Any], w
     )
     assert f"| {words} |" in section(report_markdown(view(*run(*events))), "Proof")
     assert "| not read again |" in section(report_markdown(view(*run(*events[:3]))), "Proof")
+
+
+def test_what_was_not_touched_is_what_the_counters_said() -> None:
+    seen = judged("nothing_else", summary="no row written in 18 tables")
+    text = section(report_markdown(view(*run(*proof(), seen))), "Proof")
+    assert "| Everything else | passed: no row written in 18 tables, by the server's own" in text
 
 
 def test_no_proof_is_no_section() -> None:

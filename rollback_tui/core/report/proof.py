@@ -10,6 +10,8 @@ from rollback_tui.core.text import markdown
 
 _LISTED = 50
 _NAMED = 8
+_SHOWN = 20
+"""Characters of a fingerprint. It is compared whole."""
 
 
 def section(view: RunView) -> list[str]:
@@ -21,14 +23,19 @@ def section(view: RunView) -> list[str]:
         ("Time behind the door", _time(view, cost)),
         ("Rows counted", _names(cost.counted)),
         ("Contents read", _names(cost.fingerprinted)),
-        (
-            "Not touched",
-            f"{words.some(cost.others, 'table')}, proven by the server's own counters",
-        ),
+        ("Everything else", _others(view, cost)),
     ]
     if cost.beyond:
         rows.append(("Beyond the budget", f"{_names(cost.beyond)}: contents **unknown**"))
     return ["## Proof", "", *table(("Fact", "Value"), rows), *_contents(view)]
+
+
+def _others(view: RunView, cost: ProofCost) -> str:
+    """What the server's own counters said, once they were asked; before, how many it is up to."""
+    found = next((v for v in view.verifications if v.name == "nothing_else"), None)
+    if found is not None:
+        return f"{words.verdict(found)}: {markdown(found.summary)}, by the server's own counters"
+    return f"{words.some(cost.others, 'table')}, left to the server's own counters"
 
 
 def used(view: RunView) -> float | None:
@@ -88,7 +95,7 @@ def _rows(one: Contents | None) -> str:
 
 
 def _fingerprint(one: Contents | None) -> str:
-    return code(one.fingerprint[:12]) if one is not None and one.fingerprint else "–"
+    return code(one.fingerprint[:_SHOWN]) if one is not None and one.fingerprint else "–"
 
 
 def _compared(before: Contents, after: Contents | None) -> str:
