@@ -201,7 +201,12 @@ def _archived(
         last, failed, failing = row[4:7] if row else (None, None, False)
         late = time.monotonic() > deadline
         if last and _SEGMENT.match(last) and last[:24] >= wal:
-            found = pgbackrest.archived_to(pgbackrest.info(settings), settings)
+            try:
+                found = pgbackrest.archived_to(pgbackrest.info(settings), settings)
+            except CheckpointError as error:
+                return (
+                    f"the server archived {wal}, but the repository was not seen: {error.summary}"
+                )
             if found >= wal:
                 return ""
             if late:
@@ -245,7 +250,7 @@ def external_commands(
         "restore",
     ]
     stop, start = settings.stop_command, settings.start_command
-    wait = ()
+    wait: tuple[str, ...] = ()
     if where.data_directory:
         data, pg_ctl = f"--pgdata={where.data_directory}", _program(where, "pg_ctl")
         stop = stop or (pg_ctl, data, "--mode=fast", "--wait", "stop")
