@@ -19,6 +19,7 @@ from rollback_tui.run.state import Evidence, State
 from rollback_tui.run.verifying.asking import before
 
 RETYPED = "a column of it is not as it was"
+ADDED = "rows were only added; those that were there stay"
 
 
 def evidence(run: Run) -> Evidence:
@@ -73,7 +74,7 @@ def reads(run: Run, connection: Connection) -> dict[int, Read]:
 
 def _read(run: Run, connection: Connection, state: State) -> dict[int, Read]:
     kept = evidence(run)
-    disturbed = {write.oid for write in writes(run, connection).tables}
+    disturbed = {write.oid: write for write in writes(run, connection).tables}
     now = sight(run, connection)
     found = {oid: read for oid, read in kept.reads.items() if oid not in disturbed}
     again = [oid for oid in kept.reads if oid in disturbed and oid in now.tables]
@@ -83,13 +84,18 @@ def _read(run: Run, connection: Connection, state: State) -> dict[int, Read]:
     for oid in again:
         known = parts.get(oid) or Reading(oid, "", None, small=True)
         name = now.tables[oid].name
-        wanted = known.columns if kept.reads[oid].fingerprint else None
+        added = disturbed[oid].only_added
+        wanted = known.columns if kept.reads[oid].fingerprint and not added else None
         same = None if wanted is None else _followed(wanted, columns.get(oid, ()))
         if wanted is not None and same is None:
             found[oid] = Read(None, why=RETYPED)
         else:
             readings.append(known._replace(table=name, columns=same))
-    return found | contents.read(connection, readings, state.budget.left)
+    again_read = contents.read(connection, readings, state.budget.left)
+    return found | {
+        oid: one._replace(why=one.why or ADDED) if disturbed[oid].only_added else one
+        for oid, one in again_read.items()
+    }
 
 
 def _followed(wanted: tuple[Column, ...], now: tuple[Column, ...]) -> tuple[Column, ...] | None:
