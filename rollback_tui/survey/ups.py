@@ -55,8 +55,18 @@ class Ups(NamedTuple):
 
 
 def up_scripts(plan: Plan) -> Ups:
-    """Return the up scripts of everything that is applied. What cannot be read ends the list."""
-    return read_ups(plan.framework, Path(plan.directory), plan.applied)
+    """Return the up scripts of everything that is applied, before or after the plan, whichever is
+    more. What cannot be read ends the list."""
+    applied = plan.applied
+    if plan.direction == "up":
+        again = [
+            AppliedMigration(
+                version=m.version, name=m.name, path=m.script.path if m.script else None
+            )
+            for m in reversed(plan.migrations)
+        ]
+        applied = (*again, *applied)
+    return read_ups(plan.framework, Path(plan.directory), applied)
 
 
 def read_ups(framework: str, directory: Path, applied: Sequence[AppliedMigration]) -> Ups:
