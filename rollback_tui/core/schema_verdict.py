@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from typing import Literal
 
 from rollback_tui.core.model import Value
@@ -67,6 +68,8 @@ class SchemaVerdict(Value, frozen=True, kw_only=True):
     the run changed further: what of it is whose doing cannot be told apart."""
     why: str = ""
     """Why it is unknown, and what would make it known; empty: it is known."""
+    baseline_at: datetime | None = None
+    """When the baseline was read (UTC); None: not known, or there is none."""
 
 
 def verdict(
@@ -79,14 +82,15 @@ def verdict(
     version: str,
     bookkeeping: str = "",
     why: str = "",
+    baseline_at: datetime | None = None,
 ) -> SchemaVerdict:
     """Judge ``after`` against ``baseline``.
 
     ``before`` is what was there before the run, ``current`` the baseline of the version that was
     current then. Without it nothing is excused as drift: a migration that is not undone looks just
     like it. ``bookkeeping`` is the framework's version table, qualified: where the baseline was
-    taken before it existed, that it is there now is nobody's leftover. ``why`` there is no baseline
-    is told with the verdict.
+    taken before it existed, that it is there now is nobody's leftover. ``why`` there is no
+    baseline, and when it was taken (``baseline_at``), is told with the verdict.
     """
     if baseline is None:
         return SchemaVerdict(
@@ -121,6 +125,7 @@ def verdict(
         # What the run changed is its own doing, whatever was there before.
         unsure=current is None and any(before.objects.get(d.object) == d.after for d in leftover),
         entangled=() if current is None else _entangled(leftover, before, current),
+        baseline_at=baseline_at,
     )
 
 
@@ -245,9 +250,10 @@ def summary(found: SchemaVerdict) -> str:
 
 
 def compared_with(found: SchemaVerdict) -> str:
-    """Return which baseline it was compared with, and what that is."""
+    """Return which baseline it was compared with, what that is and from when."""
     version = printable(found.version) or "the empty history"
-    return f"baseline of {version}: {ORIGINS[found.origin]}"
+    when = f", {found.baseline_at:%Y-%m-%d %H:%M} UTC" if found.baseline_at else ""
+    return f"baseline of {version}: {ORIGINS[found.origin]}{when}"
 
 
 def evidence(found: SchemaVerdict) -> list[str]:

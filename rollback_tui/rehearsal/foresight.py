@@ -82,6 +82,7 @@ def _judged(
         version=order.plan.goal or "",
         bookkeeping=order.plan.version_table,
         why=known.why,
+        baseline_at=known.recorded_at,
     )
 
 

@@ -56,6 +56,8 @@ class Baselines(Value, frozen=True, kw_only=True):
     """Of ``goal``."""
     why: str = ""
     """Why there is no ``goal``."""
+    recorded_at: datetime | None = None
+    """When ``goal`` was read (UTC); None: not known."""
 
 
 def path_of(directory: Path, version: str, origin: Kept = "recorded") -> Path:
@@ -190,7 +192,9 @@ def for_plan(directory: Path, plan: Plan, server_version: int, ups: Ups | None =
     if goal is None:
         return Baselines(goal=None, current=None, origin="none", why=why)
     current = _current(directory, plan, server_version, ups, goal)
-    return Baselines(goal=goal.snapshot, current=current, origin=goal.origin)
+    return Baselines(
+        goal=goal.snapshot, current=current, origin=goal.origin, recorded_at=goal.recorded_at
+    )
 
 
 def _current(

@@ -425,6 +425,7 @@ def stopped_in_the_middle() -> tuple[ev.AnyEvent, ...]:
 LEFT = SchemaVerdict(
     kind="leftover",
     origin="recorded",
+    baseline_at=BEGAN,
     version="2",
     objects=217,
     fingerprint="5c" * 32,

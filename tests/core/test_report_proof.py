@@ -51,7 +51,8 @@ ACCEPTED = judged("schema", "fail", accepted="mood is harmless", evidence=("left
 
 def test_what_was_left_over_is_there_object_by_object_with_what_mends_it() -> None:
     text = section(report_markdown(view(*run(*proof(), ACCEPTED))), "Schema")
-    assert "| Foreseen | **leftover**: 2 objects left over, 1 object had drifted before" in text
+    assert "| Foreseen | **leftover**: 2 objects left over" in text
+    assert "| Compared with | baseline of 2: recorded at a deploy, 2024-01-15 03:00 UTC |" in text
     assert "| Accepted before the door closed | mood is harmless |" in text
     assert "| Declared in the configuration | type public.x |" in text
     assert "| Met before COMMIT | **accepted** (mood is harmless):" in text

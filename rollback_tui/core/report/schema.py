@@ -6,7 +6,7 @@ from rollback_tui.core.report import words
 from rollback_tui.core.report.pieces import code, fenced, table
 from rollback_tui.core.run_view import RunView
 from rollback_tui.core.schema import Difference
-from rollback_tui.core.schema_verdict import SchemaVerdict, in_words, summary
+from rollback_tui.core.schema_verdict import SchemaVerdict, compared_with, in_words, summary
 from rollback_tui.core.text import markdown, printable
 
 _LISTED = 100
@@ -24,6 +24,8 @@ def section(view: RunView) -> list[str]:
     else:
         verdict = foreseen.verdict
         rows.append(("Foreseen", f"**{verdict.kind}**: {markdown(summary(verdict))}"))
+        if verdict.kind != "unknown":
+            rows.append(("Compared with", markdown(compared_with(verdict))))
         rows.append(("Schema foreseen", code(verdict.fingerprint[:12])))
         if foreseen.accepted:
             rows.append(("Accepted before the door closed", markdown(foreseen.accepted)))

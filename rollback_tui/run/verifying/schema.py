@@ -48,6 +48,7 @@ def schema_restored(run: Run, connection: Connection) -> Verification:
         version=run.plan.goal or "",
         bookkeeping=run.plan.version_table,
         why=known.why,
+        baseline_at=known.recorded_at,
     )
     if known.goal is not None:
         found = mended(found, after, known.goal)
