@@ -122,7 +122,7 @@ def test_a_damaged_checkpoint_touches_nothing(project: Project) -> None:
     folder, view = made.roll_back()
     after = made.dumped()
     assert view.checkpoint is not None
-    file = sorted((Path(view.checkpoint.path) / "dump").glob("*.dat.gz"))[-1]
+    file = max((Path(view.checkpoint.path) / "dump").glob("*.dat.gz"))
     data = file.read_bytes()
     half = len(data) // 2
 
