@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner, Result
 
 from rollback_tui.cli import commands
@@ -22,6 +21,8 @@ cd "elsewhere/$ROLLBACK_CHECKPOINT_NAME" &&
 echo "$ROLLBACK_MANIFEST_SHA256  manifest.json" | sha256sum --check --quiet &&
 sha256sum --check --quiet SHA256SUMS''']
 """
+
+FAILING = '[checkpoint.copy]\ncommand = ["sh", "-c", "echo no route; exit 7"]\n'
 
 
 def command(project: Project, *arguments: str) -> Result:
@@ -98,30 +99,25 @@ def test_a_copy_is_made_elsewhere_and_verified_there(project: Project) -> None:
 
 def test_a_copy_that_fails_is_said(project: Project) -> None:
     project.two_migrations()
-    project.configure('[checkpoint.copy]\ncommand = ["sh", "-c", "echo no route; exit 7"]\n')
+    project.configure(FAILING)
     done = command(project, "create")
     assert done.exit_code == 1
     assert "only on this host: the copy failed: sh: exit 7: no route" in done.stdout
     assert len(checkpoints(project)) == 1
 
 
-@pytest.mark.parametrize("required", [False, True])
-def test_a_run_whose_copy_fails(project: Project, required: bool) -> None:
+def test_a_run_whose_copy_fails_is_refused_where_it_is_required(project: Project) -> None:
     project.two_migrations()
-    word = "true" if required else "false"
-    project.configure(
-        f"[checkpoint]\ncopy_required = {word}\n"
-        '[checkpoint.copy]\ncommand = ["sh", "-c", "exit 7"]\n'
-    )
+    project.configure(f"[checkpoint]\ncopy_required = true\n{FAILING}")
     done = project.command(*project.run_arguments)
-    found = events(done.stdout)
-    (copied,) = (hook for hook in only(found, "hook_ran") if hook["name"] == "checkpoint copy")
-    assert not copied["ok"]
-    assert done.returncode == (1 if required else 0), done.stderr
-    assert len(project.versions()) == (2 if required else 1)
-    if not required:
-        report = (project.run_folder() / "report.md").read_text()
-        assert "only on this host" in report
+    assert done.returncode == 1, done.stderr
+    assert not copied(events(done.stdout))["ok"]
+    assert len(project.versions()) == 2
+
+
+def copied(found: list[dict[str, Any]]) -> dict[str, Any]:
+    (hook,) = (hook for hook in only(found, "hook_ran") if hook["name"] == "checkpoint copy")
+    return hook
 
 
 def test_required_and_not_configured_is_refused_before(project: Project) -> None:
@@ -135,7 +131,7 @@ def test_required_and_not_configured_is_refused_before(project: Project) -> None
 def test_list_and_prune_follow_the_rule_and_a_good_run_tidies_up(project: Project) -> None:
     project.two_migrations()
     old = made(project, 3)
-    project.configure("[checkpoint]\nkeep = 2\n")
+    project.configure(f"[checkpoint]\nkeep = 2\n{FAILING}")
     fates = {Path(one["path"]): one for one in printed(project, "list")}
     assert [fates[path]["goes"] for path in old] == [True, False, False]
     assert "number 3 of its target, 2 are kept" in fates[old[0]]["why"]
@@ -149,14 +145,14 @@ def test_list_and_prune_follow_the_rule_and_a_good_run_tidies_up(project: Projec
     assert checkpoints(project) == [old[2], own]
     said = [e["summary"] for e in only(events(done.stdout), "progress")]
     assert any(s.startswith(f"removed checkpoint {old[1]}: number 3") for s in said)
+    assert not copied(events(done.stdout))["ok"]
+    assert "only on this host" in (project.run_folder() / "report.md").read_text()
+    _needed_by_a_run_without_an_outcome(project, own)
 
 
-def test_what_a_run_without_an_outcome_needs_stays(project: Project) -> None:
+def _needed_by_a_run_without_an_outcome(project: Project, path: Path) -> None:
     """Of its journal only the part up to the checkpoint is there: as after a power failure."""
-    project.two_migrations()
-    done = project.command(*project.run_arguments)
-    assert done.returncode == 0, done.stderr
-    (path,) = checkpoints(project)
+    project.configure()
     journal = project.run_folder() / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     here = next(n for n, line in enumerate(lines) if b'"checkpoint_made"' in line)
