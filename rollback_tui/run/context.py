@@ -82,8 +82,7 @@ class Run:
         self.framework_lock = ""
         """The framework's own lock, taken by each connection that the script may run on."""
         self.own_pids: set[int] = set()
-        """Backends of ours that may be inside the target: the keeper of the door leaves them
-        alone."""
+        """Backends of ours that may be inside the target; the door's keeper leaves them alone."""
         self.entering = threading.Lock()
         """Held while one of these is made, for before that nobody can tell it from a stranger."""
         self.before: State | None = None
@@ -101,8 +100,8 @@ class Run:
         self.committed = False
         """The server answered COMMIT. Known here even when it could not be journaled."""
         self.escaped = False
-        """The script ended our transaction: part of it is committed, and only then is the
-        checkpoint brought back without asking."""
+        """The script ended our transaction, part of it is committed: only then is the checkpoint
+        brought back without asking."""
         self.cleaning_up = False
         """From here on nothing may stop the run from opening the door, not even a full disk."""
         self.cancelling = threading.Lock()
