@@ -215,6 +215,7 @@ def compare(given: Common) -> None:
         origin=known.origin,
         version=version,
         bookkeeping=detection.table.quoted,
+        baseline_at=known.recorded_at,
     )
     found = msgspec.structs.replace(
         found, mending=mend(found.drift, wanted=known.snapshot, found=now_)
