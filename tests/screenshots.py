@@ -11,8 +11,20 @@ from pathlib import Path
 
 import psycopg
 
+from rollback_tui.ui.operations import Choice
 from tests.ui.steering import Terminal
-from tests.walk import Look, confirm, demo_session, drive, to_confirmation, to_report
+from tests.walk import (
+    BELOW_SECOND,
+    Look,
+    accept,
+    confirm,
+    demo_session,
+    drive,
+    to_confirmation,
+    to_ladder,
+    to_report,
+    to_second,
+)
 
 DIRECTORY = Path(__file__).parent.parent / "screenshots"
 SIZES = ((80, 24), (120, 40))
@@ -44,7 +56,16 @@ def good(size: tuple[int, int]) -> None:
             await to_confirmation(t, look)
             await confirm(t, look)
             await to_report(t, look)
-            await t.press("q")
+            await t.press("5", "u")
+            await t.until("Apply the migrations again", "Restore the checkpoint", seconds=60)
+            look("recovery")
+            await t.press("escape", "m")
+            await t.until("Where things stand", seconds=20)
+            look("by-hand")
+            await t.press("escape", "l")
+            await t.until("shop.log", "GET /", seconds=20)
+            look("logs")
+            await t.press("escape", "q")
 
         drive(session, script, size=size)
 
@@ -120,9 +141,64 @@ def told(size: tuple[int, int]) -> None:
         drive(session, script, size=size)
 
 
+def left(size: tuple[int, int]) -> None:
+    """Two migrations: the way down of the second leaves a label and forgets a NOT NULL."""
+    with demo_session() as (_, _, session):
+
+        async def script(t: Terminal) -> None:
+            look = camera(t, size)
+            await t.until("16/16 counted", "1 State ✓", seconds=60)
+            await t.press("3")
+            await t.until("4 destructive, 4 to review", seconds=60)
+            await t.arm()
+            await t.press("r")
+            await t.until("Rehearse on a scratch database?")
+            await t.focus("#rehearse-schema")
+            await t.press("enter")
+            await t.until("leaves 2 objects behind", seconds=120)
+            await t.press("v")
+            await t.until("The schema afterwards")
+            t.app.clear_notifications()
+            await t.pilot.pause(0.5)
+            look("schema-afterwards")
+            await t.press("escape", "2")
+            await t.until("We may not roll back", seconds=60)
+            await t.select("#checks", "schema_restored")
+            await t.pilot.pause(0.5)
+            look("safety-leftover")
+            await t.press("q")
+
+        drive(session, script, size=size, choice=Choice(steps=2))
+
+
+def caught(size: tuple[int, int]) -> None:
+    """A way down that leaves something behind: foreseen, accepted, met again at the gate; then what
+    could undo the run, the guide by hand and the application's logs."""
+    with demo_session() as (_, _, session):
+
+        async def script(t: Terminal) -> None:
+            look = camera(t, size)
+            await to_second(t)
+            t.app.clear_notifications()
+            await t.pilot.pause(0.3)
+            look("preview-leftover")
+            await accept(t, look)
+            await confirm(t, lambda _: None, BELOW_SECOND)
+            await t.until("verification accepted", seconds=120)
+            t.app.clear_notifications()
+            await t.pilot.pause(0.3)
+            look("run-accepted")
+            await to_ladder(t, look)
+            await t.press("escape", "q")
+
+        drive(session, script, size=size)
+
+
 if __name__ == "__main__":
     DIRECTORY.mkdir(exist_ok=True)
     for chosen in SIZES:
         good(chosen)
         bad(chosen)
         told(chosen)
+        caught(chosen)
+        left(chosen)

@@ -17,11 +17,15 @@ from rollback_tui.cli.practise import recorded_demo
 from rollback_tui.cli.session import Session
 from rollback_tui.demo.scene import Demo
 from rollback_tui.ui.app import RollbackApp
+from rollback_tui.ui.operations import Choice
 from tests.ui.fake import World
 from tests.ui.steering import Terminal
 
 Look = Callable[[str], None]
 TARGET_VERSION = "20231218113000"
+SECOND = TARGET_VERSION
+"""The migration below the newest: its way down leaves an enum label and forgets a NOT NULL."""
+BELOW_SECOND = "20231204160000"
 
 
 @contextmanager
@@ -45,9 +49,10 @@ def drive(
     *,
     size: tuple[int, int],
     folder: Path | None = None,
+    choice: Choice | None = None,
 ) -> RollbackApp:
     """Run ``script`` in a headless terminal on real operations; return the application."""
-    app = RollbackApp(session, folder=folder)
+    app = RollbackApp(session, folder=folder, choice=choice)
 
     async def run() -> None:
         async with app.run_test(size=size, notifications=True) as pilot:
@@ -94,12 +99,12 @@ async def somebody_in_the_way(t: Terminal, dsn: str) -> tuple[float, float]:
     return appeared, time.monotonic() - began
 
 
-async def confirm(t: Terminal, look: Look) -> None:
+async def confirm(t: Terminal, look: Look, version: str = TARGET_VERSION) -> None:
     """Type the three texts and start."""
     await t.focus("#field-database")
     await t.type("shop")
     await t.press("enter")
-    await t.type(TARGET_VERSION)
+    await t.type(version)
     await t.press("enter")
     await t.type("errors since the deploy")
     await t.until("ready: tab to Start")
@@ -130,3 +135,53 @@ async def to_report(t: Terminal, look: Look) -> None:
     await t.press("n")
     await t.until("Rollback of shop")
     look("report")
+
+
+async def to_second(t: Terminal) -> None:
+    """Choose two migrations, the older of which leaves something behind; rehearse; stand on the
+    preview."""
+    await t.until("16/16 counted", "1 State ✓", "↩ goes", seconds=60)
+    await t.select("#migrations", SECOND)
+    await t.press("enter")
+    await t.until("back: 2 migrations")
+    await t.press("3")
+    await t.until("4 destructive, 4 to review", seconds=60)
+    await t.arm()
+    await t.press("r")
+    await t.until("Rehearse on a scratch database?")
+    await t.focus("#rehearse-schema")
+    await t.press("enter")
+    await t.until("leaves 2 objects behind", seconds=120)
+
+
+async def accept(t: Terminal, look: Look) -> None:
+    """Look at what is left behind, in full and as a check; accept it, review, stand before the
+    texts."""
+    await t.press("v")
+    await t.until("The schema afterwards")
+    look("schema")
+    await t.press("escape", "2")
+    await t.until("Schema comes back (failed)", seconds=60)
+    await t.press("o")
+    await t.until("Accept exactly these 2 differences?")
+    look("schema-accept")
+    await t.type("the label is used nowhere")
+    await t.press("tab", "tab", "enter")
+    await t.until("≈ accepted")
+    await t.press("3", "m", *["space"] * 15)
+    await t.until("all reviewed")
+    await t.press("4")
+    await t.until("You are about to roll back", "≈ leaves 2 objects behind")
+
+
+async def to_ladder(t: Terminal, look: Look) -> None:
+    """When the run has ended: the guide by hand, the application's logs, the ladder."""
+    await t.press("5", "m")
+    await t.until("Recovery by hand")
+    look("by-hand")
+    await t.press("escape", "l")
+    await t.until("application logs", "INFO", seconds=60)
+    look("logs")
+    await t.press("escape", "u")
+    await t.until("Restore the checkpoint beside", "written since", seconds=60)
+    look("ladder")

@@ -144,7 +144,10 @@ class RunScreen(StepScreen):
             table.show_rows((), lambda _: ())
             return
         finished = sum(s.status == "done" for s in view.statements)
-        table.border_title = f"statements · {finished} of {len(view.statements)} done"
+        said = f"statements · {finished} of {len(view.statements)} done"
+        table.border_title = said
+        # Where the verifications have taken its place.
+        self.query_one("#judged").border_subtitle = "" if self.has_class("-tall") else said
         table.set_columns(_columns(len(view.statements)))
         before, ended, statements = table.row_count, view.finished is not None, view.statements
         table.show_rows(
