@@ -67,7 +67,8 @@ listed AS (
          string_agg(CASE WHEN starts_with(k.conname::text, w.relname || '_')          -- from 18
                               AND right(k.conname::text, 9) = '_not_null'             -- from 18
                          THEN substr(k.conname::text, length(w.relname::text) + 2,    -- from 18
-                                     length(k.conname::text) - length(w.relname::text) - 10)    -- from 18
+                                     greatest(0, length(k.conname::text)              -- from 18
+                                                 - length(w.relname::text) - 10))     -- from 18
                          ELSE '/' END, '/' ORDER BY k.conkey[1]) AS required,         -- from 18
          bool_or(NOT k.convalidated OR k.connoinherit                                 -- from 18
                  OR NOT k.conislocal AND NOT w.relispartition) AS odd                 -- from 18

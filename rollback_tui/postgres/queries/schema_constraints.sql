@@ -28,14 +28,15 @@ SELECT 'constraint ' || n.name || '.' || quote_ident(coalesce(c.relname, t.typna
   FROM (SELECT * FROM pg_constraint k
          WHERE k.contype <> 't' AND (k.contype <> 'n' OR k.contypid <> 0)) AS k
   JOIN space n ON n.oid = k.connamespace
-  LEFT JOIN pg_class c ON c.oid = k.conrelid
+  LEFT JOIN (SELECT c.oid, c.relname, c.relpersistence FROM pg_class c
+              WHERE c.relkind IN ('r', 'p', 'f')) AS c ON c.oid = k.conrelid
   LEFT JOIN pg_type t ON t.oid = k.contypid AND k.contypid <> 0
-  LEFT JOIN (SELECT x.*, i.reloptions, i.reltablespace,
+  LEFT JOIN (SELECT x.indexrelid, x.indisclustered, x.indisvalid, i.reloptions, i.reltablespace,
                     x.indnatts = x.indnkeyatts AND x.indimmediate AND NOT x.indisexclusion
                     AND NOT x.indnullsnotdistinct    -- from 15
                     AS plain
                FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
-              WHERE x.indisunique OR x.indisexclusion) AS x
+              WHERE i.relkind IN ('i', 'I') AND (x.indisunique OR x.indisexclusion)) AS x
          ON x.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
   LEFT JOIN pg_tablespace s ON s.oid = x.reltablespace
   LEFT JOIN pg_inherits h ON h.inhrelid = x.indexrelid

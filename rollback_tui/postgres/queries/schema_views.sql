@@ -36,7 +36,8 @@ SELECT v.key, v.definition
   JOIN pg_class c ON c.oid = q.seqrelid
   JOIN space n ON n.oid = c.relnamespace
   LEFT JOIN owned o ON o.oid = c.oid
-  LEFT JOIN pg_class t ON t.oid = o.owner
+  LEFT JOIN (SELECT t.oid, t.relname, t.relnamespace FROM pg_class t
+              WHERE t.relkind IN ('r', 'p', 'f')) AS t ON t.oid = o.owner
   LEFT JOIN pg_namespace tn ON tn.oid = t.relnamespace
  CROSS JOIN LATERAL (
    SELECT 'sequence ' || n.name || '.' || quote_ident(c.relname),
