@@ -40,8 +40,7 @@ SELECT 'index ' || n.name || '.' || quote_ident(i.relname),
        ) AS x
   JOIN (SELECT * FROM pg_class i WHERE i.relkind IN ('i', 'I')) AS i ON i.oid = x.indexrelid
   JOIN space n ON n.oid = i.relnamespace
-  JOIN (SELECT t.oid, t.relname, t.relnamespace FROM pg_class t
-         WHERE t.relkind IN ('r', 'p', 'm')) AS t ON t.oid = x.indrelid
+  JOIN pg_class t ON t.oid = x.indrelid
   JOIN space tn ON tn.oid = t.relnamespace
   LEFT JOIN pg_tablespace s ON s.oid = i.reltablespace
   LEFT JOIN pg_inherits h ON h.inhrelid = i.oid
