@@ -72,7 +72,7 @@ def test_leaving_in_mid_run_and_attaching_again_shows_all_of_it() -> None:
         assert app.return_value == 0
 
         async def attach(t: Terminal) -> None:
-            await t.until("The run asks", "Commit?", "11 of 11 done", seconds=20)
+            await t.until("The run asks", "Commit?", "Sequences ahead", seconds=60)
             await t.press("tab", "enter")
             await t.until("commit changes the database: arm this")
             await t.arm()

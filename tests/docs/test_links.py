@@ -58,4 +58,5 @@ def _anchors(page: Path) -> set[str]:
 def test_every_screen_has_its_picture_in_the_guide() -> None:
     pictures = [link for link in _links(ROOT / "docs" / "guide.md") if link.endswith(".png")]
     screens = ("state", "safety", "preview", "run", "verify", "report")
-    assert pictures == [f"../screenshots/{screen}-120x40.png" for screen in screens]
+    wanted = [f"../screenshots/{screen}-120x40.png" for screen in screens]
+    assert [picture for picture in pictures if picture in wanted] == wanted
