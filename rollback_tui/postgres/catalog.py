@@ -206,7 +206,7 @@ def sequences_behind(
 ) -> tuple[SequenceBehind, ...]:
     """Return the owned sequences that would next give a number their column is already past.
 
-    ``only``: those of these tables, qualified and quoted where needed.
+    ``only``: those of these tables, and these sequences, qualified and quoted where needed.
 
     Raises psycopg.errors.QueryCanceled when all of it takes longer than ``seconds``.
     """
@@ -215,7 +215,7 @@ def sequences_behind(
     with aside(conn, canonical=True) as cursor:
         owned = cursor.execute(query("owned_sequences").encode()).fetchall()
     for sequence, table, column, step in owned:
-        if only is not None and table not in only:
+        if only is not None and table not in only and sequence not in only:
             continue
         left = deadline - time.monotonic()
         if left <= 0:

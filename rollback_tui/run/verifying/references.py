@@ -95,19 +95,24 @@ def sequences_ahead(run: Run, connection: Connection) -> Verification:
     now = after.sight(run, connection)
     disturbed = after.writes(run, connection).disturbed()
     scope = kept.proof.scope
-    tables = disturbed | {now.tables[oid].name for oid in scope.touched & now.tables.keys()}
-    behind = sequences_behind(connection, tables, state.budget.left)
-    judged = judge.sequences_verification(state.sequences_behind, behind)
     moved = None if kept.cumulative else sequences.moved(connection)
     found, _ = sequences.positions(connection, state.budget.left, only=moved)
     back = [
-        f"{position.name}: would have given {was.next:,} next, now gives {position.next:,}"
+        (was, position)
         for oid, position in found.items()
-        if (was := kept.positions.get(oid)) is not None
-        and position.behind(was)
-        and parts(position.name)[-1] not in _set_by(run)
+        if (was := kept.positions.get(oid)) is not None and position.behind(was)
     ]
-    return proving.moved_back(back, judged, unread=kept.sequences_unread)
+    suspect = disturbed | {now.tables[oid].name for oid in scope.touched & now.tables.keys()}
+    suspect |= {position.name for _, position in back}
+    behind = sequences_behind(connection, suspect, state.budget.left)
+    judged = judge.sequences_verification(state.sequences_behind, behind)
+    announced = _set_by(run)
+    lines = [
+        f"{position.name}: would have given {was.next:,} next, now gives {position.next:,}"
+        for was, position in back
+        if parts(position.name)[-1] not in announced
+    ]
+    return proving.moved_back(lines, judged, unread=kept.sequences_unread)
 
 
 def _set_by(run: Run) -> set[str]:
