@@ -144,10 +144,7 @@ class RunScreen(StepScreen):
             table.show_rows((), lambda _: ())
             return
         finished = sum(s.status == "done" for s in view.statements)
-        said = f"statements · {finished} of {len(view.statements)} done"
-        table.border_title = said
-        # Where the verifications have taken its place.
-        self.query_one("#judged").border_subtitle = "" if self.has_class("-tall") else said
+        table.border_title = f"statements · {finished} of {len(view.statements)} done"
         table.set_columns(_columns(len(view.statements)))
         before, ended, statements = table.row_count, view.finished is not None, view.statements
         table.show_rows(
@@ -178,6 +175,8 @@ class RunScreen(StepScreen):
             self.query_one("#judged-lines", Bar).say(self._judged)
             if len(self._judged.plain) > before:
                 self.call_after_refresh(pane.scroll_end, animate=False)
+        hidden = instead and not only and not self.has_class("-tall")
+        pane.border_subtitle = self.query_one("#statements").border_title if hidden else ""
         if instead != self._instead:
             self._instead = instead
             self.call_after_refresh(self._keep_focus)
