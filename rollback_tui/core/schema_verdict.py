@@ -106,6 +106,11 @@ def verdict(
         f"order of columns differs: {printable(t)}" for t in moved_columns(baseline, after)
     )
     notes += tuple(d.describe() for d in differences if d.cosmetic)
+    # Nobody looked at these: that must not be called identical.
+    notes += tuple(
+        f"not compared, this role may not read it: {printable(name)}"
+        for name in sorted({*baseline.unread, *after.unread})
+    )
     real = [d for d in differences if not d.cosmetic]
     drift = tuple(d for d in real if current is not None and _drifted(d, before, current))
     known = set(drift)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from rollback_tui.core.mending import mend
@@ -75,6 +76,14 @@ def test_identical_and_equivalent_pass() -> None:
     found = of(SchemaSnapshot(objects=objects, column_order=moved.column_order))
     assert (found.kind, len(found.notes)) == ("equivalent", 2)
     assert judged(found).verdict == "pass"
+
+
+def test_what_nobody_could_read_is_not_called_identical() -> None:
+    found = of(msgspec.structs.replace(GOAL, unread=("user mapping for app on server far",)))
+    assert found.kind == "equivalent"
+    assert found.notes == (
+        "not compared, this role may not read it: user mapping for app on server far",
+    )
 
 
 def test_what_is_not_undone_is_left_over_though_the_run_did_not_touch_it() -> None:
