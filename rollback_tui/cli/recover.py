@@ -29,7 +29,7 @@ _TAKEN = tuple(rung for rung in get_args(Rung) if rung != "external")
 
 
 @click.command()
-@click.argument("run", metavar="RUN", required=False)
+@click.argument("run", metavar="[RUN]", required=False)
 @click.option("--rung", type=click.Choice(_TAKEN), help="Take this way back.")
 @click.option(
     "--confirm",

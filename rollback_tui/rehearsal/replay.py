@@ -146,6 +146,8 @@ def _played(
 
 def _opened(order: Order, scratch: Scratch) -> Connection:
     connection = connect(scratch.admin_dsn, application=APPLICATION, patience=order.patience)
+    # DISCARD ALL forgets what psycopg would prepare at the fifth time; psycopg would not know.
+    connection.prepare_threshold = None
     watchful(connection)
     return connection
 

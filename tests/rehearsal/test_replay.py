@@ -193,3 +193,20 @@ def test_to_before_the_first_migration(project: Project, monkeypatch: pytest.Mon
     project.migration("1", "a", "CREATE TABLE t (a int);", "DROP TABLE t;")
     found = json.loads(here(project, monkeypatch, "rehearse", "--json").stdout)
     assert (found["foreseen"]["kind"], found["foreseen"]["version"]) == ("identical", "")
+
+
+def test_more_migrations_than_a_driver_repeats_before_it_prepares(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """psycopg prepares what comes a fifth time; each migration's session forgets it all."""
+    project.migration("1", "a", "CREATE TABLE t (a int);", "DROP TABLE t;")
+    for number in range(2, 9):
+        project.migration(
+            str(number),
+            "more",
+            f"ALTER TABLE t ADD c{number} int;",
+            f"ALTER TABLE t DROP c{number};",
+        )
+    done = here(project, monkeypatch, "baseline", "replay", "--json")
+    assert done.exit_code == 0, done.output
+    assert [one["version"] for one in json.loads(done.stdout)] == ["7", "8"]
