@@ -92,6 +92,34 @@ def diff(before: SchemaSnapshot, after: SchemaSnapshot) -> tuple[Difference, ...
     )
 
 
+def carried_over(
+    here: SchemaSnapshot, before: SchemaSnapshot, after: SchemaSnapshot
+) -> SchemaSnapshot:
+    """Return ``here`` with all that changed from ``before`` to ``after``."""
+    objects = dict(here.objects)
+    for name in before.objects.keys() | after.objects.keys():
+        was, now = before.objects.get(name), after.objects.get(name)
+        if was == now:
+            continue
+        if now is None:
+            objects.pop(name, None)
+        else:
+            objects[name] = now
+    order = {
+        table: columns
+        for table, columns in here.column_order.items()
+        if table in after.column_order or table not in before.column_order
+    }
+    order |= {
+        table: columns
+        for table, columns in after.column_order.items()
+        if before.column_order.get(table) != columns
+    }
+    return msgspec.structs.replace(
+        here, objects=dict(sorted(objects.items())), column_order=dict(sorted(order.items()))
+    )
+
+
 def moved_columns(before: SchemaSnapshot, after: SchemaSnapshot) -> tuple[str, ...]:
     """Return the tables whose columns are the same, but in another order."""
     return tuple(

@@ -12,7 +12,7 @@ import psycopg
 
 from rollback_tui.core.errors import ConfigurationError, RollbackTuiError
 from rollback_tui.core.mending import mended
-from rollback_tui.core.schema import SchemaSnapshot
+from rollback_tui.core.schema import SchemaSnapshot, carried_over
 from rollback_tui.core.schema_verdict import SchemaVerdict, verdict
 from rollback_tui.rehearsal.order import Order, Original, Stopped, words_of
 from rollback_tui.rehearsal.replay import replay
@@ -40,34 +40,6 @@ def foreseen(
         known = _replayed(order, original, ups, known)
         found = _judged(order, known, here, will_be)
     return found if known.goal is None else mended(found, will_be, known.goal)
-
-
-def carried_over(
-    here: SchemaSnapshot, before: SchemaSnapshot, after: SchemaSnapshot
-) -> SchemaSnapshot:
-    """Return ``here`` with all that changed from ``before`` to ``after``."""
-    objects = dict(here.objects)
-    for name in before.objects.keys() | after.objects.keys():
-        was, now = before.objects.get(name), after.objects.get(name)
-        if was == now:
-            continue
-        if now is None:
-            objects.pop(name, None)
-        else:
-            objects[name] = now
-    order = {
-        table: columns
-        for table, columns in here.column_order.items()
-        if table in after.column_order or table not in before.column_order
-    }
-    order |= {
-        table: columns
-        for table, columns in after.column_order.items()
-        if before.column_order.get(table) != columns
-    }
-    return msgspec.structs.replace(
-        here, objects=dict(sorted(objects.items())), column_order=dict(sorted(order.items()))
-    )
 
 
 def _judged(

@@ -17,7 +17,7 @@ import msgspec
 from rollback_tui.checkpoint.storage import make_directory, write_whole
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.core.model import Plan, Value
-from rollback_tui.core.schema import FORMAT, SchemaSnapshot
+from rollback_tui.core.schema import FORMAT, SchemaSnapshot, carried_over
 from rollback_tui.core.schema_verdict import NO_BASELINE, Origin
 from rollback_tui.core.text import inert_json, printable
 from rollback_tui.survey.ups import Ups, up_scripts
@@ -219,20 +219,4 @@ def _current(
     below, above = replayed(goal.version), replayed(version)
     if below is None or above is None:
         return None
-    return carried(goal.snapshot, below, above)
-
-
-def carried(
-    goal: SchemaSnapshot, replayed_goal: SchemaSnapshot, replayed_current: SchemaSnapshot
-) -> SchemaSnapshot:
-    """Return ``goal`` with what the up scripts between both replayed schemas change."""
-    objects = dict(goal.objects)
-    for name in replayed_goal.objects.keys() | replayed_current.objects.keys():
-        was, now = replayed_goal.objects.get(name), replayed_current.objects.get(name)
-        if was == now:
-            continue
-        if now is None:
-            objects.pop(name, None)
-        else:
-            objects[name] = now
-    return msgspec.structs.replace(goal, objects=dict(sorted(objects.items())))
+    return carried_over(goal.snapshot, below, above)
