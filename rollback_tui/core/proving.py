@@ -117,9 +117,13 @@ def nothing_else_verification(
     missing: Sequence[Difference] = (),
     by: str,
     unsure: Sequence[str],
+    beside: Sequence[str] = (),
+    announced: Sequence[str] = (),
 ) -> Verification:
     """Judge whether anything changed that neither the forecast nor the rehearsal announces.
 
+    ``beside``: what else happened that is no table's row and no object's definition, as names that
+    were exchanged; ``announced``: the same, where the plan says so.
     ``rows``: tables that were written all the same; ``schema``: objects that changed; ``missing``:
     what the rehearsal changed and the run did not. ``by``: what the result is compared with.
     ``unsure``: statements of which nobody can tell what they do; with them a surprise is none, and
@@ -128,10 +132,12 @@ def nothing_else_verification(
     lines = [f"written: {printable(write.describe())}" for write in rows]
     lines += [d.describe() for d in condensed(schema)]
     lines += [f"not as rehearsed: {printable(d.object)} did not change" for d in missing]
+    lines += [printable(line) for line in beside]
     evidence = [f"compared with {by}", *(f"nobody can tell what {s} does" for s in unsure)]
+    evidence += [f"{printable(line)}, as the plan says" for line in announced]
     verdict: Verdict
     if lines:
-        found = _both(len(rows), len(condensed(schema)) + len(missing))
+        found = _both(len(rows), len(condensed(schema)) + len(missing) + len(beside))
         verdict = "unknown" if unsure else "fail"
         summary = f"{found} {'changed' if unsure else 'changed, which nobody announced'}"
         if unsure:

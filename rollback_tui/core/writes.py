@@ -66,6 +66,8 @@ class Writes(Value, frozen=True, kw_only=True):
     """All that is not proven untouched, by name."""
     untouched: int
     """How many tables had no row written and have the same file."""
+    large_objects: int = 0
+    """Rows written of large objects, which are no table's."""
     unknown: str = ""
     """Why nobody can say; then every table that is there is among ``tables``, as unknown."""
 

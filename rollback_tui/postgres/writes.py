@@ -17,6 +17,10 @@ in between. What that proves, in PostgreSQL 13 to 18:
   only where the same transaction had made that file (``ExecuteTruncateGuts``). REFRESH MATERIALIZED
   VIEW makes a new file, or (CONCURRENTLY) writes counted rows.
 - Rows of a foreign table are on another server and are counted by nobody.
+- Large objects are rows of ``pg_largeobject``, and counted as others are; so is their making and
+  unmaking, in ``pg_largeobject_metadata``.
+- A table or column that takes the name of another one needs no row written for it: names are
+  compared by the numbers behind them (``pg_class.oid``, ``pg_attribute.attnum``).
 - With ``track_counts`` off nothing is counted. Only a superuser, or who was granted it, may change
   that; it is asked at both looks, and a name of it in the plan or in a function makes it unknown.
 - Not covered: another session (the door is for that), writing to the catalog by hand, and code
@@ -62,6 +66,10 @@ class Sight(NamedTuple):
     """Name and file of each index."""
     unknown: str
     """Why the counters prove nothing; empty: they do."""
+    columns: dict[int, dict[str, int]]
+    """Of each table the number of each column, by its name, quoted where needed."""
+    large: int
+    """Rows of large objects that were inserted, updated and deleted."""
 
     def below(self, oid: int) -> Iterator[Table]:
         """Yield the partitions below a partitioned table, those that are partitioned too."""
@@ -87,12 +95,32 @@ SELECT pg_catalog.current_setting('track_counts') = 'on',
 """
 
 
+_COLUMNS = """
+SELECT a.attrelid, pg_catalog.array_agg(pg_catalog.quote_ident(a.attname)),
+       pg_catalog.array_agg(a.attnum::int4)
+  FROM pg_catalog.pg_attribute a
+ WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+   AND a.attrelid = ANY(%s::oid[])
+ GROUP BY 1
+"""
+
+# Counted as the heap counts them, privileges or not.
+_LARGE = """
+SELECT sum(pg_stat_get_{x}tuples_inserted(c.oid) + pg_stat_get_{x}tuples_updated(c.oid)
+           + pg_stat_get_{x}tuples_deleted(c.oid))::int8
+  FROM pg_catalog.pg_class c
+ WHERE c.oid IN ('pg_catalog.pg_largeobject'::regclass,
+                 'pg_catalog.pg_largeobject_metadata'::regclass)
+"""
+
+
 def sight(connection: psycopg.Connection[Any], *, cumulative: bool = False) -> Sight:
     """Look at all tables of users now. Changes nothing and locks no table. Raises psycopg.Error.
 
     ``cumulative``: what all backends have reported, instead of what this one has not.
     """
-    text = query("writes").replace("{x}", "" if cumulative else "xact_")
+    kind = "" if cumulative else "xact_"
+    text = query("writes").replace("{x}", kind)
     tables: dict[int, Table] = {}
     indexes: dict[int, tuple[str, int]] = {}
     with aside(connection, canonical=True) as cursor:
@@ -105,12 +133,17 @@ def sight(connection: psycopg.Connection[Any], *, cumulative: bool = False) -> S
                 indexes[found[0]] = (found[1], found[3])
             else:
                 tables[found[0]] = Table(*found)
+        columns = {
+            oid: dict(zip(names, numbers, strict=True))
+            for oid, names, numbers in cursor.execute(_COLUMNS, [list(tables)])
+        }
+        large = cursor.execute(_LARGE.replace("{x}", kind).encode()).fetchone() or (0,)
     unknown = ""
     if not counts:
         unknown = "track_counts is off: the server does not count"
     elif hidden:
         unknown = "a function of this database names track_counts"
-    return Sight(tables, indexes, unknown)
+    return Sight(tables, indexes, unknown, columns, large[0])
 
 
 def written(before: Sight, after: Sight) -> Writes:
@@ -142,8 +175,27 @@ def written(before: Sight, after: Sight) -> Writes:
     return Writes(
         tables=tuple(sorted(found.values(), key=lambda write: write.table)),
         untouched=untouched,
+        large_objects=abs(after.large - before.large),
         unknown=unknown,
     )
+
+
+def exchanged(before: Sight, after: Sight) -> Iterator[tuple[int, str, str]]:
+    """Yield the names that mean something else now: the table's number, the column's name (empty:
+    the table itself) and what happened, in words. Not those of a table that was made since, and
+    took the place of one that is gone: that is told of the rows."""
+    names = {table.name: oid for oid, table in before.tables.items()}
+    for oid, now in after.tables.items():
+        was = before.tables.get(oid)
+        if was is None:
+            continue
+        if names.get(now.name, oid) != oid:
+            yield oid, "", f"{now.name} is now what was {was.name}"
+        numbers = before.columns.get(oid, {})
+        for column, number in after.columns.get(oid, {}).items():
+            if numbers.get(column, number) != number:
+                what = f"{now.name}.{column}"
+                yield oid, column, f"{what} is another column than the one that had this name"
 
 
 _NOBODY = Table(0, "", "", 0, 0, 0, 0, None)

@@ -69,7 +69,8 @@ def verify_stepwise(run: Run) -> bool:
 def _judged(run: Run, connection: Connection, outcome: Outcome, *first: Asked) -> bool:
     """Ask all questions, ``first`` before the others; say in ``outcome`` what came of it."""
     sound = [
-        isolated(run, connection, name, title, question)
+        # What deferred triggers do stays done: all that follows judges it, too.
+        isolated(run, connection, name, title, question, keep=question is constraints_hold)
         for name, title, question in (
             *first,
             ("schema", "Schema restored", schema_restored),

@@ -78,6 +78,9 @@ def scope(
     rehearsal: Rehearsal | None = None,
 ) -> Scope:
     """Return what ``plan`` may touch of what is in ``sight``. Raises psycopg.Error."""
+    if rehearsal is not None and rehearsal.plan_sha256 != plan.sha256:
+        # What another plan writes excuses nothing.
+        rehearsal = None
     found = _Found(connection, sight, plan)
     for statement in plan.statements:
         if not statement.effect.no_op:

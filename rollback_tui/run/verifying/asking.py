@@ -26,9 +26,12 @@ def isolated(
     name: str,
     title: str,
     question: Question,
+    *,
+    keep: bool = False,
 ) -> bool:
     """Ask, in a savepoint that is undone, and journal the answer.
 
+    ``keep``: what a passed question did stays, because COMMIT would do the same later, unseen.
     Return False when the verification itself could not be made: then it is unknown.
     """
     began = time.monotonic()
@@ -51,7 +54,8 @@ def isolated(
     if connection.broken:
         sound = False
     else:
-        connection.execute("ROLLBACK TO SAVEPOINT rollback_tui")
+        kept = keep and sound and verification.verdict == "pass"
+        connection.execute(f"{'RELEASE' if kept else 'ROLLBACK TO'} SAVEPOINT rollback_tui")
     seconds = round(time.monotonic() - began, 4)
     run.write(
         ev.VerificationJudged(verification=msgspec.structs.replace(verification, seconds=seconds))

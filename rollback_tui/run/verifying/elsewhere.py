@@ -13,7 +13,7 @@ from rollback_tui.run.context import Run
 from rollback_tui.run.expectation import still_there
 from rollback_tui.run.verifying import after
 from rollback_tui.run.verifying.asking import before
-from rollback_tui.survey.surprises import changed_elsewhere, written_elsewhere
+from rollback_tui.survey.surprises import beside_rows, changed_elsewhere, written_elsewhere
 
 
 def nothing_else(run: Run, connection: Connection) -> Verification:
@@ -33,6 +33,9 @@ def nothing_else(run: Run, connection: Connection) -> Verification:
         found = _Schema(others, ())
         unsure = scope.unsure
         by = "the forecast of each statement"
+    beside, announced = beside_rows(
+        scope, run.plan, written, kept.sight, after.sight(run, connection)
+    )
     return proving.nothing_else_verification(
         written=written,
         rows=written_elsewhere(scope, written),
@@ -40,6 +43,8 @@ def nothing_else(run: Run, connection: Connection) -> Verification:
         missing=found.missing,
         by=by,
         unsure=unsure,
+        beside=beside,
+        announced=announced,
     )
 
 
