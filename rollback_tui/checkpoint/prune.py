@@ -29,6 +29,8 @@ from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.leftovers import leftovers
 from rollback_tui.postgres.naming import read_name
 
+_IN_NEED = "its run needs the operator, and this may be the way back; drop it by hand if it is not"
+
 
 class Removable(Value, frozen=True, kw_only=True):
     """One database or directory, and whether it may be removed."""
@@ -49,12 +51,17 @@ class Removable(Value, frozen=True, kw_only=True):
 
 
 def databases(
-    maintenance: Connection, database: str, *, busy: str, unfinished: Collection[str]
+    maintenance: Connection,
+    database: str,
+    *,
+    busy: str,
+    unfinished: Collection[str],
+    in_need: Collection[str] = (),
 ) -> tuple[Removable, ...]:
     """Return what runs of ``database`` left on the server. Raises psycopg.Error.
 
     ``busy``: why none of them may be removed now, or empty; ``unfinished``: first eight
-    characters of runs without an outcome.
+    characters of runs without an outcome, ``in_need`` of those that need the operator.
     """
     return tuple(
         Removable(
@@ -63,7 +70,9 @@ def databases(
             what=one.kind,
             run=one.run,
             bytes=one.bytes,
-            kept_because=busy or _why_kept(maintenance, database, one, unfinished),
+            kept_because=busy
+            or _why_kept(maintenance, database, one, unfinished)
+            or (_IN_NEED if one.run in in_need else ""),
         )
         for one in leftovers(maintenance, database)
     )

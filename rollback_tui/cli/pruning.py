@@ -18,7 +18,7 @@ from rollback_tui.core.errors import CheckpointError, ConfigurationError
 from rollback_tui.core.text import data_size, printable
 from rollback_tui.postgres import target_lock
 from rollback_tui.postgres.connect import Connection, connect
-from rollback_tui.run.needed import needed
+from rollback_tui.run.needed import in_need, needed
 
 
 @click.command("prune")
@@ -49,6 +49,7 @@ def prune_(given: Common, older_than: float | None, yes: bool) -> None:
                 database,
                 busy="" if alone else "a run has the target: try again after it",
                 unfinished={claim.short for claim in given.claims()},
+                in_need=in_need(given.run_directory()),
             )
         except psycopg.Error as error:
             raise ConfigurationError(

@@ -19,6 +19,10 @@ from rollback_tui.postgres.aside import aside
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.counts import tables
 
+LARGE_OBJECTS = "pg_catalog.pg_largeobject"
+"""Where large objects are: rows like others, which only a superuser, or who was granted it, may
+read."""
+
 
 class Since(Value, frozen=True, kw_only=True):
     """One table now."""
@@ -34,21 +38,25 @@ class Since(Value, frozen=True, kw_only=True):
 
 
 def written_since(connection: Connection, xid: str, seconds: float) -> tuple[Since, ...]:
-    """Return all tables, the smallest first, with the rows that transactions after ``xid`` wrote
-    (``pg_current_xact_id()`` as text; empty: only count), within ``seconds`` altogether.
+    """Return all tables, the smallest first, and large objects as one, with the rows that
+    transactions after ``xid`` wrote (``pg_current_xact_id()`` as text; empty: only count), within
+    ``seconds`` altogether.
 
     Changes nothing. Raises psycopg.Error only when the connection is of no use any more.
     """
     deadline = time.monotonic() + seconds
     found = []
-    for table in reversed(tables(connection)):
-        if table.kind not in ("table", "partitioned table"):
+    known = [(t.name, t.kind) for t in reversed(tables(connection))]
+    if has_large_objects(connection):
+        known.append((LARGE_OBJECTS, "table"))
+    for name, kind in known:
+        if kind not in ("table", "partitioned table"):
             continue
         left = deadline - time.monotonic()
         if left <= 0:
-            found.append(_unknown(table.name, "not reached in the time allowed for counting"))
+            found.append(_unknown(name, "not reached in the time allowed for counting"))
             continue
-        only = "" if table.kind == "partitioned table" else "ONLY "
+        only = "" if kind == "partitioned table" else "ONLY "
         newer = "NULL::bigint"
         if xid:
             newer = (
@@ -56,17 +64,25 @@ def written_since(connection: Connection, xid: str, seconds: float) -> tuple[Sin
                 f" AND age(xmin) < age('{int(xid) % 2**32}'::xid))"
             )
         # Its name came quoted from the catalog.
-        text = sql.SQL(f"SELECT count(*), {newer} FROM {only}{table.name}")  # noqa: S608
+        text = sql.SQL(f"SELECT count(*), {newer} FROM {only}{name}")  # noqa: S608
         try:
             with aside(connection, seconds=left, canonical=True) as cursor:
                 row = cursor.execute(text).fetchone() or (None, None)
         except psycopg.Error as error:
             if connection.broken:
                 raise
-            found.append(_unknown(table.name, error.diag.message_primary or str(error)))
+            found.append(_unknown(name, error.diag.message_primary or str(error)))
             continue
-        found.append(Since(table=table.name, rows=row[0], written=row[1]))
+        found.append(Since(table=name, rows=row[0], written=row[1]))
     return tuple(found)
+
+
+def has_large_objects(connection: Connection) -> bool:
+    """Return whether there is any. Everybody may ask that. Raises psycopg.Error."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)"
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _unknown(table: str, why: str) -> Since:

@@ -160,6 +160,9 @@ class Ladder:
     def _clone(self) -> RecoveryOption:
         found = standing(self._maintenance, self._earlier)
         if found is None:
+            view = self._earlier.view
+            if view.clone is not None and view.clone.oid == self._here.database_oid:
+                return self._option("clone", obstacle="it is in place already", remedy="")
             made = any(p.phase == "clone" and p.status == "done" for p in self._earlier.view.phases)
             return self._option(
                 "clone",

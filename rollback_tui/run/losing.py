@@ -13,7 +13,7 @@ from rollback_tui.core.text import printable
 from rollback_tui.postgres import counts
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.differing import Differing, differing
-from rollback_tui.postgres.since import Since, written_since
+from rollback_tui.postgres.since import LARGE_OBJECTS, Since, has_large_objects, written_since
 from rollback_tui.run.earlier import Earlier
 
 _WITH_ROWS = ("table", "partitioned table")
@@ -84,6 +84,8 @@ def exactly_lost(
     """Compare ``live`` row by row with the database that would take its place, within ``seconds``,
     the smallest tables first; nobody may be writing. Raises psycopg.Error."""
     names = [t.name for t in reversed(counts.tables(live)) if t.kind in _WITH_ROWS]
+    # Where there are none on either side there is nothing to ask the privileges of a superuser for.
+    names += [LARGE_OBJECTS] if has_large_objects(live) or has_large_objects(other) else []
     wanted = [name for name in names if name not in skip]
     compared = {
         d.table: d for d in differing(live, other, wanted, own_xid=earlier.own_xid, seconds=seconds)

@@ -24,16 +24,44 @@ _TAIL = 65536
 
 def needed(directory: Path) -> dict[str, str]:
     """Return the checkpoints, by path, of all runs below ``directory`` without an outcome, and of
-    those that need the operator, with the reason. Raises ConfigurationError."""
+    those that need the operator, with the reason; of a recovery those of the run that it undoes.
+    Raises ConfigurationError."""
     found: dict[str, str] = {}
     for folder in run_folder.folders(directory):
         outcome = _outcome(folder)
         if outcome not in (None, "needs_operator"):
             continue
         why = "has no outcome yet" if outcome is None else "needs the operator"
-        for path in _made(folder):
+        recovers = _recovers(folder)
+        for path in (*_made(folder), *(_made(Path(recovers)) if recovers else ())):
             found[os.path.realpath(path)] = f"run {folder.name[-8:]} {why}"
     return found
+
+
+def in_need(directory: Path) -> frozenset[str]:
+    """Return the first eight characters of the runs below ``directory`` that need the operator and
+    were not undone since: what they left beside is a way back. Raises ConfigurationError."""
+    folders = run_folder.folders(directory)
+    undone = {
+        os.path.realpath(_recovers(folder) or folder)
+        for folder in folders
+        if _outcome(folder) == "recovered"
+    }
+    return frozenset(
+        folder.name[-8:]
+        for folder in folders
+        if _outcome(folder) == "needs_operator" and os.path.realpath(folder) not in undone
+    )
+
+
+def _recovers(folder: Path) -> str:
+    """The folder of the run that the one in ``folder`` undoes; empty: none."""
+    try:
+        with (folder / journal.FILE_NAME).open("rb") as file:
+            event = msgspec.json.decode(file.readline(), type=ev.Record).event
+    except (OSError, msgspec.MsgspecError):
+        return ""
+    return event.recovers if isinstance(event, ev.RunStarted) else ""
 
 
 def _made(folder: Path) -> Iterator[str]:
@@ -74,7 +102,13 @@ def tidy(run: Run) -> None:
         made = run.view.checkpoint
         if made is not None:
             kept[os.path.realpath(made.path)] = "of this run"
-        for item in prune.dumps(list_checkpoints(directory), rule, kept):
+        # A directory may be shared: how long the dumps of other databases are kept is not ours.
+        ours = [
+            one
+            for one in list_checkpoints(directory)
+            if one.fingerprint is not None and one.fingerprint == run.request.fingerprint
+        ]
+        for item in prune.dumps(ours, rule, kept):
             if not item.kept_because:
                 prune.delete(Path(item.name))
                 run.write(

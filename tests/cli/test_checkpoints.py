@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -139,10 +140,11 @@ def test_list_and_prune_follow_the_rule_and_a_good_run_tidies_up(project: Projec
     assert "goes: number 3" in said and "checkpoint prune --yes" in said
     assert [i["name"] for i in printed(project, "prune", "--yes")] == [str(old[0])]
     assert checkpoints(project) == old[1:]
+    others = _of_another_database(old[1])
     done = project.command(*project.run_arguments)
     assert done.returncode == 0, done.stderr
-    (own,) = set(checkpoints(project)) - set(old)
-    assert checkpoints(project) == [old[2], own]
+    (own,) = set(checkpoints(project)) - set(old) - set(others)
+    assert checkpoints(project) == [*others, old[2], own]
     said = [e["summary"] for e in only(events(done.stdout), "progress")]
     assert any(s.startswith(f"removed checkpoint {old[1]}: number 3") for s in said)
     assert not copied(events(done.stdout))["ok"]
@@ -150,13 +152,26 @@ def test_list_and_prune_follow_the_rule_and_a_good_run_tidies_up(project: Projec
     _needed_by_a_run_without_an_outcome(project, own)
 
 
+def _of_another_database(path: Path) -> list[Path]:
+    """Three old dumps of a neighbour who keeps all of them, in the same directory."""
+    copies = [path.with_name(f"2020010{day}_000000") for day in (1, 2, 3)]
+    for copy in copies:
+        shutil.copytree(path, copy)
+        manifest = json.loads((copy / "manifest.json").read_text())
+        (copy / "manifest.json").write_text(json.dumps(manifest | {"fingerprint": "another"}))
+    return copies
+
+
 def _needed_by_a_run_without_an_outcome(project: Project, path: Path) -> None:
     """Of its journal only the part up to the checkpoint is there: as after a power failure."""
     project.configure()
-    journal = project.run_folder() / "journal.jsonl"
-    lines = journal.read_bytes().splitlines(keepends=True)
+    folder = project.run_folder()
+    lines = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
     here = next(n for n, line in enumerate(lines) if b'"checkpoint_made"' in line)
-    journal.write_bytes(b"".join(lines[: here + 1]))
+    # Not in the run's own folder: its guardian may be there yet, and would settle it.
+    interrupted = folder.with_name("20200101_000000_deadbeef")
+    interrupted.mkdir()
+    (interrupted / "journal.jsonl").write_bytes(b"".join(lines[: here + 1]))
     assert command(project, "create").exit_code == 0
     items = printed(project, "prune", "--older-than", "0", "--yes")
     kept = next(item for item in items if item["name"] == str(path))

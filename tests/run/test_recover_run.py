@@ -8,13 +8,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from rollback_tui.checkpoint import prune
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RunRefused
+from rollback_tui.core.run_view import RunView
+from rollback_tui.postgres.connect import connect
+from rollback_tui.postgres.since import written_since
 from rollback_tui.run import journal
+from rollback_tui.run.needed import in_need, needed
 from rollback_tui.run.repairing import STEPS
 from tests.cli.conftest import Project
 from tests.cli.conftest import project as project
-from tests.run.undoing import UNHEALTHY, shop, steps
+from tests.run.undoing import UNHEALTHY, Shop, shop, steps
 
 ALL_WELL = dict.fromkeys(STEPS, "pass")
 
@@ -37,8 +42,9 @@ def test_from_the_dump(project: Project) -> None:
     assert [options[r].obstacle != "" for r in ("clone", "dump", "reapply")] == [True, False, False]
     assert options["dump"].lost == (), "what the run itself removed and changed is no loss"
     assert options["dump"].confirm == project.database.name
+    _large_objects_are_no_table_and_can_be_lost(made, folder)
 
-    _, view = made.undo(folder, "dump")
+    recovery, view = made.undo(folder, "dump")
     assert view.outcome == "recovered", view.finished
     assert steps(view) == ALL_WELL
     assert view.lost is not None and view.lost.lost == ()
@@ -46,6 +52,34 @@ def test_from_the_dump(project: Project) -> None:
     assert (view.started.task, view.started.recovers) == ("recover", str(folder))
     assert made.dumped() == before
     assert made.databases() == {"__failed_"}
+    _a_dump_is_needed_while_it_is_restored(recovery, rolled_back)
+
+
+def _large_objects_are_no_table_and_can_be_lost(made: Shop, folder: Path) -> None:
+    dsn = made.project.database.dsn
+    with psycopg.connect(dsn) as application:
+        application.execute("SELECT lo_from_bytea(4711, 'written since')")
+    option = made.options(folder)["dump"]
+    assert option.lost is not None
+    assert [(one.table, one.rows) for one in option.lost] == [("pg_catalog.pg_largeobject", None)]
+    assert option.confirm == "lose unknown rows"
+    with connect(made.project.database.superuser_dsn) as live:
+        (found,) = (one for one in written_since(live, "", 5) if "large" in one.table)
+        assert found.rows == 1
+    with psycopg.connect(dsn) as application:
+        application.execute("SELECT lo_unlink(4711)")
+
+
+def _a_dump_is_needed_while_it_is_restored(recovery: Path, rolled_back: RunView) -> None:
+    """The run that made it ended well long ago; the one that restores it has only begun."""
+    assert rolled_back.checkpoint is not None
+    assert needed(recovery.parent) == {}
+    begun = recovery.with_name(f"{recovery.name[:-8]}deadbeef")
+    begun.mkdir()
+    first = (recovery / journal.FILE_NAME).read_bytes().split(b"\n")[0]
+    (begun / journal.FILE_NAME).write_bytes(first + b"\n")
+    why = needed(recovery.parent)[str(Path(rolled_back.checkpoint.path).resolve())]
+    assert why == "run deadbeef has no outcome yet"
 
 
 def write_since(project: Project) -> None:
@@ -87,6 +121,20 @@ def test_writes_since_are_lost_only_after_they_were_agreed_to(project: Project) 
     assert made.dumped() == before
 
 
+def kept(made: Shop) -> dict[str, str]:
+    """Why ``checkpoint prune`` keeps what is beside, by the end of its name."""
+    database = made.project.database
+    with connect(database.server.dsn("postgres", database.owner)) as maintenance:
+        items = prune.databases(
+            maintenance,
+            database.name,
+            busy="",
+            unfinished=(),
+            in_need=in_need(made.directory / "rollback_runs"),
+        )
+    return {one.name.removeprefix(database.name)[:-8]: one.kept_because for one in items}
+
+
 def test_from_the_clone_and_back_again(project: Project) -> None:
     made = shop(project, UNHEALTHY)
     before = made.dumped()
@@ -97,12 +145,15 @@ def test_from_the_clone_and_back_again(project: Project) -> None:
 
     made.settings = type(made.settings)()
     assert made.options(folder)["clone"].lost_rows == 4
+    assert "needs the operator" in kept(made)["__clone_"]
     recovery, view = made.undo(folder, "clone", agreed=6)
     assert view.outcome == "recovered", view.finished
     assert steps(view) == ALL_WELL
     assert lost(recovery) == {"public.events": 2, "public.users": 4}
     assert made.dumped() == before
     assert view.downtime < 5
+    assert kept(made) == {"__failed_": ""}, "undone: nobody needs what is beside any more"
+    assert made.options(folder)["clone"].obstacle == "it is in place already"
 
     # The recovery itself can be undone: what it replaced stands beside.
     option = made.options(recovery)["clone"]
