@@ -31,7 +31,7 @@ def history(given: Common, as_csv: bool) -> None:
         return
     if as_csv:
         rows = csv.writer(sys.stdout)
-        columns = "run started_at database versions outcome seconds folder task recovers"
+        columns = "run started_at database versions outcome seconds folder task recovers proven"
         rows.writerow(columns.split())
         for run in runs:
             versions = " ".join(run.versions)
@@ -46,6 +46,7 @@ def history(given: Common, as_csv: bool) -> None:
                     run.folder,
                     run.task,
                     run.recovers,
+                    run.proven,
                 ]
             )
         return
@@ -57,6 +58,7 @@ def history(given: Common, as_csv: bool) -> None:
                 f"{run.run[:8]}  {run.started_at}  {run.outcome:<14}"
                 f"  {humanize.precisedelta(run.seconds, format='%0.1f'):<28}"
                 f"  {run.database}  {' '.join(run.versions)}"
+                + ("" if run.proven else "  not all verifications passed")
                 + (f"  ({task.of(run.task, run.recovers)})" if run.recovers else "")
             )
         )

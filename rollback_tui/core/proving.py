@@ -93,7 +93,8 @@ def _contents_verdict(
     if same:
         parts.append(f"{_some(len(same), 'table')} read, all as before")
     if written.untouched:
-        parts.append(f"no row written in {written.untouched:,}, as the server counted")
+        tables = _some(written.untouched, "table")
+        parts.append(f"no row written in {tables}, as the server counted")
     return "pass", "; ".join(parts) or "there is nothing that stays"
 
 

@@ -164,6 +164,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What the run did: ``recover`` and ``reapply`` bring back what an earlier one left."""
     recovers: str = ""
     """Folder of that earlier run."""
+    proven: bool = True
+    """No verification failed or stayed unknown, also none that was accepted."""
 
 
 def fold(records: Iterable[ev.Record]) -> RunView:

@@ -113,6 +113,7 @@ def summary(folder: Path) -> RunSummary:
         seconds=view.elapsed,
         task=begun.task if begun else "rollback",
         recovers=begun.recovers if begun else "",
+        proven=all(v.verdict == "pass" for v in view.verifications),
     )
 
 

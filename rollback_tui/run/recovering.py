@@ -46,6 +46,7 @@ from rollback_tui.run.swapping import number, settle_swap, swap_in
 from rollback_tui.survey.planning import detected
 
 _STOP = "stop"
+_NAMED = 5
 
 
 class NotAgreed(RollbackTuiError):
@@ -265,9 +266,13 @@ def _agree(run: Run, earlier: Earlier, source: Source) -> None:
     if agreed is None or (total is not None and total <= agreed):
         return
     words = f"lose {'unknown' if total is None else total} rows"
+    # What nobody knows first, then the most: the five that are named must be the ones that matter.
+    worst = sorted(lost, key=lambda one: (one.rows is not None, -(one.rows or 0)))
     told = "; ".join(
-        f"{one.table}: {one.rows if one.rows is not None else '?'}" for one in lost[:5]
+        f"{one.table}: {f'{one.rows:,}' if one.rows is not None else '?'}" for one in worst[:_NAMED]
     )
+    if len(lost) > _NAMED:
+        told += f"; and {len(lost) - _NAMED:,} more"
     question = ev.Question(
         name="recover",
         text=printable(

@@ -39,7 +39,7 @@ def test_contents_that_are_the_same_pass_and_others_fail() -> None:
 def test_what_nobody_wrote_needs_no_reading() -> None:
     found = contents(QUIET, compared(after="", why="no time"))
     assert found.verdict == "pass"
-    assert "no row written in 7" in found.summary
+    assert "no row written in 7 tables" in found.summary
 
 
 def test_with_nobody_counting_only_what_was_read_passes() -> None:

@@ -70,6 +70,8 @@ class ReportScreen(StepScreen):
         rows = []
         for run in walk.history or ():
             glyph, _, tone = OUTCOME.get(run.outcome, ("?", "", "warn"))
+            if run.outcome == "rolled_back" and not run.proven:
+                glyph, tone = "!", "warn"
             rows.append(
                 (
                     run.folder,

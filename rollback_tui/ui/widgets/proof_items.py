@@ -149,7 +149,7 @@ def lost_text(
         return line(("? It is not known which writes since then would be lost.", "bad"))
     rows = []
     if not lost:
-        rows.append(line(("✓ Nothing was written since then.", "good")))
+        rows.append(line(("✓ No row that was written since is lost.", "good")))
     ordered = sorted(lost, key=lambda one: (one.rows is not None, -(one.rows or 0), one.table))
     for one in ordered[:SHOWN]:
         number: tuple[str, Tone] = ("unknown", "bad")

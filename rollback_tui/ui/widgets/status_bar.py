@@ -13,6 +13,7 @@ from rollback_tui.core.text import cells, printable, shorten
 from rollback_tui.ui.hints import hint
 from rollback_tui.ui.theme import STATUS, Tone, line, piece
 from rollback_tui.ui.walk import STEPS, Walk, blocked, done
+from rollback_tui.ui.widgets.run_lines import name_of_phase
 from rollback_tui.ui.wording import outcome_of, run_of, time_of, version
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def run_state(walk: Walk) -> tuple[str, Tone]:
     if walk.view.question is not None:
         return f" {run}: ASKS ", "armed"
     # Between two phases it is none of them, and not starting either.
-    return f"{run}: {walk.view.phase.phase if walk.view.phase else 'at work'}", "accent"
+    phase = walk.view.phase
+    return f"{run}: {name_of_phase(walk.view, phase.phase) if phase else 'at work'}", "accent"
 
 
 class StatusBar(Bar):

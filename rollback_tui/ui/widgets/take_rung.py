@@ -21,8 +21,8 @@ from rollback_tui.ui.wording import about
 
 
 class TakeRung(ModalScreen[str | None]):
-    """Returns the typed reason, or None. Cancel is focused first; Enter in a field says yes to
-    nothing."""
+    """Returns the typed reason, or None. The first text that must be typed is focused; Enter in a
+    field says yes to nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "decline", "cancel")]
 
@@ -59,9 +59,9 @@ class TakeRung(ModalScreen[str | None]):
             yield Static(line(("tab chooses · enter presses · esc cancels", "dim")))
 
     def on_mount(self) -> None:
-        """Focus the harmless button."""
+        """Focus the first field: what is typed at once must not be lost."""
         self.query_one("#row-confirm").display = bool(self._option.confirm)
-        self.query_one("#no", Button).focus()
+        self.query_one("#field-confirm" if self._option.confirm else "#field-why").focus()
         self._judge()
 
     def _text(self, name: str) -> str:
