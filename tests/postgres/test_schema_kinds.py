@@ -99,6 +99,7 @@ def _play(server: EmbeddedServer, family: Family, at_once: int) -> None:
                 connection.execute(family.setup.encode())
                 snapshot, dump = catalog.snapshot(connection), _dump(server, name)
                 for step in _steps(family, server.major, at_once):
+                    first = snapshot
                     for kind in step:
                         _change(connection, kind.change)
                         after = catalog.snapshot(connection)
@@ -106,7 +107,9 @@ def _play(server: EmbeddedServer, family: Family, at_once: int) -> None:
                         complaints += [wrong] if wrong else []
                         snapshot = after
                     dumped = _dump(server, name)
-                    if (dumped != dump) != (step[0].sees in ("both", "dump")):
+                    # Several changes at once may undo each other: then neither may differ.
+                    seen = step[0].sees in ("both", "dump") if len(step) == 1 else first != snapshot
+                    if (dumped != dump) != seen:
                         told = "differs" if dumped != dump else "is the same"
                         complaints.append(f"{[kind.name for kind in step]}: the dump {told}")
                     dump = dumped
@@ -117,7 +120,9 @@ def _play(server: EmbeddedServer, family: Family, at_once: int) -> None:
 
 @pytest.mark.usefixtures("roles")
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-@pytest.mark.parametrize(("version", "at_once"), [("server", 1), ("server16", 4)], ids=["18", "16"])
+@pytest.mark.parametrize(
+    ("version", "at_once"), [("server", 1), ("server16", 12)], ids=["18", "16"]
+)
 def test_the_snapshot_differs_exactly_when_the_dump_does(
     request: pytest.FixtureRequest, version: str, at_once: int, family: Family
 ) -> None:
