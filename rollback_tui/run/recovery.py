@@ -7,6 +7,7 @@ Nothing is ever restored in place, and the failed database is kept under another
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from pathlib import Path
 
 from rollback_tui.checkpoint import restore
@@ -15,11 +16,14 @@ from rollback_tui.core import schema
 from rollback_tui.core.errors import CheckpointError
 from rollback_tui.core.model import Checkpoint
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import catalog, counts, rename
+from rollback_tui.postgres import catalog, contents, counts, rename
 from rollback_tui.postgres.connect import Connection, connect, with_database
+from rollback_tui.postgres.contents import Reading
 from rollback_tui.postgres.differing import Differing, differing
 from rollback_tui.postgres.naming import beside_name, marked
+from rollback_tui.postgres.since import LARGE_OBJECTS, has_large_objects
 from rollback_tui.postgres.watchdog import answer_within
+from rollback_tui.postgres.writes import sight
 from rollback_tui.run.cloning import drop_statement
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.repairing import RESTORE, STEPS, Found, repair, step, wanted_of
@@ -122,7 +126,8 @@ def _restore(run: Run, made: Checkpoint, beside: str) -> str:
 
 def _compare(run: Run, made: Checkpoint, beside: str) -> str:
     """Compare what was restored with the manifest, and with what is there: rows that the plan did
-    not touch must be the same, of the others there must be as many as the run found.
+    not touch must be the same, of the others there must be as many as the run found, with the same
+    contents where it read them.
 
     Raises CheckpointError: what was written between the dump and the door is never restored away
     without being asked.
@@ -138,18 +143,52 @@ def _compare(run: Run, made: Checkpoint, beside: str) -> str:
         t.name for t in reversed(counts.tables(live)) if not {t.name, _bare(t.name)} & touched
     ]
     known = {t: n for t, n in _rows_before(run).items() if t not in others}
+    if has_large_objects(live):
+        others.append(LARGE_OBJECTS)
     with contextlib.closing(connect(dsn, patience=run.patience(limit))) as connection:
         restored = counts.count_all(connection, limit, only=known)
         compared = differing(live, connection, others, seconds=limit)
+        read, changed = _contents(run, connection, known, limit)
     lost = [
         f"{printable(table)}: {restored.get(table)} rows restored, {rows} before the run"
         for table, rows in known.items()
         if rows is None or restored.get(table) != rows
     ]
+    lost += [f"{printable(table)}: other contents than the run found" for table in changed]
     lost += [_told(one) for one in compared if one.new != 0 or one.changed or one.deleted]
     if lost:
         raise CheckpointError(f"written since the checkpoint was made: {_some(lost)}", "")
-    return "as the manifest says, and as it was when the run began"
+    counted = [printable(table) for table, rows in known.items() if rows and table not in read]
+    only = f"; of these only the number of rows was compared: {_some(counted)}" if counted else ""
+    return f"as the manifest says, and as it was when the run began{only}"
+
+
+def _contents(
+    run: Run, connection: Connection, tables: Collection[str], seconds: float
+) -> tuple[set[str], list[str]]:
+    """Read those of ``tables`` again that the run had read before its first statement; return all
+    that were read, and those with other contents: a changed row changes no count."""
+    kept = {
+        one.table: one
+        for taken in run.view.contents
+        if taken.when == "before"
+        for one in taken.contents
+        if one.fingerprint and one.table in tables
+    }
+    oids = {table.name: table.oid for table in sight(connection).tables.values()}
+    columns = contents.columns(connection, [oids[name] for name in kept if name in oids])
+    readings = []
+    for name, one in kept.items():
+        same = tuple(c for c in columns.get(oids.get(name, 0), ()) if c.name in one.columns)
+        # Objects have other numbers in another database, and some columns are read as numbers.
+        if len(same) == len(one.columns) and not any(column.by_oid for column in same):
+            readings.append(Reading(oids[name], name, same, small=True))
+    found = contents.read(connection, readings, seconds)
+    return {reading.table for reading in readings}, [
+        reading.table
+        for reading in readings
+        if found[reading.oid].fingerprint != kept[reading.table].fingerprint
+    ]
 
 
 def _bare(name: str) -> str:

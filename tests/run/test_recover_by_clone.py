@@ -236,6 +236,22 @@ def test_a_clone_that_is_missing_leaves_the_dump(project: Project) -> None:
     assert set(databases(project)) == {"", "__failed_1a2b3c4d"}
 
 
+def test_a_row_changed_between_dump_and_door_is_not_restored_away(project: Project) -> None:
+    """In a table that the plan alters, and there are as many rows as before."""
+    run = begin(project, settings())
+    try:
+        checkpoint(run)
+        project.query("UPDATE users SET email = 'changed since' WHERE id = 7 RETURNING 1")
+        keeper = close_door(run)
+        damage(run)
+        assert not recover(run)
+        reopen(run, keeper)
+    finally:
+        end(run)
+    assert "public.users: other contents than the run found" in run.view.recovery[0].summary
+    assert project.query("SELECT email FROM users WHERE id = 7") == [("changed since",)]
+
+
 def test_a_swap_whose_end_was_not_journaled_is_found_in_the_catalog(
     run: Run, project: Project
 ) -> None:
