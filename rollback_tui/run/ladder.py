@@ -144,7 +144,10 @@ class Ladder:
         if earlier.view.finished is None:
             return "the run has no outcome yet", f"rollback-tui settle {earlier.short}"
         if earlier.view.outcome in ("refused", "unchanged"):
-            return "the run changed nothing: there is nothing to bring back", ""
+            return (
+                "the run changed nothing: there is nothing to bring back",
+                "Of an earlier run: rollback-tui recover RUN; rollback-tui history lists them",
+            )
         if not same_database(earlier, self._here):
             return (
                 f"the run was on another database ({earlier.begun.target.fingerprint}) than this"

@@ -33,8 +33,8 @@ _NO_BASELINE = (
     " runs the up scripts on an empty database."
 )
 _ACCEPT = (
-    "Mend the down script and look again; or accept exactly this with a typed reason, or declare it"
-    " in [verify] accept."
+    "Mend the down script and look again; or accept exactly this with a typed reason (o on screen 2"
+    ", `run --override schema_restored=REASON`), or declare it in [verify] accept."
 )
 
 
