@@ -235,14 +235,18 @@ def test_the_history_says_what_kind_of_run_it_was(world: World) -> None:
             "folder": "/srv/rollback_runs/20260314_032000_ee",
             "task": "recover",
             "recovers": str(FOLDER),
+            "outcome": "recovered",
         }
     )
     world.past = (recovery, first)
+    world.options = rungs()
 
     async def script(t: Terminal) -> None:
         await t.until("run: rolled_back")
         await t.press("6")
         await t.until("recovery of run ab12cd34", "took back 20240115103000")
+        await t.press("5", "u")
+        await t.until("as counted at", "! run ee has undone it already")
 
     drive(world, script, folder=FOLDER)
 

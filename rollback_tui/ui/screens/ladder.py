@@ -4,6 +4,7 @@ and what must be typed to take it."""
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
@@ -234,7 +235,27 @@ def _state(walk: Walk) -> Content:
         return line((f"✗ {what}: {failure.summary} ", "bad"), failure.remedy)
     if walk.options_at is None:
         return line(("Nothing was asked yet: r asks.", "dim"))
-    return line((f"as counted at {time_of(walk.options_at)}; r counts again", "dim"))
+    counted: tuple[str, Tone] = (f"as counted at {time_of(walk.options_at)}; r counts again", "dim")
+    again = _undone_by(walk)
+    if again:
+        return line((f"! run {again} has undone it already  ", "warn"), counted)
+    return line(counted)
+
+
+def _undone_by(walk: Walk) -> str:
+    """Return the newest run that brought back what this one left, or applied it again; empty:
+    none did. What is counted then is of a database that another run has put in place."""
+    return next(
+        (
+            run_of(Path(one.folder))
+            for one in walk.history or ()
+            if one.outcome == "recovered"
+            and walk.undone is not None
+            and one.recovers
+            and Path(one.recovers).name == walk.undone.name
+        ),
+        "",
+    )
 
 
 def _mark(option: RecoveryOption) -> tuple[str, Tone]:
