@@ -121,7 +121,8 @@ def _rows_verdict(
 
 def _kept_line(table: str, before: int, after: int, expected: int) -> str:
     line = f"{table}: {before:,} → {after:,} ({after - before:+,})"
-    return line + (f", {expected:,} deleted by the plan" if expected else "")
+    # Rows of the version table come when the plan goes up.
+    return line + (f", {expected:,} deleted by the plan" if expected and after < before else "")
 
 
 def _number(count: int | None) -> str:

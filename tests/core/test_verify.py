@@ -135,3 +135,10 @@ def test_evidence_of_a_thousand_lines_is_capped() -> None:
     evidence = verify.limited([str(n) for n in range(1000)])
     assert len(evidence) == 41
     assert evidence[-1] == "… and 960 more"
+
+
+def test_a_table_that_grew_is_not_said_to_have_lost_rows() -> None:
+    judged, _ = verify.rows_verification(
+        {"v": 5, "w": 7}, {"v": 7, "w": 5}, frozenset(), 0.99, {"v": 2, "w": 2}
+    )
+    assert judged.evidence == ("v: 5 → 7 (+2)", "w: 7 → 5 (-2), 2 deleted by the plan")
