@@ -159,7 +159,7 @@ def _beside(run: Run, earlier: Earlier) -> Source:
         there = standing(run.live_maintenance(), earlier)
         if there is None:
             raise RunRefused("the copy is gone", "Look at the ways back again.")
-        said = f"{printable(there.database)} stands as it was kept"
+        said = f"{printable(there.database)} is the copy that was kept, not counted again"
         return Source(database=there.database, oid=there.oid, found=Found(said))
     with run.phase("checkpoint", "the checkpoint is restored beside") as outcome:
         name = _restored_name(run)
