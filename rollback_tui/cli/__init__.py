@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 import click
+import psycopg
 
 from rollback_tui.cli import (
     archive,
@@ -88,6 +89,11 @@ def main() -> None:
         if error.remedy:
             click.echo(f"  → {printable(error.remedy)}", err=True)
         sys.exit(_code(error))
+    except psycopg.Error as error:
+        # Where nobody expected one: the server's own words are better than a traceback.
+        click.echo(f"error: {printable(' '.join(str(error).split()))}", err=True)
+        click.echo("  → The server said so. `rollback-tui state` shows how it is now.", err=True)
+        sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -9,6 +9,7 @@ import click
 
 from rollback_tui.cli.session import Session
 from rollback_tui.cli.stopping import stop_asked
+from rollback_tui.core.checks.schema import NAME as ACCEPTING
 from rollback_tui.core.errors import RunRefused
 from rollback_tui.core.model import Plan
 from rollback_tui.core.rehearsal import Rehearsal, Source
@@ -48,3 +49,11 @@ def rehearsed(session: Session, plan: Plan, source: Source | None) -> Rehearsal 
         for line in evidence(found.foreseen):
             click.echo(f"  {line}", err=True)
     return found
+
+
+def as_typed(overrides: dict[str, str], rehearsal: Rehearsal | None) -> dict[str, str]:
+    """Return the reasons as the journal should tell them: what a command's own rehearsal finds
+    cannot have been seen by whoever typed the reason with that command."""
+    if rehearsal is None or ACCEPTING not in overrides:
+        return overrides
+    return overrides | {ACCEPTING: f"{overrides[ACCEPTING]} (typed before it was rehearsed)"}

@@ -167,7 +167,11 @@ def _verified_line(answer: dict[str, object]) -> str:
         f"{answer['path']}: verified in {answer['seconds']:.1f} s: {answer['files']:,} files"
         f" ({data_size(int(str(answer['bytes'])))}) have the SHA-256 of the manifest, and the whole"
         f" archive reads. "
-        + (f"Proven {proven:%Y-%m-%d %H:%M} UTC." if proven else "Not proven: `checkpoint prove` restores it.")
+        + (
+            f"Proven {proven:%Y-%m-%d %H:%M} UTC."
+            if proven
+            else "Not proven: `checkpoint prove` restores it."
+        )
     )
 
 

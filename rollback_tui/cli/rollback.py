@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from rollback_tui.cli import keeping
-from rollback_tui.cli.beforehand import rehearse_first, rehearsed
+from rollback_tui.cli.beforehand import as_typed, rehearse_first, rehearsed
 from rollback_tui.cli.beside import Unfinished, refuse, settle_request
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.resuming import plan_left, said_yes
@@ -112,7 +112,7 @@ def run(
         rehearsal = rehearsed(session, plan, source)
         folder = session.start(
             plan,
-            overrides,
+            as_typed(overrides, rehearsal),
             reason,
             attended=False,
             stepwise_confirmed=not plan.transactional,

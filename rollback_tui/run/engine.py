@@ -75,7 +75,7 @@ def judge_result(run: Run, *, healthy: bool | None) -> tuple[Outcome, str]:
     accepted = [v.title for v in verified if v.verdict == "fail" and v.accepted]
     unknown = [v.title for v in verified if v.verdict == "unknown"]
     if accepted or unknown:
-        told = f" Accepted beforehand: {', '.join(accepted)}." if accepted else ""
+        told = f" Not so, but accepted beforehand: {', '.join(accepted)}." if accepted else ""
         told += f" Unknown: {', '.join(unknown)}." if unknown else ""
         return "rolled_back", f"The migration is {done}.{told}"
     return "rolled_back", f"The migration is {done} and verified."

@@ -6,7 +6,7 @@ closed door, with both databases standing, every row is compared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from rollback_tui.core.recovery import LostRows
 from rollback_tui.core.text import printable
@@ -80,15 +80,25 @@ def exactly_lost(
     *,
     skip: frozenset[str],
     seconds: float,
+    said: Callable[[str, int, int], None],
 ) -> tuple[LostRows, ...]:
     """Compare ``live`` row by row with the database that would take its place, within ``seconds``,
-    the smallest tables first; nobody may be writing. Raises psycopg.Error."""
+    the smallest tables first; nobody may be writing. Raises psycopg.Error.
+
+    ``said`` is told each table before it is compared: its name, its place and how many there are.
+    """
     names = [t.name for t in reversed(counts.tables(live)) if t.kind in _WITH_ROWS]
     # Where there are none on either side there is nothing to ask the privileges of a superuser for.
     names += [LARGE_OBJECTS] if has_large_objects(live) or has_large_objects(other) else []
     wanted = [name for name in names if name not in skip]
+
+    def told() -> Iterator[str]:
+        for place, name in enumerate(wanted, 1):
+            said(name, place, len(wanted))
+            yield name
+
     compared = {
-        d.table: d for d in differing(live, other, wanted, own_xid=earlier.own_xid, seconds=seconds)
+        d.table: d for d in differing(live, other, told(), own_xid=earlier.own_xid, seconds=seconds)
     }
     alone = [name for name in wanted if name not in compared or compared[name].left_out]
     since = {}

@@ -8,6 +8,9 @@ swap is one transaction; the database that is replaced is kept under another nam
 from __future__ import annotations
 
 import contextlib
+import math
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -46,6 +49,8 @@ from rollback_tui.run.swapping import number, settle_swap, swap_in
 from rollback_tui.survey.planning import detected
 
 _STOP = "stop"
+
+_TOLD_SECONDS = 0.5
 _NAMED = 5
 
 
@@ -303,10 +308,26 @@ def _lost(run: Run, earlier: Earlier, source: Source) -> tuple[LostRows, ...]:
         with contextlib.closing(connect(dsn, patience=run.patience(seconds))) as other:
             live = run.live_target()
             skip = untouched_by_others(live, run.settings, run.project, earlier)
-            return exactly_lost(live, other, earlier, skip=skip, seconds=seconds)
+            return exactly_lost(
+                live, other, earlier, skip=skip, seconds=seconds, said=_counting(run)
+            )
     finally:
         if there is not None and not there.accepts and not maintenance.broken:
             run.sql(maintenance, rename.accept(maintenance, source.database, yes=False))
+
+
+def _counting(run: Run) -> Callable[[str, int, int], None]:
+    """Return what says which table is compared now, twice a second at most: each word is synced."""
+    last = -math.inf
+
+    def said(table: str, place: int, of: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _TOLD_SECONDS:
+            last = time.monotonic()
+            text = f"counting what would be lost: {printable(table)}"
+            run.write(ev.Progress(phase="recover", summary=text, done=place, total=of))
+
+    return said
 
 
 def _swap(run: Run, source: Source) -> Found:

@@ -125,9 +125,9 @@ def test_leftovers_are_foreseen_refused_accepted_and_met_again(
 
     done = run(project, "--override", f"schema_restored={REASON}")
     assert done[-1]["outcome"] == "rolled_back", done[-1]
-    assert "Accepted beforehand: Schema restored." in done[-1]["summary"]
+    assert "Not so, but accepted beforehand: Schema restored." in done[-1]["summary"]
     (foreseen,) = only(done, "schema_foreseen")
-    assert foreseen["accepted"] == REASON
+    assert foreseen["accepted"] == f"{REASON} (typed before it was rehearsed)"
     assert {d["object"] for d in foreseen["verdict"]["leftover"]} == set(LEFT)
     judged = verification(done)
     assert judged["verdict"] == "fail"
