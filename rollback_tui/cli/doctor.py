@@ -27,7 +27,7 @@ from rollback_tui.postgres import activity
 from rollback_tui.postgres.connect import Connection, target, through_pooler, without_password
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.run import folder
-from rollback_tui.run.health import headers
+from rollback_tui.run.afterwards.health import headers
 from rollback_tui.survey import baseline, door
 from rollback_tui.survey.planning import detected, history
 from rollback_tui.survey.ups import Ups, read_ups

@@ -16,8 +16,9 @@ from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.report import report_json, report_markdown, task
 from rollback_tui.core.run_view import fold
 from rollback_tui.core.text import printable
-from rollback_tui.run import by_hand, feed, journal
+from rollback_tui.run import feed, journal
 from rollback_tui.run.audit import audit
+from rollback_tui.run.by_hand import guide as by_hand
 
 
 @click.command()

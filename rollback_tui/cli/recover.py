@@ -23,7 +23,7 @@ from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.recovery import RecoveryOption, Rung
 from rollback_tui.core.text import printable
 from rollback_tui.run import feed
-from rollback_tui.run.earlier import read_earlier
+from rollback_tui.run.recovery.earlier import read_earlier
 
 _TAKEN = tuple(rung for rung in get_args(Rung) if rung != "external")
 

@@ -35,9 +35,9 @@ from rollback_tui.postgres.blockers import in_the_way
 from rollback_tui.postgres.connect import Connection, resolved, target
 from rollback_tui.rehearsal import rehearse
 from rollback_tui.run import claims, feed, folder, journal, launch
-from rollback_tui.run.by_hand import guide
-from rollback_tui.run.ladder import recovery_options
+from rollback_tui.run.by_hand.guide import guide
 from rollback_tui.run.logs import LogFiles
+from rollback_tui.run.recovery.ladder import recovery_options
 from rollback_tui.run.request import Resumption, RunRequest, operator
 from rollback_tui.run.resume import done_before
 from rollback_tui.survey import facts

@@ -10,7 +10,7 @@ from rollback_tui.core.errors import RunRefused
 from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.postgres.connect import Connection, resolved
 from rollback_tui.run import folder as run_folder
-from rollback_tui.run.earlier import read_earlier
+from rollback_tui.run.recovery.earlier import read_earlier
 from rollback_tui.run.request import RunRequest, operator
 from rollback_tui.survey.upwards import plan_upwards
 

@@ -10,11 +10,11 @@ from rollback_tui.core.report import report_json, report_markdown
 from rollback_tui.core.run_view import advance
 from rollback_tui.core.text import inert_json
 from rollback_tui.run import folder, hooks
+from rollback_tui.run.afterwards.health import Prober
+from rollback_tui.run.afterwards.statistics import refresh_statistics as refresh_statistics
 from rollback_tui.run.cloning import clone_commands
 from rollback_tui.run.context import Run, summary_of
-from rollback_tui.run.health import Prober
 from rollback_tui.run.needed import tidy
-from rollback_tui.run.statistics import refresh_statistics as refresh_statistics
 from rollback_tui.run.steps import resume_commands
 
 

@@ -16,7 +16,7 @@ from rollback_tui.run.execution import StatementRefused, TransactionLost, execut
 from rollback_tui.run.judgement import reach, says_committed, wait_until_gone
 from rollback_tui.run.stepwise_outcome import roll_back_stepwise
 from rollback_tui.run.undo import undo
-from rollback_tui.run.verification import Asked, verify
+from rollback_tui.run.verifying.course import Asked, verify
 
 
 class NotApproved(RollbackTuiError):

@@ -6,15 +6,15 @@ from rollback_tui.core import events as ev
 from rollback_tui.core import query_errors
 from rollback_tui.core.model import Outcome
 from rollback_tui.run.aftermath import finish, measure_impact, refresh_statistics
+from rollback_tui.run.afterwards.health import Prober, health
+from rollback_tui.run.afterwards.query_errors import QueryWatch
 from rollback_tui.run.cloning import clone, drop_clone
 from rollback_tui.run.committing import transact
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import Keeper, close_door, reopen
-from rollback_tui.run.health import Prober, health
 from rollback_tui.run.preflight import announce, checkpoint, drain, preflight
-from rollback_tui.run.query_errors import QueryWatch
-from rollback_tui.run.reapplying import reapply
-from rollback_tui.run.recovering import bring_back
+from rollback_tui.run.recovery.bring_back import bring_back
+from rollback_tui.run.recovery.reapply import reapply
 
 
 def carry_out(run: Run) -> ev.RunFinished:

@@ -22,10 +22,10 @@ from rollback_tui.postgres.execute import Answer, in_transaction, timeouts, tran
 from rollback_tui.postgres.execute import execute as send
 from rollback_tui.postgres.ourselves import OURSELVES
 from rollback_tui.postgres.watchdog import answer_within
-from rollback_tui.run.capture import capture
 from rollback_tui.run.context import AGAIN, Run
-from rollback_tui.run.expectation import doomed_objects, dropped_tables
 from rollback_tui.run.keeping import all_kept, keep, still_there
+from rollback_tui.run.verifying.capture import capture
+from rollback_tui.run.verifying.expectation import doomed_objects, dropped_tables
 from rollback_tui.survey.planning import detected, history
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"

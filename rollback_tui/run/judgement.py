@@ -14,9 +14,9 @@ from rollback_tui.core.text import printable
 from rollback_tui.postgres import catalog, door, run_row
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.watchdog import backend_state
-from rollback_tui.run.comparison import Comparison, with_before, with_captured
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import Keeper, open_door
+from rollback_tui.run.verifying.comparison import Comparison, with_before, with_captured
 from rollback_tui.survey.planning import detected, history
 
 _GONE_SECONDS = 30.0

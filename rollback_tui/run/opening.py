@@ -24,7 +24,7 @@ from rollback_tui.postgres import door, rename
 from rollback_tui.postgres.connect import Connection, no_room
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.keeper import emptying
-from rollback_tui.run.swapping import settle_swap
+from rollback_tui.run.recovery.swap import settle_swap
 
 _REFUSED_SECONDS = 30.0
 """The server answers, but does not do it."""

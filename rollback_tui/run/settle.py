@@ -13,11 +13,11 @@ from rollback_tui.core.run_view import advance, fold
 from rollback_tui.postgres import target_lock
 from rollback_tui.run import journal as run_journal
 from rollback_tui.run.aftermath import finish
+from rollback_tui.run.afterwards.health import health
 from rollback_tui.run.cloning import drop_clone, stop_cloning
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import reopen
 from rollback_tui.run.engine import judge_result
-from rollback_tui.run.health import health
 from rollback_tui.run.judgement import (
     prove_unchanged,
     reach,
@@ -26,11 +26,11 @@ from rollback_tui.run.judgement import (
     wait_until_gone,
 )
 from rollback_tui.run.preflight import one_run_a_target, stop_dumping
-from rollback_tui.run.reapplying import settle_reapplied
-from rollback_tui.run.recovering import settle_recovery
+from rollback_tui.run.recovery.bring_back import settle_recovery
+from rollback_tui.run.recovery.reapply import settle_reapplied
+from rollback_tui.run.recovery.swap import settle_swap
 from rollback_tui.run.request import RunRequest
 from rollback_tui.run.stepwise_outcome import settle_stepwise
-from rollback_tui.run.swapping import settle_swap
 from rollback_tui.run.worker import opened
 
 _LOCK_SECONDS = 5.0

@@ -10,7 +10,7 @@ from rollback_tui.postgres.constraints import Standing
 from rollback_tui.postgres.contents import Read
 from rollback_tui.postgres.sequences import Position
 from rollback_tui.postgres.writes import Sight
-from rollback_tui.run.budget import Budget
+from rollback_tui.run.verifying.budget import Budget
 from rollback_tui.survey.proof import Proof
 
 

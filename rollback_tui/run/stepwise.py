@@ -30,7 +30,6 @@ from rollback_tui.postgres.execute import execute as send
 from rollback_tui.postgres.ourselves import OURSELVES
 from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.postgres.writes import flush
-from rollback_tui.run.capture import capture
 from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.execution import (
     StatementRefused,
@@ -47,6 +46,7 @@ from rollback_tui.run.execution import (
 from rollback_tui.run.keeping import all_kept, keep, not_together
 from rollback_tui.run.request import Resumption
 from rollback_tui.run.steps import detaching, half_built
+from rollback_tui.run.verifying.capture import capture
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOOK = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"

@@ -9,10 +9,10 @@ from rollback_tui.postgres.ourselves import OURSELVES
 from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.doorway import Keeper
 from rollback_tui.run.judgement import prove_unchanged, reach, wait_until_gone
-from rollback_tui.run.recovery import recover
+from rollback_tui.run.recovery.automatic import recover
 from rollback_tui.run.steps import Standing, standing
 from rollback_tui.run.stepwise import execute_stepwise
-from rollback_tui.run.verification import verify_stepwise
+from rollback_tui.run.verifying.course import verify_stepwise
 from rollback_tui.survey.planning import detected, history
 
 _BACK = "bring it back"

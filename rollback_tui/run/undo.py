@@ -11,7 +11,7 @@ from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import Keeper
 from rollback_tui.run.judgement import prove_unchanged, wait_until_gone
-from rollback_tui.run.recovery import recover as recover
+from rollback_tui.run.recovery.automatic import recover as recover
 
 _ROLLBACK_SECONDS = 20.0
 """However much was done, undoing it is the work of a moment: only the answer can be late."""

@@ -18,7 +18,7 @@ from rollback_tui.core.events import Record
 from rollback_tui.core.report import log_line
 from rollback_tui.run import folder
 from rollback_tui.run import journal as run_journal
-from rollback_tui.run.by_hand import keep_current
+from rollback_tui.run.by_hand.guide import keep_current
 from rollback_tui.run.context import Run
 from rollback_tui.run.control import Control
 from rollback_tui.run.engine import carry_out

@@ -24,7 +24,7 @@ from rollback_tui.run.execution import execute
 from rollback_tui.run.journal import Journal
 from rollback_tui.run.preflight import started
 from rollback_tui.run.request import RunRequest, operator
-from rollback_tui.run.verification import verify
+from rollback_tui.run.verifying.course import verify
 from rollback_tui.survey import baseline
 from rollback_tui.survey.planning import make_plan
 from tests.conftest import Database

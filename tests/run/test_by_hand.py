@@ -20,9 +20,17 @@ from rollback_tui.core import events as ev
 from rollback_tui.core.run_view import RunView, fold
 from rollback_tui.postgres.server_tools import find_tool
 from rollback_tui.run import journal
-from rollback_tui.run.by_hand import GUIDE, guide, keep_current
+from rollback_tui.run.by_hand.guide import GUIDE, guide, keep_current
+from rollback_tui.run.by_hand.pasted import (
+    Server,
+    block,
+    identifier,
+    literal,
+    pattern,
+    relation,
+    word,
+)
 from rollback_tui.run.doorway import close_door
-from rollback_tui.run.pasted import Server, block, identifier, literal, pattern, relation, word
 from tests.cli.conftest import Project, events, only
 from tests.conftest import Database
 from tests.demo.processes import alive, end_all_in, soon

@@ -14,7 +14,7 @@ from rollback_tui.config import parse
 from rollback_tui.config_health import Health
 from rollback_tui.core import health as judge
 from rollback_tui.core.errors import ConfigurationError
-from rollback_tui.run.health import ask_all
+from rollback_tui.run.afterwards.health import ask_all
 from tests.run.web_server import Answer, hangs, says, serving
 
 CERTIFICATE = Path(__file__).parent / "self_signed.pem"

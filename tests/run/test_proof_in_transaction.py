@@ -15,7 +15,7 @@ from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres.connect import connect
 from rollback_tui.run.execution import execute
 from rollback_tui.run.judgement import prove_unchanged
-from rollback_tui.run.verification import verify
+from rollback_tui.run.verifying.course import verify
 from rollback_tui.survey.proof import proof_cost
 from tests.conftest import create_database, drop_database
 from tests.run.proving import Bench, not_passed

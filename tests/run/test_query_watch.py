@@ -19,8 +19,8 @@ from rollback_tui.core.query_errors import LoggedError
 from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres.connect import connect
 from rollback_tui.postgres.server_log import ServerLog
+from rollback_tui.run.afterwards.query_errors import QueryWatch
 from rollback_tui.run.context import Run
-from rollback_tui.run.query_errors import QueryWatch
 from rollback_tui.survey.planning import make_plan
 from tests.cli.conftest import DOWN_2, Project
 from tests.conftest import Database, create_database, drop_database

@@ -23,18 +23,18 @@ from rollback_tui.postgres.connect import connect, target
 from rollback_tui.postgres.leftovers import leftovers
 from rollback_tui.run import folder
 from rollback_tui.run import journal as run_journal
-from rollback_tui.run.capture import capture
 from rollback_tui.run.cloning import clone, clone_commands, drop_clone, stop_cloning
 from rollback_tui.run.context import Run
 from rollback_tui.run.control import Control
 from rollback_tui.run.doorway import close_door, reopen
 from rollback_tui.run.execution import StatementRefused
 from rollback_tui.run.preflight import checkpoint, started
-from rollback_tui.run.recovery import recover
-from rollback_tui.run.repairing import STEPS
+from rollback_tui.run.recovery.automatic import recover
+from rollback_tui.run.recovery.repair import STEPS
+from rollback_tui.run.recovery.swap import settle_swap
 from rollback_tui.run.request import RunRequest, operator
-from rollback_tui.run.swapping import settle_swap
 from rollback_tui.run.undo import undo
+from rollback_tui.run.verifying.capture import capture
 from rollback_tui.survey.planning import make_plan
 from tests.cli.conftest import Project, events, only
 from tests.conftest import Database

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from rollback_tui.run.repairing import STEPS
+from rollback_tui.run.recovery.repair import STEPS
 from tests.cli.conftest import Project, events, only
 from tests.cli.conftest import project as project
 from tests.conftest import Database, create_database, drop_database

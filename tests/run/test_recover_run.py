@@ -16,7 +16,7 @@ from rollback_tui.postgres.connect import connect
 from rollback_tui.postgres.since import written_since
 from rollback_tui.run import journal
 from rollback_tui.run.needed import in_need, needed
-from rollback_tui.run.repairing import STEPS
+from rollback_tui.run.recovery.repair import STEPS
 from tests.cli.conftest import Project
 from tests.cli.conftest import project as project
 from tests.run.undoing import UNHEALTHY, Shop, shop, steps

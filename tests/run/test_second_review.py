@@ -19,7 +19,7 @@ from rollback_tui.run.doorway import close_door, reopen
 from rollback_tui.run.judgement import shut_out
 from rollback_tui.run.opening import _patience
 from rollback_tui.run.preflight import checkpoint
-from rollback_tui.run.swapping import settle_swap
+from rollback_tui.run.recovery.swap import settle_swap
 from rollback_tui.survey.planning import make_plan
 from tests.cli.conftest import Project, events, only
 from tests.cli.conftest import project as project

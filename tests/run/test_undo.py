@@ -13,7 +13,6 @@ from rollback_tui.config import Settings
 from rollback_tui.core.model import Plan
 from rollback_tui.postgres.connect import Connection, connect, target, with_database
 from rollback_tui.run import folder
-from rollback_tui.run.capture import look
 from rollback_tui.run.committing import transact as transaction
 from rollback_tui.run.context import Run
 from rollback_tui.run.control import Control
@@ -23,6 +22,7 @@ from rollback_tui.run.journal import Journal
 from rollback_tui.run.preflight import checkpoint, started
 from rollback_tui.run.request import RunRequest, operator
 from rollback_tui.run.undo import undo
+from rollback_tui.run.verifying.capture import look
 from rollback_tui.survey.planning import make_plan
 from tests.cli.conftest import Project, project  # noqa: F401 - the fixture
 

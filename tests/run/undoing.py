@@ -19,7 +19,7 @@ from rollback_tui.postgres.connect import connect, target
 from rollback_tui.postgres.server_tools import find_tool
 from rollback_tui.run import folder as run_folder
 from rollback_tui.run import journal
-from rollback_tui.run.ladder import recovery_options
+from rollback_tui.run.recovery.ladder import recovery_options
 from rollback_tui.run.request import RunRequest, operator
 from rollback_tui.run.worker import work
 from rollback_tui.survey.planning import make_plan

@@ -13,7 +13,7 @@ from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.logs import LogLine
 from rollback_tui.core.recovery import LostRows
 from rollback_tui.core.run_view import RunSummary
-from rollback_tui.run import by_hand
+from rollback_tui.run.by_hand import guide as by_hand
 from rollback_tui.ui.app import RollbackApp
 from rollback_tui.ui.log_lines import KEPT, LogLines, looks_wrong
 from rollback_tui.ui.screens.by_hand import FILE

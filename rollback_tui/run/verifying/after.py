@@ -13,10 +13,10 @@ from rollback_tui.postgres import writes as counters
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.contents import Column, Read, Reading
 from rollback_tui.postgres.writes import Sight
-from rollback_tui.run.capture import contents_of
 from rollback_tui.run.context import Run
 from rollback_tui.run.state import Evidence, State
 from rollback_tui.run.verifying.asking import before
+from rollback_tui.run.verifying.capture import contents_of
 
 RETYPED = "a column of it is not as it was"
 ADDED = "rows were only added; those that were there stay"

@@ -10,9 +10,9 @@ from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.schema import Difference, diff
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.run.context import Run
-from rollback_tui.run.expectation import still_there
 from rollback_tui.run.verifying import after
 from rollback_tui.run.verifying.asking import before
+from rollback_tui.run.verifying.expectation import still_there
 from rollback_tui.survey.surprises import beside_rows, changed_elsewhere, written_elsewhere
 
 

@@ -11,10 +11,10 @@ from rollback_tui.core.names import chains, parts
 from rollback_tui.postgres import amcheck, catalog, constraints, sequences, writes
 from rollback_tui.postgres.catalog import ForeignKey
 from rollback_tui.postgres.connect import Connection
-from rollback_tui.run.capture import sequences_behind
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.verifying import after
 from rollback_tui.run.verifying.asking import before
+from rollback_tui.run.verifying.capture import sequences_behind
 
 
 def foreign_keys_intact(run: Run, connection: Connection) -> Verification:

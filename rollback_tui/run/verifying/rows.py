@@ -8,9 +8,9 @@ from rollback_tui.core import verify as judge
 from rollback_tui.core.model import Verification
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.run.context import Run
-from rollback_tui.run.expectation import expected_deletes
 from rollback_tui.run.verifying import after
 from rollback_tui.run.verifying.asking import before
+from rollback_tui.run.verifying.expectation import expected_deletes
 
 
 def rows_kept(run: Run, connection: Connection) -> Verification:

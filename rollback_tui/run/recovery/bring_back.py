@@ -34,18 +34,18 @@ from rollback_tui.postgres import rename
 from rollback_tui.postgres.connect import connect, target, with_database
 from rollback_tui.postgres.naming import beside_name, marked
 from rollback_tui.run.aftermath import finish, measure_impact
+from rollback_tui.run.afterwards.health import Prober, health
 from rollback_tui.run.claims import rivals
 from rollback_tui.run.cloning import drop_statement
 from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.doorway import Keeper, close_door, reopen
-from rollback_tui.run.earlier import Earlier, read_earlier, standing
-from rollback_tui.run.health import Prober, health
 from rollback_tui.run.judgement import shut_out
-from rollback_tui.run.ladder import Ladder, untouched_by_others
-from rollback_tui.run.losing import exactly_lost
 from rollback_tui.run.preflight import announce, drain, one_run_a_target
-from rollback_tui.run.repairing import RESTORE, STEPS, Found, Wanted, repair, step, wanted_of
-from rollback_tui.run.swapping import number, settle_swap, swap_in
+from rollback_tui.run.recovery.earlier import Earlier, read_earlier, standing
+from rollback_tui.run.recovery.ladder import Ladder, untouched_by_others
+from rollback_tui.run.recovery.lost import exactly_lost
+from rollback_tui.run.recovery.repair import RESTORE, STEPS, Found, Wanted, repair, step, wanted_of
+from rollback_tui.run.recovery.swap import number, settle_swap, swap_in
 from rollback_tui.survey.planning import detected
 
 _STOP = "stop"

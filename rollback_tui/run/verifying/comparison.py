@@ -10,9 +10,9 @@ from rollback_tui.core import schema
 from rollback_tui.postgres import catalog, contents, writes
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.contents import Reading
-from rollback_tui.run.capture import look
 from rollback_tui.run.context import Run
 from rollback_tui.run.state import Evidence, State
+from rollback_tui.run.verifying.capture import look
 
 
 class Comparison(NamedTuple):

@@ -19,8 +19,8 @@ from rollback_tui.core.recovery import LostRows, RecoveryOption, Rung
 from rollback_tui.core.text import data_size, printable
 from rollback_tui.frameworks.quoting import identifier
 from rollback_tui.postgres.connect import Connection, connect, target, with_database
-from rollback_tui.run.earlier import Earlier, read_earlier, same_database, standing
-from rollback_tui.run.losing import about_lost
+from rollback_tui.run.recovery.earlier import Earlier, read_earlier, same_database, standing
+from rollback_tui.run.recovery.lost import about_lost
 from rollback_tui.survey.planning import detected, history
 from rollback_tui.survey.upwards import plan_upwards
 

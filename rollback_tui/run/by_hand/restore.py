@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rollback_tui.core.events import RestorePointMade
 from rollback_tui.core.text import markdown, printable
-from rollback_tui.run.pasted import block, identifier, literal, pattern, relation, word
-from rollback_tui.run.situation import Situation, end_sessions
+from rollback_tui.run.by_hand.pasted import block, identifier, literal, pattern, relation, word
+from rollback_tui.run.by_hand.situation import Situation, end_sessions
 
 _COUNTED = 40
 """Tables whose rows are compared, at most: more would be no page for a person."""

@@ -12,8 +12,8 @@ from rollback_tui.config_health import Endpoint, Health
 from rollback_tui.core import events as ev
 from rollback_tui.core import health as judge
 from rollback_tui.run import web
+from rollback_tui.run.afterwards.query_errors import QueryWatch
 from rollback_tui.run.context import Outcome, Run
-from rollback_tui.run.query_errors import QueryWatch
 
 _ProgressOf = Callable[[judge.Found], None]
 

@@ -15,9 +15,9 @@ from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.contents import Read, Reading
 from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.postgres.writes import Sight
-from rollback_tui.run.budget import Budget
 from rollback_tui.run.context import Run
 from rollback_tui.run.state import Evidence, State
+from rollback_tui.run.verifying.budget import Budget
 from rollback_tui.survey.proof import BEFORE, Proof, proof
 
 

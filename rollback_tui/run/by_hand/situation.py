@@ -10,7 +10,7 @@ from rollback_tui.core import events as ev
 from rollback_tui.core.names import parts
 from rollback_tui.core.run_view import RunView
 from rollback_tui.postgres.naming import beside_name
-from rollback_tui.run.pasted import Server
+from rollback_tui.run.by_hand.pasted import Server
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):

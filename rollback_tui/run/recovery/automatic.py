@@ -26,8 +26,8 @@ from rollback_tui.postgres.watchdog import answer_within
 from rollback_tui.postgres.writes import sight
 from rollback_tui.run.cloning import drop_statement
 from rollback_tui.run.context import Run, summary_of
-from rollback_tui.run.repairing import RESTORE, STEPS, Found, repair, step, wanted_of
-from rollback_tui.run.swapping import number, settle_swap, swap_in
+from rollback_tui.run.recovery.repair import RESTORE, STEPS, Found, repair, step, wanted_of
+from rollback_tui.run.recovery.swap import number, settle_swap, swap_in
 
 _SHOWN = 3
 

@@ -19,12 +19,12 @@ from rollback_tui.postgres import archive, catalog
 from rollback_tui.postgres.archive.restore import restore
 from rollback_tui.postgres.connect import Connection, target
 from rollback_tui.run.aftermath import finish, measure_impact, refresh_statistics
+from rollback_tui.run.afterwards.health import Prober, health
+from rollback_tui.run.afterwards.query_errors import QueryWatch
 from rollback_tui.run.claims import rivals
 from rollback_tui.run.committing import transact
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import Keeper, close_door, reopen
-from rollback_tui.run.earlier import Earlier, read_earlier, same_database
-from rollback_tui.run.health import Prober, health
 from rollback_tui.run.preflight import (
     announce,
     checkpoint,
@@ -33,8 +33,8 @@ from rollback_tui.run.preflight import (
     same_history,
     same_scripts,
 )
-from rollback_tui.run.query_errors import QueryWatch
-from rollback_tui.run.repairing import Found, step
+from rollback_tui.run.recovery.earlier import Earlier, read_earlier, same_database
+from rollback_tui.run.recovery.repair import Found, step
 
 APPLY = "apply the migrations again"
 GIVE_BACK = "put back what was kept"

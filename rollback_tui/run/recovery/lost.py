@@ -14,7 +14,7 @@ from rollback_tui.postgres import counts
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.differing import Differing, differing
 from rollback_tui.postgres.since import LARGE_OBJECTS, Since, has_large_objects, written_since
-from rollback_tui.run.earlier import Earlier
+from rollback_tui.run.recovery.earlier import Earlier
 
 _WITH_ROWS = ("table", "partitioned table")
 

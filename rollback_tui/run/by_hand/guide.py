@@ -19,9 +19,10 @@ from rollback_tui.core import events as ev
 from rollback_tui.core.run_view import RunView
 from rollback_tui.core.text import markdown
 from rollback_tui.postgres.server_tools import find_tool
-from rollback_tui.run import by_hand_restore, pasted
-from rollback_tui.run.pasted import block, identifier, literal, word
-from rollback_tui.run.situation import Situation, end_sessions, situation
+from rollback_tui.run.by_hand import pasted
+from rollback_tui.run.by_hand import restore as by_hand_restore
+from rollback_tui.run.by_hand.pasted import block, identifier, literal, word
+from rollback_tui.run.by_hand.situation import Situation, end_sessions, situation
 
 GUIDE = "RECOVERY.md"
 """The file in a run's folder."""

@@ -1,0 +1,1 @@
+"""After COMMIT: the application's health, its queries, the planner's statistics."""

@@ -1,0 +1,1 @@
+"""The guide by hand: how to bring the database back without the tool."""
