@@ -53,7 +53,7 @@ def request(
 ) -> WebAnswer:
     """Ask ``url``. Never raises; redirects are not followed, only http and https are used."""
     began = time.monotonic()
-    late = _Said(None, f"no answer within {seconds:.3g} s")
+    late = _Said(None, f"no answer within {round(seconds, 1):g} s")
     said: list[_Said] = []
 
     def ask() -> None:
