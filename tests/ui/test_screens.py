@@ -118,7 +118,7 @@ def test_waiting_for_writers_names_them_and_judges_when_they_are_gone(world: Wor
         await t.press("2", "w")
         await t.until("left waiting for 2 that write: pid 4713 (shop-worker, shop)")
         world.sessions = ()
-        await t.until("✓ pass     Nobody writes")
+        await t.until("✓ pass      Nobody writes")
         assert "left waiting" not in t.text
 
     drive(world, script)
