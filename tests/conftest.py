@@ -23,8 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-fault",
         action="store_true",
-        help="run the whole fault matrix; otherwise the worker is killed at every second point,"
-        " and each other fault tried at every fourth",
+        help="run the whole fault matrix; otherwise the worker is killed at every eighth point,"
+        " and each other fault tried at every sixteenth",
+    )
+    parser.addoption(
+        "--every-kind",
+        action="store_true",
+        help="dump after each single change of a schema, on both servers and in every family",
     )
 
 

@@ -337,20 +337,25 @@ def _keys(run: Run, deadline: float) -> Found:
             results.append((key.name, summary_of(error)))
     judged = judge.foreign_keys_verification(results)
     behind, words = _behind(connection, deadline)
-    verdict: Verdict = "fail" if behind else judged.verdict
-    return Found(f"{judged.summary}; {words}", verdict, evidence=(*judged.evidence, *behind))
+    verdict: Verdict = judged.verdict
+    if behind:
+        verdict = "fail"
+    elif behind is None and verdict == "pass":
+        verdict = "unknown"
+    evidence = (*judged.evidence, *(behind or ()))
+    return Found(f"{judged.summary}; {words}", verdict, evidence=evidence)
 
 
-def _behind(connection: Connection, deadline: float) -> tuple[tuple[str, ...], str]:
-    """Sequences that would next give a number which is taken: named, with what would help. Never
-    set here: the checkpoint had them so."""
+def _behind(connection: Connection, deadline: float) -> tuple[tuple[str, ...] | None, str]:
+    """Sequences that would next give a number which is taken: named, with what would help; None
+    when they could not be read. Never set here: the checkpoint had them so."""
     left = max(1.0, deadline - time.monotonic())
     try:
         found = catalog.sequences_behind(connection, seconds=left)
     except psycopg.Error as error:
         if connection.broken:
             raise
-        return (), f"sequences could not be read: {summary_of(error)}"
+        return None, f"sequences could not be read: {summary_of(error)}"
     lines = tuple(
         f"{printable(s.describe())}: SELECT setval('{printable(s.sequence)}', {s.highest});"
         for s in found
