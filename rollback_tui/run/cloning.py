@@ -126,19 +126,24 @@ def stop_cloning(run: Run) -> None:
     CheckpointError when it cannot be ended.
     """
     started = run.view.clone_started
-    if started is None or run.view.clone is not None:
-        return
+    if started is not None and run.view.clone is None:
+        _stop_making(run, started.database)
+
+
+def _stop_making(run: Run, database: str) -> None:
+    """End the backend of whoever was killed while it makes ``database``, and wait for its end:
+    before that the catalog does not show what it will leave."""
     deadline = time.monotonic() + _GONE_SECONDS
     while True:
         maintenance = run.live_maintenance()
-        beginning = sql.SQL("CREATE DATABASE {} TEMPLATE ").format(sql.Identifier(started.database))
+        beginning = sql.SQL("CREATE DATABASE {} ").format(sql.Identifier(database))
         values = {"beginning": beginning.as_string(maintenance)}
         pids = [pid for (pid,) in maintenance.execute(_COPYING, values).fetchall()]
         if not pids:
             return
         if time.monotonic() > deadline:
             raise CheckpointError(
-                f"the copy {started.database} is still being made by the backend {pids[0]}",
+                f"{database} is still being made by the backend {pids[0]}",
                 f"As a superuser: SELECT pg_terminate_backend({pids[0]});",
             )
         maintenance.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", [pids])
@@ -155,12 +160,21 @@ def drop_clone(run: Run) -> None:
     started = run.view.clone_started
     if started is None:
         return
+    if drop_beside(run, started.database, making=run.view.clone is None):
+        run.write(ev.CloneDropped(database=started.database))
+
+
+def drop_beside(run: Run, database: str, *, making: bool) -> bool:
+    """Drop ``database``, which stands beside the target, or half of it: ``making``, somebody who
+    was killed may be at it still. Best effort; tried again when the server was away. Returns
+    whether it is gone."""
     error: Exception | None = None
     for attempt in range(_DROP_ATTEMPTS):
         try:
-            stop_cloning(run)
-            _drop(run, started.database)
-            return
+            if making:
+                _stop_making(run, database)
+            _drop(run, database)
+            return True
         except (psycopg.Error, ConnectionFailed, CheckpointError) as failure:
             error = failure
         # A server that stopped just now is back in a moment.
@@ -168,10 +182,11 @@ def drop_clone(run: Run) -> None:
     run.write(
         ev.Progress(
             phase="aftercare",
-            summary=f"{started.database} is still there: {summary_of(error) if error else ''};"
+            summary=f"{database} is still there: {summary_of(error) if error else ''};"
             " see `rollback-tui checkpoint prune`",
         )
     )
+    return False
 
 
 def _drop(run: Run, name: str) -> None:
@@ -182,7 +197,6 @@ def _drop(run: Run, name: str) -> None:
         if there.oid == run.target_oid:
             raise CheckpointError(f"{name} is the target now", "It is not dropped.")
         run.sql(maintenance, drop_statement(maintenance, name))
-    run.write(ev.CloneDropped(database=name))
 
 
 def drop_statement(connection: Connection, name: str) -> str:

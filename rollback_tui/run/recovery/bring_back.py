@@ -33,10 +33,10 @@ from rollback_tui.frameworks.detect import FRAMEWORKS
 from rollback_tui.postgres import rename
 from rollback_tui.postgres.connect import connect, target, with_database
 from rollback_tui.postgres.naming import beside_name, marked
+from rollback_tui.run import cloning
 from rollback_tui.run.aftermath import finish, measure_impact
 from rollback_tui.run.afterwards.health import Prober, health
 from rollback_tui.run.claims import rivals
-from rollback_tui.run.cloning import drop_statement
 from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.doorway import Keeper, close_door, reopen
 from rollback_tui.run.judgement import shut_out
@@ -371,14 +371,7 @@ def drop_beside(run: Run) -> None:
     planned = run.view.planned_recovery
     if planned is None or planned.rung == "clone" or run.view.swapped is not None:
         return
-    try:
-        maintenance = run.live_maintenance()
-        there = rename.named(maintenance, _restored_name(run))
-        if there is not None and there.oid != run.target_oid:
-            run.sql(maintenance, drop_statement(maintenance, there.name))
-    except (psycopg.Error, RollbackTuiError) as error:
-        text = f"{printable(_restored_name(run))} is still there: {summary_of(error)}"
-        run.write(ev.Progress(phase="aftercare", summary=text))
+    cloning.drop_beside(run, _restored_name(run), making=True)
 
 
 def settle_recovery(run: Run) -> tuple[Outcome, str]:
