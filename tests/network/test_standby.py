@@ -35,18 +35,21 @@ class Pair:
     standby: EmbeddedServer
 
     def caught_up(self) -> None:
-        """Wait until the standby has all that the primary has."""
+        """Wait until the standby has all that the primary has now.
+
+        The standby itself is asked: what it reports of its replay to the primary is up to ten
+        seconds old (``wal_receiver_status_interval``), and an idle primary writes on meanwhile.
+        """
         with psycopg.connect(self.primary.dsn(), autocommit=True) as admin:
-            deadline = time.monotonic() + 20
-            while not self._behind(admin):
+            row = admin.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
+        assert row is not None
+        with psycopg.connect(self.standby.dsn(), autocommit=True) as admin:
+            deadline = time.monotonic() + 60
+            while admin.execute(
+                "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [row[0]]
+            ).fetchone() != (True,):
                 assert time.monotonic() < deadline, self.standby.log.read_text()
                 time.sleep(0.05)
-
-    def _behind(self, admin: psycopg.Connection[tuple[object, ...]]) -> bool:
-        row = admin.execute(
-            "SELECT bool_and(replay_lsn >= pg_current_wal_flush_lsn()) FROM pg_stat_replication"
-        ).fetchone()
-        return bool(row and row[0])
 
     def promote(self) -> None:
         with psycopg.connect(self.standby.dsn(), autocommit=True) as admin:
