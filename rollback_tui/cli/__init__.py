@@ -9,29 +9,86 @@ from __future__ import annotations
 import sys
 
 import click
-import psycopg
 
-from rollback_tui.cli import (
-    archive,
-    baseline,
-    beside,
-    checkpoints,
-    doctor,
-    look,
-    past,
-    practise,
-    pruning,
-    recover,
-    rehearse,
-    rollback,
-    terminal,
-    worker,
-)
-from rollback_tui.core.errors import RollbackTuiError, RunRefused
+from rollback_tui import __version__
+from rollback_tui.cli.lazy import Later, LazyGroup
+from rollback_tui.core.errors import RollbackTuiError, RunRefused, RunUnfinished
 from rollback_tui.core.text import printable
 
+_HERE = "rollback_tui.cli"
 
-class _Group(click.Group):
+COMMANDS = {
+    "ui": Later(f"{_HERE}.terminal", "ui", "Open the screens.", hidden=True),
+    "state": Later(f"{_HERE}.look", "state", "What the database is doing now."),
+    "plan": Later(f"{_HERE}.look", "plan", "What would be rolled back, statement by statement."),
+    "check": Later(
+        f"{_HERE}.look",
+        "check",
+        "The safety checks; exit 0 when it is safe to roll back, 1 when not.",
+    ),
+    "rehearse": Later(
+        f"{_HERE}.rehearse",
+        "rehearse",
+        "Execute the plan on a scratch database and measure it; the target is only read.",
+    ),
+    "run": Later(f"{_HERE}.rollback", "run", "Roll back now."),
+    "settle": Later(
+        f"{_HERE}.rollback",
+        "settle",
+        "Finish an interrupted run: open the door, and say what the database holds.",
+    ),
+    "recover": Later(
+        f"{_HERE}.recover",
+        "recover",
+        "How RUN (default: the newest) could be undone: the recovery console, or a list where there"
+        " is no terminal; with --rung, do it.",
+    ),
+    "attach": Later(
+        f"{_HERE}.terminal",
+        "attach",
+        "The console of a run that goes on, or of one that has ended (default: the newest).",
+    ),
+    "history": Later(f"{_HERE}.past", "history", "Past and running runs, newest first."),
+    "report": Later(
+        f"{_HERE}.past", "report", "One report in Markdown or JSON (default: of the newest run)."
+    ),
+    "guide": Later(
+        f"{_HERE}.past",
+        "guide",
+        "How to bring the database back by hand: a run's own paths, names and commands.",
+    ),
+    "checkpoint": Later(f"{_HERE}.checkpoints", "checkpoint", "Restorable copies of the target."),
+    "baseline": Later(
+        f"{_HERE}.baseline",
+        "baseline",
+        "The schema that a version is supposed to have: what a rollback is compared with.",
+    ),
+    "archive": Later(
+        f"{_HERE}.archive",
+        "archive",
+        "What runs kept of the data that they removed (run --keep).",
+    ),
+    "doctor": Later(
+        f"{_HERE}.doctor",
+        "doctor",
+        "Tools, versions, privileges, terminal, configuration: what works and what does not.",
+    ),
+    "demo": Later(
+        f"{_HERE}.practise",
+        "demo",
+        "An embedded PostgreSQL with a shop under load, ready to be rolled back.",
+    ),
+    "worker": Later(
+        f"{_HERE}.worker",
+        "worker",
+        "Read a request from standard input and see it through.",
+        hidden=True,
+    ),
+}
+"""Every command, with the help that the list of them shows: a test compares it with theirs."""
+
+
+class _Group(LazyGroup):
     """A group that opens the screens when no command is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -40,8 +97,8 @@ class _Group(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["--help"]})
-@click.version_option(package_name="rollback-tui", prog_name="rollback-tui")
+@click.group(cls=_Group, later=COMMANDS, context_settings={"help_option_names": ["--help"]})
+@click.version_option(__version__, prog_name="rollback-tui")
 def commands() -> None:
     """A guided, verified rollback of a PostgreSQL migration.
 
@@ -49,35 +106,17 @@ def commands() -> None:
     """
 
 
-for _command in (
-    terminal.ui,
-    look.state,
-    look.plan,
-    look.check,
-    rehearse.rehearse,
-    rollback.run,
-    rollback.settle,
-    recover.recover,
-    terminal.attach,
-    past.history,
-    past.report,
-    past.guide,
-    checkpoints.checkpoint,
-    baseline.baseline,
-    archive.archive,
-    doctor.doctor,
-    practise.demo,
-    worker.worker,
-):
-    commands.add_command(_command)
-
-checkpoints.checkpoint.add_command(pruning.prune_)
-
-
 def _code(error: RollbackTuiError) -> int:
-    if isinstance(error, beside.Unfinished):
+    if isinstance(error, RunUnfinished):
         return 5
     return 1 if isinstance(error, RunRefused) else 2
+
+
+def _from_the_server() -> tuple[type[Exception], ...]:
+    """Return the class of the server's errors; none where nothing has loaded psycopg, for then
+    there was no server either. It takes longer to import than all that is here."""
+    psycopg = sys.modules.get("psycopg")
+    return (psycopg.Error,) if psycopg else ()
 
 
 def main() -> None:
@@ -89,7 +128,7 @@ def main() -> None:
         if error.remedy:
             click.echo(f"  → {printable(error.remedy)}", err=True)
         sys.exit(_code(error))
-    except psycopg.Error as error:
+    except _from_the_server() as error:
         # Where nobody expected one: the server's own words are better than a traceback.
         click.echo(f"error: {printable(' '.join(str(error).split()))}", err=True)
         click.echo("  → The server said so. `rollback-tui state` shows how it is now.", err=True)

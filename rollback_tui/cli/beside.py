@@ -8,16 +8,12 @@ import click
 
 from rollback_tui.cli.options import Common
 from rollback_tui.core.claim import Claim, remedy, sentence, who
-from rollback_tui.core.errors import ConfigurationError, RollbackTuiError, RunRefused
+from rollback_tui.core.errors import ConfigurationError, RollbackTuiError, RunRefused, RunUnfinished
 from rollback_tui.core.run_view import fold
 from rollback_tui.core.text import printable
 from rollback_tui.postgres.connect import with_database
 from rollback_tui.run import journal
 from rollback_tui.run.request import RunRequest, operator
-
-
-class Unfinished(RollbackTuiError):
-    """A run without an outcome that nobody works on: the door may be closed (exit 5)."""
 
 
 def warn(given: Common) -> None:
@@ -37,7 +33,7 @@ def refuse(given: Common, *, besides: Path | None = None) -> None:
 def no_screen(claim: Claim) -> RollbackTuiError:
     """Return what is said where the screens cannot be shown: exit 5 when it needs somebody,
     1 when it is at work."""
-    kind = RunRefused if claim.state == "running" else Unfinished
+    kind = RunRefused if claim.state == "running" else RunUnfinished
     return kind(_begun(claim), remedy(claim))
 
 

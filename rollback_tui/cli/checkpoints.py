@@ -14,6 +14,7 @@ from rollback_tui.checkpoint import manifest as mf
 from rollback_tui.checkpoint.facts import checkpoint_directory
 from rollback_tui.checkpoint.make import make
 from rollback_tui.checkpoint.storage import now
+from rollback_tui.cli.lazy import Later, LazyGroup
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.errors import CheckpointError, ConfigurationError, FrameworkError
@@ -26,8 +27,15 @@ from rollback_tui.run import copying
 from rollback_tui.run.needed import needed
 from rollback_tui.survey.planning import make_plan
 
+PRUNE = Later(
+    "rollback_tui.cli.pruning",
+    "prune_",
+    "List what runs and broken dumps left behind, and the dumps that [checkpoint] keep and"
+    " keep_days no longer keep; remove it only with --yes.",
+)
 
-@click.group()
+
+@click.group(cls=LazyGroup, later={"prune": PRUNE})
 def checkpoint() -> None:
     """Restorable copies of the target."""
 

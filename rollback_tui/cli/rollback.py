@@ -13,11 +13,11 @@ import msgspec
 
 from rollback_tui.cli import keeping
 from rollback_tui.cli.beforehand import as_typed, rehearse_first, rehearsed
-from rollback_tui.cli.beside import Unfinished, refuse, settle_request
+from rollback_tui.cli.beside import refuse, settle_request
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.resuming import plan_left, said_yes
 from rollback_tui.cli.session import Session
-from rollback_tui.core.errors import ConfigurationError, RunRefused
+from rollback_tui.core.errors import ConfigurationError, RunRefused, RunUnfinished
 from rollback_tui.core.events import Record, RunFinished
 from rollback_tui.core.model import EXIT_CODES, Plan
 from rollback_tui.core.rehearsal import Source
@@ -186,7 +186,7 @@ def printer(as_json: bool) -> Callable[[Record], None]:
 
 
 def follow(folder: Path, show: Callable[[Record], None]) -> RunFinished:
-    """Show a run's events until its outcome. Raises Unfinished when nobody works on it, or when
+    """Show a run's events until its outcome. Raises RunUnfinished when nobody works on it, or when
     the operator leaves."""
     with contextlib.closing(RunFeed(folder, unattended=True)) as run_feed:
         run_feed.take_controls()
@@ -206,7 +206,7 @@ def _follow(run_feed: RunFeed, show: Callable[[Record], None]) -> RunFinished:
             dead_since = (dead_since or now) if state == "dead" else None
             # The guardian needs a moment between a dead worker and its own lock.
             if dead_since is not None and now - dead_since > _GUARDIAN_SECONDS:
-                raise Unfinished(
+                raise RunUnfinished(
                     "the run's worker and guardian are gone, and it has no outcome",
                     f"rollback-tui settle {run_feed.folder.name[16:]}",
                 )
@@ -222,14 +222,14 @@ def _follow(run_feed: RunFeed, show: Callable[[Record], None]) -> RunFinished:
 
 def _ask_for_abort(run_feed: RunFeed) -> None:
     """Ask for an abort. A second Ctrl+C while nobody answers leaves, and does not call it
-    refused: raises Unfinished."""
+    refused: raises RunUnfinished."""
     try:
         try:
             click.echo(f"abort: {run_feed.abort()}", err=True)
         except ControlUnavailable as error:
             click.echo(f"abort: {printable(error.summary)}", err=True)
     except KeyboardInterrupt:
-        raise Unfinished(
+        raise RunUnfinished(
             "the run goes on without this terminal",
             f"rollback-tui attach {run_feed.folder.name[16:]}",
         ) from None

@@ -45,7 +45,8 @@ def open_screens(
 
     Without a folder the target is asked first, so that a wrong password is one clear line and
     not a screen; except beside an unfinished run, which may be why nobody can connect. Raises
-    ConfigurationError without a terminal, and there, beside such a run, RunRefused or Unfinished.
+    ConfigurationError without a terminal, and there, beside such a run, RunRefused or
+    RunUnfinished.
     """
     claims = given.claims() if folder is None else ()
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

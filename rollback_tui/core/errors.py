@@ -9,7 +9,8 @@
      ├── ScriptRefused           a script that must not be executed
      ├── ToolFailed              pg_dump, pg_restore or a hook ended badly
      ├── CheckpointError         a checkpoint cannot be made, read or trusted
-     └── RunRefused              the run stopped before anything was touched
+     ├── RunRefused              the run stopped before anything was touched (exit 1)
+     └── RunUnfinished           a run has no outcome, and nobody works on it (exit 5)
 """
 
 from __future__ import annotations
@@ -50,3 +51,7 @@ class CheckpointError(RollbackTuiError):
 
 class RunRefused(RollbackTuiError):
     """The run was refused; nothing was touched."""
+
+
+class RunUnfinished(RollbackTuiError):
+    """A run without an outcome that nobody works on: the door may be closed."""

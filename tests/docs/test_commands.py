@@ -59,7 +59,11 @@ def _mentioned(page: Path) -> list[list[str]]:
         words = shlex.split(piece) if piece.count("'") % 2 == 0 else piece.split()
         if words[:1] == [PROGRAM]:
             found.append(words[1:])
-        elif words and words[0] in commands.commands and re.search(r" --\w", piece):
+        elif (
+            words
+            and words[0] in commands.list_commands(click.Context(commands))
+            and re.search(r" --\w", piece)
+        ):
             found.append(words)
     return found
 
