@@ -79,10 +79,14 @@ def command(module: str, *arguments: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Return the children's environment: no PG* settings, no secrets of the operator."""
-    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return importable({name: os.environ[name] for name in _PASSED_ON if name in os.environ})
+
+
+def importable(environment: dict[str, str]) -> dict[str, str]:
+    """Return ``environment`` as :func:`command` needs it to find this package."""
     root = Path(rollback_tui.__file__).parent.parent
-    if root.name not in ("site-packages", "dist-packages"):
-        # Run from a checkout: -P took the working directory away, so name it.
-        paths = [kept["PYTHONPATH"]] if kept.get("PYTHONPATH") else []
-        kept["PYTHONPATH"] = os.pathsep.join([*paths, str(root)])
-    return kept
+    if root.name in ("site-packages", "dist-packages"):
+        return environment
+    # Run from a checkout: -P took the working directory away, so name it.
+    paths = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
+    return environment | {"PYTHONPATH": os.pathsep.join([*paths, str(root)])}

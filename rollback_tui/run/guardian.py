@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 
 from rollback_tui.core.run_view import fold
+from rollback_tui.embedded.children import command
 from rollback_tui.run import journal as run_journal
 from rollback_tui.run.control import remove_socket
 from rollback_tui.run.request import RunRequest
-from rollback_tui.run.settle import settle
 
 
 def guard(request: RunRequest) -> None:
     """Run the worker to its end. When it ends without an outcome, settle.
 
     The guardian has no connection and does nothing while the worker lives, so that there is
-    little in it that could fail. Signals are for the worker: they are passed on.
+    little in it that could fail, and nothing that settles is loaded before it is needed. Signals
+    are for the worker: they are passed on.
     """
     worker = subprocess.Popen(
-        [sys.executable, "-m", "rollback_tui", "worker", "--carry-out"],
+        command("rollback_tui", "worker", "--carry-out"),
         stdin=subprocess.PIPE,
         cwd=request.project,
     )
@@ -36,6 +36,10 @@ def guard(request: RunRequest) -> None:
     worker.communicate(msgspec.json.encode(request))
     records = run_journal.read(Path(request.folder) / run_journal.FILE_NAME)
     if records and fold(records).finished is None:
+        # All that a run is made of, psycopg included. Nearly every guardian ends without it, and
+        # one that waits beside a worker should take little of the memory that the worker needs.
+        from rollback_tui.run.settle import settle
+
         settle(request)
     elif worker.returncode < 0:
         # Killed before there was a run, or when it was over: nothing else is left to be done.

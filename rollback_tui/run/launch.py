@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 
 from rollback_tui.core.errors import RunRefused
 from rollback_tui.core.text import printable
+from rollback_tui.embedded.children import command, importable
 from rollback_tui.run import folder, journal
 from rollback_tui.run.request import RunRequest
 
@@ -58,12 +58,13 @@ def _process(request: RunRequest, *options: str) -> subprocess.Popen[bytes]:
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "rollback_tui", "worker", *options],
+            # Begun in the project, whose own modules may have any name: none must become ours.
+            command("rollback_tui", "worker", *options),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             cwd=request.project,
-            env={name: value for name, value in os.environ.items() if name not in _SECRETS},
+            env=importable({n: value for n, value in os.environ.items() if n not in _SECRETS}),
             start_new_session=True,
         )
     finally:

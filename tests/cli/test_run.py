@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -434,3 +436,23 @@ def test_a_recorded_schema_is_compared(project: Project) -> None:
     )
     assert schema["verdict"] == "fail"
     assert any("verified_at" in line for line in schema["evidence"])
+
+
+def test_a_module_of_the_project_does_not_become_ours(project: Project) -> None:
+    """Guardian and worker are begun in the project's directory; the installed command is not."""
+    project.two_migrations()
+    for name in ("secrets", "queue", "psycopg", "msgspec"):
+        text = f"raise SystemExit('the project has a {name}.py')\n"
+        (project.directory / f"{name}.py").write_text(text)
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "rollback_tui", *project.run_arguments],
+        cwd=project.directory,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert events(done.stdout)[-1]["outcome"] == "rolled_back"
