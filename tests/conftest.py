@@ -15,6 +15,11 @@ from rollback_tui.embedded.server import EmbeddedServer
 from tests.faults import table as fault_table
 from tests.forms import summary as form_summary
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+"""The tests start our program some thousands of times. Where this is set (in many containers),
+each of these processes would compile all its modules anew, which takes longer than all else that
+its start takes."""
+
 SETTINGS = {"max_prepared_transactions": "10"}
 """Off by default, and some tests prepare transactions."""
 
