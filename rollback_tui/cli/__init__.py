@@ -33,7 +33,7 @@ COMMANDS = {
     ),
     "run": Later(f"{_HERE}.rollback", "run", "Roll back now."),
     "settle": Later(
-        f"{_HERE}.rollback",
+        f"{_HERE}.settling",
         "settle",
         "Finish an interrupted run: open the door, and say what the database holds.",
     ),

@@ -31,9 +31,10 @@ from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection, resolved, target
 from rollback_tui.rehearsal.order import Order
 from rollback_tui.rehearsal.replay import replay as played
+from rollback_tui.survey.applied import detected
+from rollback_tui.survey.applied import history as applied_history
 from rollback_tui.survey.baseline import Baseline, Kept, every, find, load, save
-from rollback_tui.survey.planning import detected, make_plan
-from rollback_tui.survey.planning import history as applied_history
+from rollback_tui.survey.planning import make_plan
 from rollback_tui.survey.ups import read_ups, up_scripts
 from rollback_tui.ui.operations import Choice
 

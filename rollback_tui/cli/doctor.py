@@ -29,7 +29,7 @@ from rollback_tui.postgres.privileges import privileges
 from rollback_tui.run import folder
 from rollback_tui.run.afterwards.health import headers
 from rollback_tui.survey import baseline, door
-from rollback_tui.survey.planning import detected, history
+from rollback_tui.survey.applied import detected, history
 from rollback_tui.survey.ups import Ups, read_ups
 
 Finding = tuple[Literal["ok", "bad", "note"], str, str]

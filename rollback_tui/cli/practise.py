@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 
 from rollback_tui.checkpoint.storage import now
+from rollback_tui.cli.following import follow
 from rollback_tui.cli.options import Common
-from rollback_tui.cli.rollback import follow, reasons
+from rollback_tui.cli.rollback import reasons
 from rollback_tui.cli.session import Session
 from rollback_tui.cli.terminal import open_screens
 from rollback_tui.config import load

@@ -12,8 +12,8 @@ import humanize
 import msgspec
 
 from rollback_tui.cli.beside import refuse
+from rollback_tui.cli.following import follow, printer
 from rollback_tui.cli.options import Common, common
-from rollback_tui.cli.rollback import follow, printer
 from rollback_tui.cli.session import Session
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.cli.terminal import open_screens

@@ -33,7 +33,6 @@ from rollback_tui.core.text import printable, shorten
 from rollback_tui.postgres import activity, catalog, counts
 from rollback_tui.postgres.blockers import in_the_way
 from rollback_tui.postgres.connect import Connection, resolved, target
-from rollback_tui.rehearsal import rehearse
 from rollback_tui.run import claims, feed, folder, journal, launch
 from rollback_tui.run.by_hand.guide import guide
 from rollback_tui.run.logs import LogFiles
@@ -358,6 +357,9 @@ class Session:
 
         The target is copied only while nobody is connected to it: then all else waits meanwhile.
         """
+        # A tenth of what everything here takes to import, and few commands rehearse.
+        from rollback_tui.rehearsal import rehearse
+
         dsn = self._work.ask(resolved)
         with contextlib.ExitStack() as silent:
             if source == "clone":

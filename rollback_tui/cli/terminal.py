@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from rollback_tui.cli.beside import no_screen
+from rollback_tui.cli.following import say_outcome
 from rollback_tui.cli.options import Common, common, how_far
-from rollback_tui.cli.rollback import say_outcome
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.run import feed
 from rollback_tui.ui.operations import Choice

@@ -29,7 +29,7 @@ from rollback_tui.rehearsal.compare import differences, rows_differ
 from rollback_tui.rehearsal.measure import Gauge, run_alone
 from rollback_tui.rehearsal.order import APPLICATION, Order, Stopped, words_of
 from rollback_tui.rehearsal.scratch import Scratch
-from rollback_tui.survey.planning import detected, history
+from rollback_tui.survey.applied import detected, history
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _COUNT_SECONDS = 30.0

@@ -26,7 +26,7 @@ from rollback_tui.run.context import AGAIN, Run
 from rollback_tui.run.keeping import all_kept, keep, still_there
 from rollback_tui.run.verifying.capture import capture
 from rollback_tui.run.verifying.expectation import doomed_objects, dropped_tables
-from rollback_tui.survey.planning import detected, history
+from rollback_tui.survey.applied import detected, history
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOSS_SECONDS = 30.0

@@ -17,7 +17,7 @@ from rollback_tui.postgres.watchdog import backend_state
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import Keeper, open_door
 from rollback_tui.run.verifying.comparison import Comparison, with_before, with_captured
-from rollback_tui.survey.planning import detected, history
+from rollback_tui.survey.applied import detected, history
 
 _GONE_SECONDS = 30.0
 _SERVER_SECONDS = 60.0

@@ -30,8 +30,8 @@ from rollback_tui.run import copying, folder
 from rollback_tui.run.claims import rivals
 from rollback_tui.run.context import Run
 from rollback_tui.run.keeping import refuse_obstacles
+from rollback_tui.survey.applied import detected, history
 from rollback_tui.survey.facts import gather
-from rollback_tui.survey.planning import detected, history
 
 _SHORT_TRANSACTION = 1.0
 

@@ -13,7 +13,7 @@ from rollback_tui.run.recovery.automatic import recover
 from rollback_tui.run.steps import Standing, standing
 from rollback_tui.run.stepwise import execute_stepwise
 from rollback_tui.run.verifying.course import verify_stepwise
-from rollback_tui.survey.planning import detected, history
+from rollback_tui.survey.applied import detected, history
 
 _BACK = "bring it back"
 _LEAVE = "leave it"

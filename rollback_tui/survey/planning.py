@@ -15,37 +15,13 @@ from rollback_tui.core.script.crosscheck import SecondReading
 from rollback_tui.core.script.read import Trees, effective, read_script
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.script.version_table import marked
-from rollback_tui.frameworks.detect import FRAMEWORKS, Detection, detect
-from rollback_tui.frameworks.protocol import Framework, History, TableShape
+from rollback_tui.frameworks.detect import FRAMEWORKS, Detection
+from rollback_tui.frameworks.protocol import Framework
 from rollback_tui.parser import Parser
-from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.foresight import Tree, foresee
+from rollback_tui.survey.applied import detected, history
 from rollback_tui.survey.counting import counted
-
-
-def detected(connection: Connection, settings: Settings, project: Path) -> Detection:
-    """Recognise the framework of ``project``. Raises FrameworkError or ConfigurationError."""
-    wanted = settings.migrations
-    shapes = [
-        TableShape(schema=schema, name=name, columns=columns, primary_key=key)
-        for schema, name, columns, key in catalog.version_table_shapes(connection, wanted.table)
-    ]
-    return detect(
-        shapes,
-        project,
-        directory=wanted.directory,
-        framework=wanted.framework,
-        table=wanted.table,
-    )
-
-
-def history(connection: Connection, detection: Detection) -> History:
-    """Return what the framework's table says is applied, newest first by its own rule."""
-    framework = FRAMEWORKS[detection.framework]
-    files = framework.files(Path(detection.directory))
-    query = framework.history_sql(detection.table)
-    return framework.history(connection.execute(query.encode()).fetchall(), files)
 
 
 def make_plan(

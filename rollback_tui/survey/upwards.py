@@ -14,7 +14,7 @@ from rollback_tui.core.text import printable
 from rollback_tui.frameworks.detect import FRAMEWORKS
 from rollback_tui.parser import Parser
 from rollback_tui.postgres.connect import Connection
-from rollback_tui.survey.planning import detected, history
+from rollback_tui.survey.applied import detected, history
 
 
 def plan_upwards(connection: Connection, settings: Settings, project: Path, undone: Plan) -> Plan:

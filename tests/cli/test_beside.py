@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from rollback_tui.cli.options import Common
-from rollback_tui.cli.rollback import _to_settle
+from rollback_tui.cli.settling import _to_settle
 from rollback_tui.config import Settings
 from tests.cli.conftest import Project, events, only
 from tests.run.test_claims import FINISHED, kept

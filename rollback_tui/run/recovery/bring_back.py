@@ -46,7 +46,7 @@ from rollback_tui.run.recovery.ladder import Ladder, untouched_by_others
 from rollback_tui.run.recovery.lost import exactly_lost
 from rollback_tui.run.recovery.repair import RESTORE, STEPS, Found, Wanted, repair, step, wanted_of
 from rollback_tui.run.recovery.swap import number, settle_swap, swap_in
-from rollback_tui.survey.planning import detected
+from rollback_tui.survey.applied import detected
 
 _STOP = "stop"
 

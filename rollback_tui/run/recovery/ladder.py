@@ -21,8 +21,7 @@ from rollback_tui.frameworks.quoting import identifier
 from rollback_tui.postgres.connect import Connection, connect, target, with_database
 from rollback_tui.run.recovery.earlier import Earlier, read_earlier, same_database, standing
 from rollback_tui.run.recovery.lost import about_lost
-from rollback_tui.survey.planning import detected, history
-from rollback_tui.survey.upwards import plan_upwards
+from rollback_tui.survey.applied import detected, history
 
 _COUNT_SECONDS = 15.0
 _SWAP_SECONDS = 2.0
@@ -245,6 +244,9 @@ class Ladder:
         if view.swapped is not None:
             return self._option("reapply", obstacle="its migrations are back already")
         undone = self._earlier.begun.plan
+        # What reads scripts: only for a list that is shown, and a worker shows none.
+        from rollback_tui.survey.upwards import plan_upwards
+
         plan = plan_upwards(self._live, self._settings, self._project, undone)
         versions = printable(", ".join(m.version for m in plan.migrations))
         data = "what they removed is not back: no rows were kept"

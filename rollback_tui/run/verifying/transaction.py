@@ -9,7 +9,7 @@ from rollback_tui.core.model import Verification
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.execute import transaction_id
 from rollback_tui.run.context import Run, summary_of
-from rollback_tui.survey.planning import detected, history
+from rollback_tui.survey.applied import detected, history
 
 
 def same_transaction(run: Run, connection: Connection) -> Verification:
