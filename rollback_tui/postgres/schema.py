@@ -72,11 +72,13 @@ from rollback_tui.core.schema import FORMAT, SchemaSnapshot
 from rollback_tui.postgres.aside import aside, query
 from rollback_tui.postgres.run_row import SCHEMA as OUR_SCHEMA
 
-_OBJECTS = (
+_CONSTRAINTS = "schema_constraints"
+_JOINED = ("schema_indexes", "schema_views")
+"""Those that join what there is many of: each is read once and looked up in a hash table."""
+_NUMBERED = frozenset({_CONSTRAINTS, "schema_views"})
+"""Where definitions name columns by their numbers."""
+_OTHERS = (
     "schema_tables",
-    "schema_views",
-    "schema_constraints",
-    "schema_indexes",
     "schema_functions",
     "schema_triggers",
     "schema_types",
@@ -89,8 +91,32 @@ _OBJECTS = (
 _COLUMNS = "schema_columns"
 
 _Objects = dict[str, str | None]
-_Columns = dict[str, list[dict[str, str] | None]]
-"""Table → its columns, the grants on them, its NOT NULL constraints of note."""
+
+
+class _Numbered(msgspec.Struct, array_like=True):
+    """An object whose definition names columns by their numbers."""
+
+    key: str
+    before: str
+    """Its definition up to the columns."""
+    relation: int
+    numbers: list[int]
+    after: str
+    """And what follows them."""
+    tree: str | None
+    """Not the columns but an expression on them stands there: a hash of its parse tree."""
+    oid: int
+
+
+class _Few(msgspec.Struct, array_like=True):
+    """What few columns have."""
+
+    table: int
+    column: str
+    grants: str | None
+    required: tuple[str, str] | None = None
+    """A NOT NULL constraint that is not simply there, its name first. PostgreSQL 18"""
+
 
 _HASHED = re.compile(r"/\* hashed (\S+) \*/")
 _HASHES = (
@@ -126,15 +152,22 @@ def snapshot(
     found = _Found()
     pipeline = conn.pipeline() if capabilities.has_pipeline() else nullcontext()
     with pipeline, aside(conn, seconds=seconds, canonical=True, settings=_QUICK) as cursor:
-        cursors = []
-        for name in (_COLUMNS, *_OBJECTS):
+
+        def ask(name: str) -> psycopg.Cursor[Any]:
             asked = conn.cursor(row_factory=cursor.row_factory)
-            asked.execute(_statement(name, major, superuser).encode(), arguments)
-            cursors.append(asked)
+            return asked.execute(_statement(name, major, superuser).encode(), arguments)
+
+        columns, constraints, *objects = map(ask, (_COLUMNS, _CONSTRAINTS, *_JOINED))
+        cursor.execute("SET LOCAL enable_nestloop = on")
+        objects += map(ask, _OTHERS)
         # Each answer is read while the server works on the next.
-        found.columns(_answer(cursors[0]))
-        for asked in cursors[1:]:
-            found.objects(_answer(asked))
+        found.columns(*_answer(columns))
+        found.objects(*_answer(constraints))
+        expressions = conn.cursor(row_factory=cursor.row_factory)
+        expressions.execute(_EXPRESSIONS, [found.asked()])
+        for asked in objects:
+            found.objects(*_answer(asked))
+        found.expressions(*_answer(expressions))
     return found.snapshot()
 
 
@@ -144,6 +177,9 @@ _QUICK = {
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "work_mem": "64MB",
+    # The planner thinks that our list of schemas leaves few rows, and would look up one by one.
+    "enable_nestloop": "off",
+    "enable_mergejoin": "off",
     # The joins are written in a good order: to look for a better one takes longer than a query.
     "join_collapse_limit": "1",
     "from_collapse_limit": "1",
@@ -160,9 +196,18 @@ def _statement(name: str, major: int, superuser: bool) -> str:
     text = _ENTRY.sub(lambda match: _ENTRIES.format(match.group(1)), text)
     scope = query("schema_scope")
     kept = "\n".join(_gated(text.splitlines(), major, superuser))
+    if name == _COLUMNS:
+        return f"WITH {scope}, found AS ({kept}\n) SELECT * FROM found"  # noqa: S608 -- our own files
+    if name not in _NUMBERED:
+        return (
+            f"WITH {scope}, found (key, definition) AS ({kept}\n)"  # noqa: S608 -- our own files
+            " SELECT json_object_agg(key, definition)::text FROM found"
+        )
     return (
-        f"WITH {scope}, found (key, definition) AS ({kept}\n)"  # noqa: S608 -- only our own files
-        " SELECT json_object_agg(key, definition)::text FROM found"
+        f"WITH {scope}, found (key, before, relation, numbers, definition, tree, oid) AS ({kept}\n)"  # noqa: S608
+        " SELECT json_object_agg(key, before || definition) FILTER (WHERE relation IS NULL)::text,"
+        " json_agg(json_build_array(key, before, relation::bigint, numbers, definition, tree,"
+        " oid::bigint)) FILTER (WHERE relation IS NOT NULL)::text FROM found"
     )
 
 
@@ -181,20 +226,26 @@ def _gated(lines: Sequence[str], major: int, superuser: bool) -> Iterator[str]:
             yield text
 
 
-def _answer(cursor: psycopg.Cursor[Any]) -> bytes:
-    """Return the JSON of an answer, in UTF-8 whatever the session's encoding."""
-    row = cursor.fetchone()
-    if row is None or row[0] is None:
-        return b"{}"
-    text = row[0]
+def _answer(cursor: psycopg.Cursor[Any]) -> list[bytes]:
+    """Return each JSON of an answer, in UTF-8 whatever the session's encoding; b"" for none."""
+    return [_encoded(text) for text in cursor.fetchone() or ()]
+
+
+def _encoded(text: str | bytes | None) -> bytes:
     # A session in SQL_ASCII gives bytes: they are in no encoding that anybody knows.
-    return text.encode() if isinstance(text, str) else text.decode("utf-8", "replace").encode()
+    return (text.decode("utf-8", "replace") if isinstance(text, bytes) else text or "").encode()
 
 
-_PREFIXES = ("column ", "grants on column ", "constraint ")
-
-_read_columns = msgspec.json.Decoder(_Columns)
+_read_names = msgspec.json.Decoder(dict[int, str])
+_read_integers = msgspec.json.Decoder(list[int])
+_read_texts = msgspec.json.Decoder(list[str])
+_read_few = msgspec.json.Decoder(list[_Few])
 _read_objects = msgspec.json.Decoder(_Objects)
+_read_numbered = msgspec.json.Decoder(list[_Numbered])
+_EXPRESSIONS = (
+    b"SELECT json_object_agg(k.oid, pg_get_expr(k.conbin, k.conrelid))::text"
+    b" FROM pg_constraint k WHERE k.oid = ANY (%s::oid[])"
+)
 
 
 class _Found:
@@ -202,27 +253,71 @@ class _Found:
 
     def __init__(self) -> None:
         self._objects: dict[str, str] = {}
+        self._columns: dict[int, dict[int, str]] = {}
+        self._expressions: dict[tuple[str, ...], list[_Numbered]] = {}
         self._order: dict[str, tuple[str, ...]] = {}
         self._unread: list[str] = []
 
-    def columns(self, answer: bytes) -> None:
-        """Take the answer about columns."""
-        objects = self._objects
-        for table, (columns, *about) in _read_columns.decode(answer).items():
+    def columns(
+        self, tables: bytes, of: bytes, numbers: bytes, names: bytes, definitions: bytes, few: bytes
+    ) -> None:
+        """Take the answer about columns: what each table is called, an array a field, the few."""
+        if not of:
+            return
+        objects, columns = self._objects, self._columns
+        called = _read_names.decode(tables)
+        for table, number, name, definition in zip(
+            _read_integers.decode(of),
+            _read_integers.decode(numbers),
+            _read_texts.decode(names),
+            _read_texts.decode(definitions),
+            strict=True,
+        ):
+            found = columns.get(table)
+            if found is None:
+                found = columns[table] = {}
             # Of a view, a column may only be here for what is granted on it.
-            found = {name: text for name, text in (columns or {}).items() if text}
-            for prefix, of in zip(_PREFIXES, (found, *about), strict=False):
-                for name, definition in (of or {}).items():
-                    objects[f"{prefix}{table}.{name}"] = definition
-            self._order[table] = tuple(map(_unquoted, found))
+            if definition:
+                found[number] = name
+                objects[f"column {called[table]}.{name}"] = definition
+        for table, found in columns.items():
+            order = [found[number] for number in sorted(found)]
+            self._order[called[table]] = tuple(map(_unquoted, order))
+        for about in _read_few.decode(few) if few else ():
+            place = f"{called[about.table]}."
+            if about.grants is not None:
+                objects[f"grants on column {place}{about.column}"] = about.grants
+            if about.required is not None:
+                name, definition = about.required
+                objects[f"constraint {place}{name}"] = definition
 
-    def objects(self, answer: bytes) -> None:
+    def objects(self, answer: bytes, numbered: bytes = b"") -> None:
         """Take the answer about another kind; what may not be read has no definition."""
-        for key, definition in _read_objects.decode(answer).items():
+        for key, definition in _read_objects.decode(answer or b"{}").items():
             if definition is None:
                 self._unread.append(key)
             else:
                 self._objects[key] = definition
+        for about in _read_numbered.decode(numbered or b"[]"):
+            columns = self._columns[about.relation]
+            names = [columns[number] for number in about.numbers]
+            if about.tree is None:
+                self._objects[about.key] = f"{about.before}{', '.join(names)}{about.after}"
+            else:
+                same = self._expressions.setdefault((about.tree, *names), [])
+                same.append(about)
+
+    def asked(self) -> list[int]:
+        """Return the constraints whose expressions the server has to write down."""
+        return [same[0].oid for same in self._expressions.values()]
+
+    def expressions(self, answer: bytes) -> None:
+        """Take the expressions that were asked for."""
+        written = _read_names.decode(answer or b"{}")
+        for same in self._expressions.values():
+            text = written[same[0].oid]
+            for about in same:
+                self._objects[about.key] = f"{about.before}{text}{about.after}"
 
     def snapshot(self) -> SchemaSnapshot:
         """Return all of it."""

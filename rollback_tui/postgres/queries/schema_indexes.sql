@@ -20,10 +20,9 @@ SELECT 'index ' || n.name || '.' || quote_ident(i.relname),
              'CREATE ' || CASE WHEN x.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX '
              || quote_ident(i.relname) || ' ON ' || tn.name || '.' || quote_ident(t.relname)
              || ' USING btree ('
-             || (SELECT quote_ident(a.attname) FROM pg_attribute a
-                  WHERE a.attrelid = x.indrelid AND a.attnum = x.indkey[0]
-                    AND a.attcollation = x.indcollation[0]
-                    AND (x.indclass[0], a.atttypid) IN (SELECT u.oid, u.type FROM usual u))
+             || CASE WHEN a.attcollation = x.indcollation[0]
+                          AND (x.indclass[0], a.atttypid) IN (SELECT u.oid, u.type FROM usual u)
+                     THEN quote_ident(a.attname) END
              || ')' END,
            pg_get_indexdef(x.indexrelid)),
          CASE WHEN NOT x.indisvalid THEN 'invalid' END,
@@ -42,6 +41,7 @@ SELECT 'index ' || n.name || '.' || quote_ident(i.relname),
   JOIN space n ON n.oid = i.relnamespace
   JOIN pg_class t ON t.oid = x.indrelid
   JOIN space tn ON tn.oid = t.relnamespace
+  LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]
   LEFT JOIN pg_tablespace s ON s.oid = i.reltablespace
   LEFT JOIN pg_inherits h ON h.inhrelid = i.oid
  WHERE i.relpersistence <> 't'

@@ -1,5 +1,6 @@
 -- Views, materialised views and sequences, with their owners. Whether a materialised view holds
--- data is not its schema. A sequence behind an identity column has the table's owner, always.
+-- data is not its schema. A sequence behind an identity column has the table's owner, always. The
+-- column that it belongs to is left to the reader, who has them all, by its number.
 WITH owned (oid, kind, owner, place) AS MATERIALIZED (
   SELECT d.objid, d.deptype, d.refobjid, d.refobjsubid
     FROM pg_depend d
@@ -7,7 +8,7 @@ WITH owned (oid, kind, owner, place) AS MATERIALIZED (
      AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
      AND d.objid IN (SELECT q.seqrelid FROM pg_sequence q)
 )
-SELECT v.key, v.definition
+SELECT v.key, '', NULL::oid, NULL::int[], v.definition, NULL, 0::oid
   FROM pg_class c
   JOIN space n ON n.oid = c.relnamespace
   LEFT JOIN pg_am am ON am.oid = c.relam AND am.amname <> 'heap'
@@ -31,7 +32,7 @@ SELECT v.key, v.definition
  WHERE c.relkind IN ('v', 'm') AND c.relpersistence <> 't'
    AND NOT EXISTS (SELECT FROM member m WHERE m.class = 'pg_class'::regclass AND m.oid = c.oid)
 UNION ALL
-SELECT v.key, v.definition
+SELECT v.key, v.before, v.relation, v.numbers, v.definition, NULL, 0
   FROM pg_sequence q
   JOIN pg_class c ON c.oid = q.seqrelid
   JOIN space n ON n.oid = c.relnamespace
@@ -39,6 +40,8 @@ SELECT v.key, v.definition
   LEFT JOIN (SELECT t.oid, t.relname, t.relnamespace FROM pg_class t
               WHERE t.relkind IN ('r', 'p', 'f')) AS t ON t.oid = o.owner
   LEFT JOIN pg_namespace tn ON tn.oid = t.relnamespace
+  LEFT JOIN space listed ON listed.oid = t.relnamespace
+ CROSS JOIN LATERAL (SELECT CASE WHEN listed.oid IS NOT NULL THEN o.owner END) AS ts (owner)
  CROSS JOIN LATERAL (
    SELECT 'sequence ' || n.name || '.' || quote_ident(c.relname),
           CASE WHEN c.relpersistence = 'u' THEN E'unlogged\nas ' ELSE 'as ' END
@@ -51,13 +54,16 @@ SELECT v.key, v.definition
           || CASE WHEN q.seqcycle THEN E'\ncycle' ELSE '' END
           || CASE WHEN o.oid IS NULL THEN '' ELSE
                CASE o.kind WHEN 'a' THEN E'\nowned by ' ELSE E'\nidentity of ' END
-               || quote_ident(tn.nspname) || '.' || quote_ident(t.relname) || '.'
-               || (SELECT quote_ident(a.attname) FROM pg_attribute a
-                    WHERE a.attrelid = o.owner AND a.attnum = o.place) END
+               || quote_ident(tn.nspname) || '.' || quote_ident(t.relname) || '.' END,
+          ts.owner,
+          CASE WHEN ts.owner IS NOT NULL THEN ARRAY[o.place] END,
+          CASE WHEN o.oid IS NULL OR ts.owner IS NOT NULL THEN '' ELSE
+            (SELECT quote_ident(a.attname) FROM pg_attribute a
+              WHERE a.attrelid = o.owner AND a.attnum = o.place) END
    UNION ALL
-   SELECT 'owner of sequence ' || n.name || '.' || quote_ident(c.relname),
+   SELECT 'owner of sequence ' || n.name || '.' || quote_ident(c.relname), '', NULL, NULL,
           quote_ident(pg_get_userbyid(c.relowner))
-    WHERE o.kind IS DISTINCT FROM 'i') AS v (key, definition)
+    WHERE o.kind IS DISTINCT FROM 'i') AS v (key, before, relation, numbers, definition)
  WHERE c.relpersistence <> 't'
    AND NOT EXISTS (SELECT FROM member m WHERE m.class = 'pg_class'::regclass AND m.oid = c.oid)
    AND NOT EXISTS (SELECT FROM member m WHERE m.class = 'pg_class'::regclass AND m.oid = o.owner)
