@@ -142,9 +142,9 @@ def snapshot(
     """Return the schema of the database, as this session's transaction sees it.
 
     Left out: system schemas, members of extensions, temporary objects, and the schemas in
-    ``exclude``. A dozen queries, however many tables there are, sent in one go where libpq can;
-    each may take ``seconds``. Works inside an open transaction and outside one, and leaves no
-    trace. Raises psycopg.Error.
+    ``exclude``. Some fifteen queries, however many tables there are, sent in one go where libpq
+    can; each may take ``seconds``. What somebody else changes between two of them is ``unread``.
+    Works inside an open transaction and outside one, and leaves no trace. Raises psycopg.Error.
     """
     major = conn.info.server_version // 10000
     superuser = conn.info.parameter_status("is_superuser") == "on"
@@ -237,6 +237,7 @@ def _encoded(text: str | bytes | None) -> bytes:
 
 
 _read_names = msgspec.json.Decoder(dict[int, str])
+_read_written = msgspec.json.Decoder(dict[int, str | None])
 _read_integers = msgspec.json.Decoder(list[int])
 _read_texts = msgspec.json.Decoder(list[str])
 _read_few = msgspec.json.Decoder(list[_Few])
@@ -299,9 +300,12 @@ class _Found:
             else:
                 self._objects[key] = definition
         for about in _read_numbered.decode(numbered or b"[]"):
-            columns = self._columns[about.relation]
-            names = [columns[number] for number in about.numbers]
-            if about.tree is None:
+            columns = self._columns.get(about.relation, {})
+            names = [columns.get(number, "") for number in about.numbers]
+            if not all(names):
+                # Of a table made or altered by somebody else between the two queries.
+                self._unread.append(about.key)
+            elif about.tree is None:
                 self._objects[about.key] = f"{about.before}{', '.join(names)}{about.after}"
             else:
                 same = self._expressions.setdefault((about.tree, *names), [])
@@ -313,11 +317,14 @@ class _Found:
 
     def expressions(self, answer: bytes) -> None:
         """Take the expressions that were asked for."""
-        written = _read_names.decode(answer or b"{}")
+        written = _read_written.decode(answer or b"{}")
         for same in self._expressions.values():
-            text = written[same[0].oid]
+            text = written.get(same[0].oid)
             for about in same:
-                self._objects[about.key] = f"{about.before}{text}{about.after}"
+                if text is None:
+                    self._unread.append(about.key)
+                else:
+                    self._objects[about.key] = f"{about.before}{text}{about.after}"
 
     def snapshot(self) -> SchemaSnapshot:
         """Return all of it."""

@@ -314,6 +314,36 @@ def test_postgresql_16_is_read_too(database16: Database) -> None:
     ]
 
 
+def test_what_others_change_between_its_queries_is_unread(database: Database) -> None:
+    """A table that comes, and one that goes, while the snapshot is being read."""
+    connection, other = database.connect(), database.connect()
+    connection.execute("CREATE TABLE goes (a int CHECK (a > 0))")
+
+    def meanwhile(sql: str) -> None:
+        # In a pipeline nothing says that a query has run but that the server waits for the next.
+        pid = [connection.info.backend_pid]
+        waits = "SELECT wait_event FROM pg_stat_activity WHERE pid = %s"
+        while other.execute(waits, pid).fetchone() != ("ClientRead",):
+            time.sleep(0.01)
+        other.execute(sql.encode())
+
+    class Interrupted(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *args: Any, **kwargs: Any) -> Interrupted:
+            text = query if isinstance(query, bytes) else query.encode()
+            if b"ELSE pg_get_constraintdef(k.oid) END" in text:
+                meanwhile("CREATE TABLE comes (b int PRIMARY KEY, CHECK (b > 1))")
+            elif b"FROM pg_constraint k WHERE k.oid = ANY" in text:
+                meanwhile("DROP TABLE goes")
+            return super().execute(query, *args, **kwargs)
+
+    connection.cursor_factory = Interrupted
+    assert catalog.snapshot(connection).unread == (
+        "constraint public.comes.comes_b_check",
+        "constraint public.comes.comes_pkey",
+        "constraint public.goes.goes_a_check",
+    )
+
+
 # --- what the snapshot writes down itself, and what it may not read -------------------------------
 
 _PLAIN = """
