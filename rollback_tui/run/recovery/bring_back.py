@@ -31,17 +31,16 @@ from rollback_tui.core.recovery import LostRows
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.detect import FRAMEWORKS
 from rollback_tui.postgres import rename
-from rollback_tui.postgres.connect import connect, target, with_database
+from rollback_tui.postgres.connect import connect, with_database
 from rollback_tui.postgres.naming import beside_name, marked
 from rollback_tui.run import cloning
 from rollback_tui.run.aftermath import finish, measure_impact
 from rollback_tui.run.afterwards.health import Prober, health
-from rollback_tui.run.claims import rivals
 from rollback_tui.run.context import Aborted, Run, summary_of
 from rollback_tui.run.doorway import Keeper, close_door, reopen
 from rollback_tui.run.judgement import shut_out
-from rollback_tui.run.preflight import announce, drain, one_run_a_target
-from rollback_tui.run.recovery.earlier import Earlier, read_earlier, standing
+from rollback_tui.run.preflight import announce, drain
+from rollback_tui.run.recovery.earlier import Earlier, alone_as_looked_at, earlier_of, standing
 from rollback_tui.run.recovery.ladder import Ladder, untouched_by_others
 from rollback_tui.run.recovery.lost import exactly_lost
 from rollback_tui.run.recovery.repair import RESTORE, STEPS, Found, Wanted, repair, step, wanted_of
@@ -101,23 +100,9 @@ def bring_back(run: Run) -> ev.RunFinished:
 def _preflight(run: Run) -> Earlier:
     """Refuse unless the chosen rung can be taken, on the database that was looked at."""
     with run.phase("preflight") as outcome:
-        run.open_connections()
-        one_run_a_target(run)
-        live = run.live_target()
-        here = target(live)
-        if here.fingerprint != run.request.fingerprint:
-            raise RunRefused(
-                f"this is another database ({here.fingerprint}) than the one that was looked at"
-                f" ({run.request.fingerprint})",
-                "Look at the ways back again.",
-            )
-        for claim in rivals(run.folder, here):
-            raise RunRefused(
-                f"run {claim.run[:8]} of this database has no outcome",
-                f"rollback-tui settle {claim.run[:8]}",
-            )
+        live = alone_as_looked_at(run)
         _lock_framework(run)
-        earlier = _earlier(run)
+        earlier = earlier_of(run)
         rung = run.request.rung or "clone"
         looking = Ladder(live, run.live_maintenance(), run.settings, run.project, earlier)
         option = looking.rung(rung)
@@ -136,10 +121,6 @@ def _preflight(run: Run) -> Earlier:
         outcome.summary = f"run {earlier.short} is undone: {option.title}"
         run.check_abort()
         return earlier
-
-
-def _earlier(run: Run) -> Earlier:
-    return read_earlier(Path(run.view.started.recovers if run.view.started else ""))
 
 
 def _lock_framework(run: Run) -> None:
@@ -393,7 +374,7 @@ def settle_recovery(run: Run) -> tuple[Outcome, str]:
     if all(s.name != RESTORE for s in run.view.recovery):
         said = f"another has its name; what was there is kept as {_kept(run)}"
         step(run, RESTORE, lambda: Found(said))
-    repair(run, _wanted(run, _earlier(run)))
+    repair(run, _wanted(run, earlier_of(run)))
     outcome, summary = _judged(run, "")
     return outcome, f"The worker died after the swap. {summary}"
 
@@ -401,7 +382,7 @@ def settle_recovery(run: Run) -> tuple[Outcome, str]:
 def _shut_copy(run: Run) -> None:
     """A copy that was opened to be compared lets nobody in again."""
     with contextlib.suppress(psycopg.Error, RollbackTuiError):
-        found = standing(run.live_maintenance(), _earlier(run))
+        found = standing(run.live_maintenance(), earlier_of(run))
         if found is not None and found.what == "clone":
             maintenance = run.live_maintenance()
             run.sql(maintenance, rename.accept(maintenance, found.database, yes=False))

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Literal
 
 from rollback_tui.core import events as ev
-from rollback_tui.core.errors import ConfigurationError
+from rollback_tui.core.errors import ConfigurationError, RunRefused
 from rollback_tui.core.model import Target, Value
 from rollback_tui.core.run_view import RunView, fold
 from rollback_tui.postgres import rename
-from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.connect import Connection, target
 from rollback_tui.run import folder as run_folder
 from rollback_tui.run import journal
+from rollback_tui.run.claims import rivals
+from rollback_tui.run.context import Run
+from rollback_tui.run.preflight import one_run_a_target
 
 
 class Earlier(Value, frozen=True, kw_only=True):
@@ -66,6 +69,32 @@ def read_earlier(folder: Path) -> Earlier:
     begun = [r.event.xid for r in records if isinstance(r.event, ev.TransactionStarted)]
     xid = begun[-1] if view.committed and begun else ""
     return Earlier(folder=str(folder), view=view, begun=view.started, xid=xid)
+
+
+def earlier_of(run: Run) -> Earlier:
+    """Return the run that ``run`` undoes. Raises ConfigurationError or JournalDamaged."""
+    return read_earlier(Path(run.view.started.recovers if run.view.started else ""))
+
+
+def alone_as_looked_at(run: Run) -> Connection:
+    """Connect; refuse unless it is the database that was looked at and no other run has it or left
+    it without an outcome. Raises RunRefused or ConnectionFailed."""
+    run.open_connections()
+    one_run_a_target(run)
+    live = run.live_target()
+    here = target(live)
+    if here.fingerprint != run.request.fingerprint:
+        raise RunRefused(
+            f"this is another database ({here.fingerprint}) than the one that was looked at"
+            f" ({run.request.fingerprint})",
+            "Look at the ways back again.",
+        )
+    for claim in rivals(run.folder, here):
+        raise RunRefused(
+            f"run {claim.run[:8]} of this database has no outcome",
+            f"rollback-tui settle {claim.run[:8]}",
+        )
+    return live
 
 
 class Standing(Value, frozen=True, kw_only=True):

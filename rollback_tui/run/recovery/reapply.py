@@ -7,8 +7,6 @@ its own, before the door opens: applications never see the tables without it.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import psycopg
 
 from rollback_tui.core import events as ev
@@ -21,7 +19,6 @@ from rollback_tui.postgres.connect import Connection, target
 from rollback_tui.run.aftermath import finish, measure_impact, refresh_statistics
 from rollback_tui.run.afterwards.health import Prober, health
 from rollback_tui.run.afterwards.query_errors import QueryWatch
-from rollback_tui.run.claims import rivals
 from rollback_tui.run.committing import transact
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import Keeper, close_door, reopen
@@ -29,11 +26,10 @@ from rollback_tui.run.preflight import (
     announce,
     checkpoint,
     drain,
-    one_run_a_target,
     same_history,
     same_scripts,
 )
-from rollback_tui.run.recovery.earlier import Earlier, read_earlier, same_database
+from rollback_tui.run.recovery.earlier import Earlier, alone_as_looked_at, earlier_of, same_database
 from rollback_tui.run.recovery.repair import Found, step
 
 APPLY = "apply the migrations again"
@@ -81,20 +77,12 @@ def _preflight(run: Run) -> None:
     """Refuse unless what is there is what the earlier run left, and the scripts are those that
     were shown."""
     with run.phase("preflight") as outcome:
-        run.open_connections()
-        one_run_a_target(run)
-        here = target(run.live_target())
+        here = target(alone_as_looked_at(run))
         earlier = earlier_of(run)
-        if here.fingerprint != run.request.fingerprint or not same_database(earlier, here):
+        if not same_database(earlier, here):
             raise RunRefused(
-                f"this is another database ({here.fingerprint}) than the one that was looked at"
-                f" ({run.request.fingerprint})",
+                f"this is not the database that run {earlier.short} rolled back",
                 "Look at the ways back again.",
-            )
-        for claim in rivals(run.folder, here):
-            raise RunRefused(
-                f"run {claim.run[:8]} of this database has no outcome",
-                f"rollback-tui settle {claim.run[:8]}",
             )
         same_scripts(run)
         same_history(run)
@@ -110,11 +98,6 @@ def _preflight(run: Run) -> None:
         )
         outcome.summary = f"what run {earlier.short} rolled back is applied again"
         run.check_abort()
-
-
-def earlier_of(run: Run) -> Earlier:
-    """Return the run whose migrations are applied again. Raises RollbackTuiError."""
-    return read_earlier(Path(run.view.started.recovers if run.view.started else ""))
 
 
 def schema_as_before(run: Run, connection: Connection) -> Verification:
