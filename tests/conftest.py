@@ -12,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from rollback_tui.embedded.server import EmbeddedServer
+from tests import started
 from tests.faults import table as fault_table
 from tests.forms import summary as form_summary
 
@@ -126,6 +127,13 @@ def _drop(server: EmbeddedServer, admin: psycopg.Connection[tuple[object, ...]],
             for (gid,) in prepared:
                 inside.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(gid)))
     admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_started_stays() -> Iterator[None]:
+    """A process that a failed test did not wait for would be reported in another test."""
+    yield
+    started.end_all()
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from rollback_tui.cli import commands
 from tests.conftest import Database
 from tests.demo.processes import end_all_in
 from tests.frameworks.conftest import dbmate_program as dbmate_program
+from tests.started import remembered
 
 RUN_SECONDS = 90
 
@@ -64,16 +65,18 @@ class Project:
 
     def start(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """Start ``rollback-tui ARGUMENTS`` here and do not wait for it."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "rollback_tui", *arguments],
-            cwd=self.directory,
-            env=_environment() | (env or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # A job in the background has Ctrl+C ignored, and so would all it starts.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        return remembered(
+            subprocess.Popen(
+                [sys.executable, "-m", "rollback_tui", *arguments],
+                cwd=self.directory,
+                env=_environment() | (env or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                # A job in the background has Ctrl+C ignored, and so would all it starts.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            )
         )
 
     @property

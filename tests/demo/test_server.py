@@ -16,6 +16,7 @@ from rollback_tui.embedded import server as server_module
 from rollback_tui.embedded.server import EmbeddedServer
 from tests.conftest import Database, create_database, drop_database
 from tests.demo.processes import alive, gone
+from tests.started import end, remembered
 
 
 def test_both_ways_in_lead_to_the_same_server(server: EmbeddedServer) -> None:
@@ -60,21 +61,21 @@ def test_stop_leaves_nothing_and_may_be_repeated() -> None:
 
 
 def test_killing_the_starter_leaves_nothing() -> None:
-    starter = subprocess.Popen(
-        [
-            *(sys.executable, "-c"),
-            "from rollback_tui.embedded.server import EmbeddedServer as E; import time\n"
-            "e = E(); print(e.pid, e.directory, flush=True); time.sleep(60)",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
+    starter = remembered(
+        subprocess.Popen(
+            [
+                *(sys.executable, "-c"),
+                "from rollback_tui.embedded.server import EmbeddedServer as E; import time\n"
+                "e = E(); print(e.pid, e.directory, flush=True); time.sleep(600)",
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     )
     assert starter.stdout is not None
     pid, directory = starter.stdout.readline().split()
     assert alive(int(pid))
-    starter.kill()
-    starter.wait()
-    starter.stdout.close()
+    end(starter)
     assert gone([int(pid)], Path(directory))
 
 

@@ -17,6 +17,7 @@ import pytest
 from rollback_tui.postgres.connect import connect, through_pooler
 from tests.cli.conftest import Project, events, only
 from tests.network.conftest import through
+from tests.started import end
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
@@ -70,8 +71,11 @@ def pooler(project: Project) -> Iterator[int]:
         yield port
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(10)
-        shutil.rmtree(directory)
+        try:
+            process.wait(60)
+        finally:
+            end(process)
+            shutil.rmtree(directory)
 
 
 def _listening(port: int, directory: Path) -> None:

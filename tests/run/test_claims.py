@@ -23,6 +23,7 @@ from rollback_tui.run import claims, journal
 from rollback_tui.run.journal import Journal
 from tests.conftest import Database
 from tests.core import example
+from tests.started import end, remembered
 
 RUN = "1a2b3c4d-0000-4000-8000-00000000000"
 HELD = """
@@ -77,21 +78,19 @@ class Worker:
     """A process that has the journal and answers on the socket, as a worker does."""
 
     def __init__(self, folder: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", HELD, str(folder), f"{RUN}{os.getpid()}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+        self.process = remembered(
+            subprocess.Popen(
+                [sys.executable, "-c", HELD, str(folder), f"{RUN}{os.getpid()}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
         )
         assert self.process.stdout is not None
         assert self.process.stdout.readline().strip() == "up"
 
     def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                stream.close()
+        end(self.process)
 
 
 @pytest.fixture
@@ -136,26 +135,26 @@ def test_running_then_stopped_then_dead(tmp_path: Path, quiet: None) -> None:
 def test_a_worker_that_is_looked_at_while_it_begins_gets_its_journal(tmp_path: Path) -> None:
     folder = kept(tmp_path)
     deadline = time.monotonic() + 2
-    looker = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys; from pathlib import Path; from rollback_tui.run.claims import state_of\n"
-            "print('up', flush=True)\nwhile True: state_of(Path(sys.argv[1]), 0.0)",
-            str(folder),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
+    looker = remembered(
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import sys; from pathlib import Path\n"
+                "from rollback_tui.run.claims import state_of\n"
+                "print('up', flush=True)\nwhile True: state_of(Path(sys.argv[1]), 0.0)",
+                str(folder),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     )
     try:
         assert looker.stdout is not None and looker.stdout.readline()
         while time.monotonic() < deadline:
             Journal(folder / journal.FILE_NAME).close()
     finally:
-        looker.kill()
-        looker.wait()
-        if looker.stdout is not None:
-            looker.stdout.close()
+        end(looker)
 
 
 def test_a_damaged_journal_still_claims_and_is_never_settled(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from rollback_tui.core.claim import Controls
 from rollback_tui.run.control import Control, ControlUnavailable
 from rollback_tui.run.controls import FILE_NAME, ConsoleLock
 from rollback_tui.run.feed import RunFeed
+from tests.started import end, remembered
 
 HOLDS = """
 import sys
@@ -30,23 +31,17 @@ def other(tmp_path: Path) -> subprocess.Popen[str]:
 
 
 def _holder(folder: Path, *options: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDS, str(folder), *options],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+    process = remembered(
+        subprocess.Popen(
+            [sys.executable, "-c", HOLDS, str(folder), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     )
     assert process.stdout is not None
     assert process.stdout.readline().strip() == "True"
     return process
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            stream.close()
 
 
 def test_the_first_has_them_and_the_second_knows_who(
@@ -60,7 +55,7 @@ def test_the_first_has_them_and_the_second_knows_who(
         assert seen.holder and seen.since.endswith("UTC")
         assert lock.look() == seen
     finally:
-        _end(other)
+        end(other)
     # However it ended, the system gave its lock back; nothing is taken by looking.
     assert lock.look().free
     assert lock.look().free
@@ -90,7 +85,7 @@ def test_a_run_without_a_screen_says_so(tmp_path: Path) -> None:
     try:
         assert "(a run without a screen)" in ConsoleLock(tmp_path).look().holder
     finally:
-        _end(process)
+        end(process)
 
 
 def test_a_hostile_file_is_shown_as_text_and_a_link_is_not_followed(tmp_path: Path) -> None:
@@ -127,4 +122,4 @@ def test_only_the_console_at_the_controls_is_obeyed(
     finally:
         feed.close()
         control.close()
-        _end(other)
+        end(other)
