@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
+import psycopg
 import pytest
 
 from rollback_tui.embedded.server import EmbeddedServer
 from tests.forms.conftest import Theatre
 from tests.forms.groups import CASES
+from tests.lock_waits import announced
 
 SAMPLES = (
     "DROP TABLE t CASCADE",
@@ -44,11 +44,24 @@ def test_a_forecast_does_not_wait_for_a_lock(
     stage, trees = theatre.stage(server, group)
     before = stage.forecast(form, trees[sql]).effect
     assert before.resolved
-    with stage.another() as other:
+    with stage.another() as other, announced(stage.connection) as waits:
         row = other.execute(_TABLES).fetchone()
         assert row is not None
         other.execute(f"LOCK TABLE {row[0]}")
-        began = time.monotonic()
         assert stage.forecast(form, trees[sql]).effect == before
-        assert time.monotonic() - began < 0.9
+        assert waits == []
+        other.rollback()
+
+
+def test_a_wait_would_be_heard_of(server: EmbeddedServer, theatre: Theatre) -> None:
+    """What the test above rests on."""
+    group, _ = next((g, f) for g, f in CASES if f.sql == SAMPLES[0])
+    stage, _ = theatre.stage(server, group)
+    with stage.another() as other, announced(stage.connection) as waits:
+        other.execute("LOCK TABLE t")
+        stage.connection.execute("SET lock_timeout = 200")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            stage.connection.execute("SELECT FROM t")
+        stage.connection.execute("RESET lock_timeout")
+        assert len(waits) == 1
         other.rollback()
