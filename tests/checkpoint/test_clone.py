@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import psycopg
@@ -124,10 +123,9 @@ def test_an_abort_ends_it_and_leaves_nothing(shop: Database, maintenance: Connec
     shop.connect()
     asked = threading.Event()
     threading.Timer(0.3, asked.set).start()
-    began = time.monotonic()
+    # The server would wait five seconds for that session, and then say another thing.
     with pytest.raises(CheckpointError, match="aborted"):
         make(maintenance, shop, aborted=asked.is_set)
-    assert time.monotonic() - began < 4
     assert not there(shop, copy_name(shop))
 
 

@@ -44,18 +44,6 @@ def mentioning(text: str) -> list[int]:
     ]
 
 
-def processor_seconds(pids: list[int]) -> dict[int, float]:
-    """Processor time of each process and of all its living children, in seconds."""
-    spent = {}
-    for pid in pids:
-        process = psutil.Process(pid)
-        for each in (process, *process.children()):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                times = each.cpu_times()
-                spent[each.pid] = float(times.user + times.system)
-    return spent
-
-
 def working_in(directory: Path) -> list[int]:
     """Processes whose working directory is ``directory`` or below it, other than this one."""
     found = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -23,7 +22,8 @@ from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.demo import load, shop
 from rollback_tui.demo.scene import Demo, open_demo
 from rollback_tui.embedded import server
-from tests.demo.processes import alive, gone, mentioning, processor_seconds, soon
+from tests.demo.processes import alive, gone, mentioning, soon
+from tests.started import end, remembered
 
 
 @pytest.fixture(scope="module")
@@ -81,23 +81,37 @@ def test_one_is_idle_in_transaction_now_and_then_but_not_for_long(demo: Demo) ->
         " WHERE state = 'idle in transaction' AND application_name = 'shop-backoffice'"
         " AND backend_xid IS NOT NULL"
     )
-    ages: list[float] = []
-    deadline = time.monotonic() + 22
     with psycopg.connect(demo.superuser_dsn, autocommit=True) as connection:
-        while time.monotonic() < deadline and not (ages and max(ages) > 2):
-            ages += [float(age) for (age,) in connection.execute(query).fetchall()]
-            time.sleep(0.1)
-    assert ages
-    assert max(ages) < load.IDLE_IN_TRANSACTION_SECONDS + 2
+
+        def ages() -> list[float]:
+            return [float(age) for (age,) in connection.execute(query).fetchall()]
+
+        longest = load.IDLE_IN_TRANSACTION_SECONDS
+        assert soon(lambda: max(ages(), default=0.0) > longest / 2, 60)
+        # A transaction that began long before would still be there.
+        assert soon(lambda: max(ages(), default=0.0) < longest / 2, 60)
+    assert longest < 20, "it leaves by itself before a drain would end it"
 
 
 def test_the_load_is_modest(demo: Demo) -> None:
-    pids = list(demo.pids)
-    before = processor_seconds(pids)
+    """A processor does thousands of such transactions a second; this is a few hundredths of it."""
+    query = (
+        "SELECT xact_commit + xact_rollback, extract(epoch FROM clock_timestamp())"
+        " FROM pg_stat_database WHERE datname = current_database()"
+    )
+
+    def look() -> tuple[float, float]:
+        with psycopg.connect(demo.superuser_dsn, autocommit=True) as connection:
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return float(row[0]), float(row[1])
+
+    first, began = look()
+    # Sessions report what they have done each second, and at the latest after a minute.
+    assert soon(lambda: look()[0] > first, 90)
     time.sleep(6)
-    after = processor_seconds(pids)
-    used = sum(seconds - before.get(pid, 0) for pid, seconds in after.items() if pid in before)
-    assert used / 6 < 0.15
+    last, ended = look()
+    assert (last - first) / (ended - began) < 60
 
 
 def test_terminated_clients_come_back(demo: Demo) -> None:
@@ -224,12 +238,9 @@ def test_the_load_goes_on_after_the_rollback(demo: Demo) -> None:
     assert row[0] >= 2
 
 
-def test_ready_in_seconds_and_gone_without_a_trace() -> None:
-    began = time.monotonic()
+def test_it_opens_and_is_gone_without_a_trace() -> None:
     said: list[str] = []
     opened = open_demo(progress=said.append)
-    # Two seconds on an idle machine; what is asserted is that nothing waits for a deadline.
-    assert time.monotonic() - began < 20
     assert said[0] == "Starting PostgreSQL 18"
     directory, pids = opened.server.directory, list(opened.pids)
     assert all(map(alive, pids))
@@ -240,22 +251,22 @@ def test_ready_in_seconds_and_gone_without_a_trace() -> None:
 
 
 def test_kill_9_leaves_no_process_and_no_directory() -> None:
-    starter = subprocess.Popen(
-        [
-            *(sys.executable, "-c"),
-            "from rollback_tui.demo.scene import open_demo; import time\n"
-            "d = open_demo(); print(d.server.directory, *d.pids, flush=True); time.sleep(60)",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
+    starter = remembered(
+        subprocess.Popen(
+            [
+                *(sys.executable, "-c"),
+                "from rollback_tui.demo.scene import open_demo; import time\n"
+                "d = open_demo(); print(d.server.directory, *d.pids, flush=True); time.sleep(600)",
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     )
     assert starter.stdout is not None
     directory, *pids = starter.stdout.readline().split()
     assert len(pids) == 3
     assert all(alive(int(pid)) for pid in pids)
-    starter.send_signal(signal.SIGKILL)
-    starter.wait()
-    starter.stdout.close()
+    end(starter)
     assert gone([int(pid) for pid in pids], Path(directory))
     assert soon(lambda: mentioning(directory) == [], 5)
 

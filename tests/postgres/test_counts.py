@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import psycopg
@@ -115,14 +114,13 @@ def test_what_time_does_not_allow_is_unknown_and_not_zero(
 ) -> None:
     other = database.connect(autocommit=False)
     other.execute("LOCK TABLE users")
-    began = time.monotonic()
+    # The lock is held until the test ends.
     assert counts.count(connection, "public.users", 0.3) is None
     assert counts.count_all(connection, 0.0) == {
         'public."Ord""er"': None,
         "public.empty": None,
         "public.users": None,
     }
-    assert time.monotonic() - began < 10
     other.rollback()
 
 

@@ -21,6 +21,7 @@ from rollback_tui.postgres.watchdog import (
     synchronous_standby_missing,
 )
 from tests.conftest import Database
+from tests.demo.processes import soon
 
 
 def watchers() -> int:
@@ -42,8 +43,8 @@ def test_a_call_without_an_answer_is_cut(database: Database, how: str) -> None:
             pytest.raises(psycopg.OperationalError),
             answer_within(connection, 0.3) as watch,
         ):
-            connection.execute("SELECT pg_sleep(30)")
-        assert 0.3 <= time.monotonic() - began < 1
+            connection.execute("SELECT pg_sleep(600)")
+        assert time.monotonic() - began >= 0.3
         assert watch.cut
         assert connection.broken
     assert watchers() == 0
@@ -105,11 +106,11 @@ def test_several_connections_are_watched_at_once(database: Database) -> None:
 
         def wait() -> None:
             with pytest.raises(psycopg.OperationalError), answer_within(slow, 0.3):
-                slow.execute("SELECT pg_sleep(30)")
+                slow.execute("SELECT pg_sleep(600)")
 
         thread = threading.Thread(target=wait)
         thread.start()
-        with answer_within(quick, 10):
+        with answer_within(quick, 60):
             quick.execute("SELECT pg_sleep(0.6)")
         thread.join()
         assert slow.broken
@@ -134,21 +135,28 @@ def test_what_another_session_does(database: Database) -> None:
         other.execute("BEGIN")
         assert backend_state(asking, pid, start).doing == "in transaction"
         other.execute("CREATE TABLE t (i int)")
-        thread = threading.Thread(target=lambda: other.execute("SELECT pg_sleep(1)"))
+
+        def sleep() -> None:
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                other.execute("SELECT pg_sleep(600)")
+
+        thread = threading.Thread(target=sleep)
         thread.start()
-        time.sleep(0.3)
-        running = backend_state(asking, pid, start)
-        assert running.doing == "running"
-        assert running.seconds is not None
-        assert 0 < running.seconds < 1
-        assert "running for 0 s" in running.describe()
-        thread.join()
+        try:
+            assert soon(lambda: backend_state(asking, pid, start).doing == "running", 60)
+            first = backend_state(asking, pid, start)
+            time.sleep(0.3)
+            second = backend_state(asking, pid, start)
+        finally:
+            asking.execute("SELECT pg_cancel_backend(%s)", [pid])
+            thread.join()
+        assert first.seconds is not None
+        assert second.seconds is not None
+        assert second.seconds >= first.seconds + 0.2, "since it began to, in seconds"
+        assert f"running for {first.seconds:.0f} s" in first.describe()
         assert backend_state(asking, pid, start + 1).doing == "gone"
     with connect(database.dsn) as asking:
-        deadline = time.monotonic() + 5
-        while backend_state(asking, pid, start).doing != "gone":
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        assert soon(lambda: backend_state(asking, pid, start).doing == "gone", 60)
 
 
 def test_a_session_that_waits_for_a_lock(database: Database) -> None:
@@ -158,8 +166,7 @@ def test_a_session_that_waits_for_a_lock(database: Database) -> None:
         pid, start = started(other)
         thread = threading.Thread(target=lambda: other.execute("SELECT * FROM t"))
         thread.start()
-        time.sleep(0.3)
-        assert backend_state(asking, pid, start).doing == "waiting for a lock"
+        assert soon(lambda: backend_state(asking, pid, start).doing == "waiting for a lock", 60)
         asking.execute("ROLLBACK")
         thread.join()
 
@@ -222,20 +229,20 @@ def test_without_the_setting_nothing_is_missing(database: Database) -> None:
 @pytest.mark.parametrize(
     "question",
     [
-        lambda connection: connection.execute("SELECT pg_sleep(30)"),
-        lambda connection: connection.execute(b"SELECT pg_sleep(30)", binary=True),
-        lambda connection: connection.cursor().executemany("SELECT pg_sleep(%s)", [[30]]),
+        lambda connection: connection.execute("SELECT pg_sleep(600)"),
+        lambda connection: connection.execute(b"SELECT pg_sleep(600)", binary=True),
+        lambda connection: connection.cursor().executemany("SELECT pg_sleep(%s)", [[600]]),
     ],
 )
 def test_a_patient_connection_is_not_patient_for_ever(
     database: Database, question: Callable[[Connection], object]
 ) -> None:
-    with connect(database.dsn, patience=0.4) as connection:
+    with connect(database.dsn, patience=1.5) as connection:
         with connection.transaction():
             connection.execute("SELECT pg_sleep(0.2)")
         began = time.monotonic()
         with pytest.raises(psycopg.OperationalError):
             question(connection)
-        assert 0.4 <= time.monotonic() - began < 1
+        assert time.monotonic() - began >= 1.5
         assert connection.broken
     assert watchers() == 0

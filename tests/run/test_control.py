@@ -14,14 +14,17 @@ from pathlib import Path
 import pytest
 
 from rollback_tui.run import folder as run_folder
-from rollback_tui.run.control import Control, ControlClient, ControlUnavailable
+from rollback_tui.run.control import Control, ControlClient, ControlUnavailable, _receive
 from rollback_tui.run.feed import RunFeed
 
 RUN = "12345678-1234-4000-8000-000000000000"
 
 
 @pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def runtime(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    tmp_path_factory.getbasetemp()  # made now, and not in a directory that is removed
     directory = Path(tempfile.mkdtemp(prefix="rbt"))
     monkeypatch.setattr(tempfile, "tempdir", str(directory))
     yield directory
@@ -55,27 +58,24 @@ def raw(control: Control, data: bytes, *, half_close: bool = False) -> bytes:
 
 
 class Asking:
-    """``wait_for_answer`` in a thread, with what it returned and when."""
+    """``wait_for_answer`` in a thread, with what it returned."""
 
-    def __init__(self, control: Control, seconds: float = 20) -> None:
+    def __init__(self, control: Control, seconds: float = 600) -> None:
         self.answer: str | None = "(none yet)"
-        self.seconds = 0.0
         self._thread = threading.Thread(target=self._ask, args=(control, seconds))
         self._thread.start()
         soon(lambda: bool(control._choices))
 
     def _ask(self, control: Control, seconds: float) -> None:
-        began = time.monotonic()
         self.answer = control.wait_for_answer(("commit", "roll back"), seconds)
-        self.seconds = time.monotonic() - began
 
     def end(self) -> str | None:
-        self._thread.join(25)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         return self.answer
 
 
-def soon(true: Callable[[], bool], seconds: float = 5) -> bool:
+def soon(true: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while not true() and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -121,7 +121,7 @@ def test_an_answer_before_there_is_a_question_is_refused(
 def test_nobody_answers(control: Control) -> None:
     began = time.monotonic()
     assert control.wait_for_answer(("commit",), 0.3) is None
-    assert 0.3 <= time.monotonic() - began < 2
+    assert time.monotonic() - began >= 0.3
 
 
 def test_an_answer_that_was_confirmed_is_never_lost(control: Control, tmp_path: Path) -> None:
@@ -140,12 +140,11 @@ def test_an_abort_ends_a_question_and_is_told_once(control: Control, client: Con
     asking = Asking(control)
     assert client.ask("abort").ok
     assert asking.end() is None
-    assert asking.seconds < 10
     assert control.aborted.is_set()
     assert client.ask("abort").ok
-    assert told.acquire(timeout=5)
+    assert told.acquire(timeout=60)
     assert not told.acquire(timeout=0.3)
-    assert control.wait_for_answer(("commit",), 20) is None
+    assert control.wait_for_answer(("commit",), 600) is None
 
 
 def test_no_commit_after_an_abort(control: Control, client: ControlClient) -> None:
@@ -185,12 +184,12 @@ def test_abort_and_commit_at_the_same_moment_never_both_win(runtime: Path, tmp_p
 
 def test_a_slow_cancel_does_not_hold_the_reply_up(control: Control, client: ControlClient) -> None:
     released = threading.Event()
-    control.on_abort = lambda: released.wait(20) and None
-    began = time.monotonic()
-    assert client.ask("abort").ok
-    assert client.ask("status").ok
-    assert time.monotonic() - began < 2
-    released.set()
+    control.on_abort = lambda: released.wait(600) and None
+    try:
+        assert client.ask("abort", seconds=60).ok
+        assert client.ask("status", seconds=60).ok
+    finally:
+        released.set()
 
 
 @pytest.mark.parametrize(
@@ -220,34 +219,36 @@ def test_half_a_request_is_not_obeyed(control: Control) -> None:
 
 
 def test_many_clients_at_once_and_one_that_says_nothing(
-    control: Control, client: ControlClient
+    control: Control, client: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The silent one stays for longer than the others would wait.
+    monkeypatch.setattr(_receive, "__defaults__", (600.0,))
     with socket.socket(socket.AF_UNIX) as silent:
         silent.connect(str(control.path))
         replies: list[bool] = []
         threads = [
-            threading.Thread(target=lambda: replies.append(client.ask("status").ok))
+            threading.Thread(target=lambda: replies.append(client.ask("status", seconds=60).ok))
             for _ in range(12)
         ]
-        began = time.monotonic()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert replies == [True] * 12
-        assert client.ask("abort").ok
-        assert time.monotonic() - began < 3
+        assert client.ask("abort", seconds=60).ok
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent.recv(1)
 
 
 def test_a_client_that_drips_is_dropped(control: Control) -> None:
     with socket.socket(socket.AF_UNIX) as drip:
         drip.connect(str(control.path))
-        began = time.monotonic()
+        # Half of what a request may be long, and so often that no pause is too long.
         with pytest.raises(OSError, match=r"pipe|reset"):
-            while time.monotonic() - began < 15:
-                drip.sendall(b" ")
+            for _ in range(200):
+                drip.sendall(b" " * 10)
                 time.sleep(0.5)
-        assert time.monotonic() - began < 9
 
 
 def test_another_user_is_not_served(control: Control, client: ControlClient, runtime: Path) -> None:

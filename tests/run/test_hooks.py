@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
-import time
 from pathlib import Path
 
 import psycopg
@@ -74,25 +75,22 @@ def test_a_command_that_hangs_is_ended_with_its_grandchild(tmp_path: Path) -> No
     code = (
         "import subprocess, time, signal\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "p = subprocess.Popen(['sleep', '60'])\n"
+        "p = subprocess.Popen(['sleep', '600'])\n"
         "open('pid', 'w').write(str(p.pid))\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
-    began = time.monotonic()
-    ran = call(python(code, 1.5), tmp_path)
-    assert time.monotonic() - began < 4
+    ran = call(python(code, 4), tmp_path)
     assert not ran.ok
-    assert "ended after 1.5 s" in ran.summary
+    assert "ended after 4 s" in ran.summary
     pid = int((tmp_path / "pid").read_text())
-    assert soon(lambda: not alive(pid), 3)
+    assert soon(lambda: not alive(pid), 60)
 
 
 def test_a_command_is_ended_when_the_run_is_aborted(tmp_path: Path) -> None:
     """A copy of a large dump may take an hour; whoever aborts does not wait for it."""
-    began = time.monotonic()
     asked = iter([False] * 5 + [True] * 1000)
     ran = hooks.call(
-        python("import time; time.sleep(60)", seconds=60),
+        python("import time; time.sleep(600)", seconds=600),
         "test",
         on=True,
         facts=FACTS,
@@ -101,7 +99,6 @@ def test_a_command_is_ended_when_the_run_is_aborted(tmp_path: Path) -> None:
         aborted=lambda: next(asked),
     )
     assert not ran.ok and "the run was aborted" in ran.summary
-    assert time.monotonic() - began < 20
 
 
 def test_what_a_command_leaves_in_the_background_is_ended_and_not_waited_for(
@@ -109,29 +106,31 @@ def test_what_a_command_leaves_in_the_background_is_ended_and_not_waited_for(
 ) -> None:
     code = (
         "import subprocess\n"
-        "p = subprocess.Popen(['sleep', '60'])\n"
+        "p = subprocess.Popen(['sleep', '600'])\n"
         "open('pid', 'w').write(str(p.pid))\n"
         "print('done', flush=True)\n"
     )
-    began = time.monotonic()
-    ran = call(python(code), tmp_path)
-    assert time.monotonic() - began < 5
+    ran = call(python(code, 600), tmp_path)
     assert ran.ok
     assert ran.summary.endswith("done")
-    assert soon(lambda: not alive(int((tmp_path / "pid").read_text())), 3)
+    assert soon(lambda: not alive(int((tmp_path / "pid").read_text())), 60)
 
 
-@pytest.mark.parametrize("wait", [0, 60])
-def test_a_grandchild_in_another_session_cannot_hold_us(tmp_path: Path, wait: int) -> None:
+@pytest.mark.parametrize(("wait", "seconds"), [(0, 600), (600, 4)])
+def test_a_grandchild_in_another_session_cannot_hold_us(
+    tmp_path: Path, wait: int, seconds: float
+) -> None:
     """It keeps the pipe open and is not in the group that is ended."""
     code = (
         "import subprocess, time\n"
-        "subprocess.Popen(['sleep', '8'], start_new_session=True)\n"
+        "p = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        "open('pid', 'w').write(str(p.pid))\n"
         f"time.sleep({wait})\n"
     )
-    began = time.monotonic()
-    ran = call(python(code, 1.5), tmp_path)
-    assert time.monotonic() - began < 4
+    ran = call(python(code, seconds), tmp_path)
+    grandchild = int((tmp_path / "pid").read_text())
+    assert alive(grandchild)
+    os.kill(grandchild, signal.SIGKILL)
     assert ran.ok == (wait == 0)
 
 
@@ -145,9 +144,9 @@ def test_a_flood_of_output_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_an_endless_flood_is_ended(tmp_path: Path) -> None:
-    began = time.monotonic()
-    assert not call(Hook(command=("yes",), timeout_seconds=1), tmp_path).ok
-    assert time.monotonic() - began < 4
+    ran = call(Hook(command=("yes",), timeout_seconds=1), tmp_path)
+    assert not ran.ok
+    assert "ended after 1 s" in ran.summary
 
 
 def test_the_environment_is_allow_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,11 +201,9 @@ def test_an_sql_hook_has_a_deadline(tmp_path: Path, database: Database) -> None:
     holder.execute("CREATE TABLE t (i int)")
     holder.commit()
     holder.execute("LOCK TABLE t")
-    began = time.monotonic()
-    ran = call(Hook(sql="DELETE FROM t", timeout_seconds=0.5), tmp_path, dsn=database.dsn)
-    assert time.monotonic() - began < 4
+    ran = call(Hook(sql="DELETE FROM t", timeout_seconds=2), tmp_path, dsn=database.dsn)
     assert not ran.ok
-    assert "timeout" in ran.summary
+    assert "statement timeout" in ran.summary
 
 
 def test_an_sql_hook_without_a_server_is_no_exception(tmp_path: Path) -> None:
@@ -226,7 +223,7 @@ def test_an_sql_hook_leaves_no_session(tmp_path: Path, database: Database) -> No
             ).fetchone()
             return row == (0,)
 
-        assert soon(none, 3)
+        assert soon(none, 60)
 
 
 @pytest.mark.parametrize(
@@ -250,9 +247,7 @@ def test_a_url_is_posted_and_2xx_is_success(tmp_path: Path, status: str, ok: boo
 @pytest.mark.parametrize("answer", [hangs, drips(b"HTTP/1.1 200 OK\r\n\r\n", b"x")])
 def test_a_url_that_is_slow_ends_at_the_deadline(tmp_path: Path, answer: object) -> None:
     with serving(answer) as server:  # type: ignore[arg-type]
-        began = time.monotonic()
         ran = call(Hook(url=server.url, timeout_seconds=1), tmp_path)
-        assert time.monotonic() - began < 3
     assert not ran.ok
 
 

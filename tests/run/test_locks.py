@@ -6,11 +6,11 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -21,11 +21,6 @@ from tests.conftest import Database
 
 LOCK_SECONDS = 1.0
 ATTEMPTS = 3
-PAUSES = 0.5 + 1.0
-"""Between three attempts; each is twice the one before."""
-
-SLACK = 2.0
-"""What a busy machine needs on top."""
 
 UP = """
 CREATE TABLE tokens (id int PRIMARY KEY);
@@ -55,7 +50,7 @@ def prepared(project: Project, down: str, settings: str = OPEN) -> None:
 
 
 def ended(running: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]]]:
-    output, errors = running.communicate(timeout=60)
+    output, errors = running.communicate(timeout=150)
     assert "Traceback" not in errors, errors
     return running.returncode, events(output)
 
@@ -78,24 +73,30 @@ SLEEPING = "wait_event = 'PgSleep'"
 WAITING = "wait_event_type = 'Lock'"
 
 
+class Read(NamedTuple):
+    """One reading of the table, in seconds of this machine's clock, which is the server's."""
+
+    began: float
+    ended: float
+
+
 @contextmanager
-def readers(project: Project) -> Iterator[Callable[[], float]]:
-    """An application that reads the table all the time; gives the longest that it had to wait."""
+def readers(project: Project) -> Iterator[list[Read]]:
+    """An application that reads the table all the time; gives what it has read."""
     stop = threading.Event()
-    longest = 0.0
+    reads: list[Read] = []
 
     def read() -> None:
-        nonlocal longest
         with psycopg.connect(project.database.dsn, autocommit=True) as connection:
             while not stop.wait(0.02):
-                began = time.monotonic()
+                began = time.time()
                 connection.execute("SELECT count(*) FROM tokens")
-                longest = max(longest, time.monotonic() - began)
+                reads.append(Read(began, time.time()))
 
     thread = threading.Thread(target=read)
     thread.start()
     try:
-        yield lambda: longest
+        yield reads
     finally:
         stop.set()
         thread.join(30)
@@ -116,18 +117,21 @@ def test_a_long_reader_in_front_holds_up_nobody_for_long(project: Project) -> No
     prepared(project, "DROP TABLE tokens;")
     long_reader = project.database.connect(autocommit=False)
     long_reader.execute("SELECT count(*) FROM tokens")
-    with readers(project) as longest:
+    with readers(project) as reads:
         status, found = ended(project.start(*project.run_arguments))
-        waited = longest()
     assert (status, found[-1]["outcome"]) == (3, "unchanged"), found[-1]
     began = attempts(found)
     assert len(began) == ATTEMPTS
     gaps = [after - before for before, after in pairwise(began)]
     # The wait for the lock, and then 0.5 and 1 second.
-    assert LOCK_SECONDS + 0.5 <= gaps[0] < LOCK_SECONDS + 0.5 + SLACK
-    assert LOCK_SECONDS + 1.0 <= gaps[1] < LOCK_SECONDS + 1.0 + SLACK
-    # Who comes behind us in the queue waits until we give up, and no longer.
-    assert LOCK_SECONDS / 2 < waited < LOCK_SECONDS + SLACK
+    assert gaps[0] >= LOCK_SECONDS + 0.5
+    assert gaps[1] >= LOCK_SECONDS + 1.0
+    # Who comes behind us in the queue waits until we give up, and not until the next attempt,
+    # although the long reader in front is still there.
+    waited = max(reads, key=lambda one: one.ended - one.began)
+    assert waited.ended - waited.began > LOCK_SECONDS / 10
+    for before, after in pairwise(began):
+        assert any(before < one.ended < after for one in reads)
     reasons = [e["reason"] for e in only(found, "transaction_rolled_back")]
     assert all("lock timeout" in reason for reason in reasons[:ATTEMPTS]), reasons
     assert f"({ATTEMPTS} attempts)" in found[-1]["summary"]
@@ -203,12 +207,12 @@ def test_a_script_cannot_make_us_wait_for_ever(project: Project, forever: str) -
     waits(project.database, SLEEPING)
     other.execute("UPDATE users SET email = 'other' WHERE id = 2")
     waits(project.database, WAITING)
-    began = time.monotonic()
+    # The row is locked until it has ended.
     status, found = ended(running)
-    taken = time.monotonic() - began
     assert (status, found[-1]["outcome"]) == (3, "unchanged"), found[-1]
     assert len(attempts(found)) == ATTEMPTS
-    assert taken < ATTEMPTS * (LOCK_SECONDS + 0.5) + PAUSES + 3 * SLACK
+    reasons = [e["reason"] for e in only(found, "transaction_rolled_back")]
+    assert all("lock timeout" in reason for reason in reasons[:ATTEMPTS]), reasons
     other.rollback()
     untouched(project)
 
@@ -229,9 +233,7 @@ def test_waiting_inside_one_statement_ends_with_the_statement_timeout(project: P
     waits(project.database, SLEEPING)
     other.execute("UPDATE users SET email = 'other' WHERE id = 2")
     waits(project.database, WAITING)
-    began = time.monotonic()
     status, found = ended(running)
-    assert time.monotonic() - began < 3 + 2 * SLACK
     assert (status, found[-1]["outcome"]) == (3, "unchanged"), found[-1]
     assert "cancelled after 3" in found[-1]["summary"]
     assert len(attempts(found)) == 1

@@ -31,6 +31,8 @@ GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint), pg_stat_fil
 """
 MISSING = "SELECT verified_at FROM users"
 """What the application would ask if it were not changed with the migration."""
+NEVER_OVER = 600
+"""Seconds: longer than a test may take."""
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,7 @@ def test_a_query_that_names_what_is_gone_is_found_in_the_servers_log(
     assert judged.evidence[0] == (
         'the server\'s log (shop): 42703 column "verified_at" does not exist'
     )
-    assert 1 < judged.seconds < 5
+    assert judged.seconds > 1
 
 
 def test_an_application_that_copes_passes(run: Run, target: Database) -> None:
@@ -172,13 +174,11 @@ def test_the_applications_own_log_counts_too(run: Run, target: Database, tmp_pat
 
 
 def test_nobody_there_is_unknown_and_is_not_waited_for(run: Run, target: Database) -> None:
-    configure(run, watch_seconds=30)
+    configure(run, watch_seconds=NEVER_OVER)
     watch = QueryWatch(run)
     watch.before()
     watch.opened()
-    began = time.monotonic()
     judged = watch.judge()
-    assert time.monotonic() - began < 5
     assert judged.verdict == "unknown"
     assert judged.summary == "no application was connected, before the run or after it"
 
@@ -207,15 +207,13 @@ def test_zero_seconds_is_not_watched(run: Run, target: Database) -> None:
 
 
 def test_who_wants_the_run_to_end_does_not_wait_for_the_window(run: Run, target: Database) -> None:
-    configure(run, watch_seconds=30)
+    configure(run, watch_seconds=NEVER_OVER)
     watch = QueryWatch(run)
     application(target).execute("SELECT 1")
     watch.before()
     watch.opened()
     run.control.aborted.set()
-    began = time.monotonic()
     watch.judge()
-    assert time.monotonic() - began < 5
 
 
 def journal(run: Run) -> list[ev.AnyEvent]:
@@ -244,7 +242,7 @@ def written(target: Database) -> tuple[LoggedError, ...]:
             pytest.raises(psycopg.Error),
         ):
             ours.execute("SELECT of_our_own")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while not log.errors(connection) and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(0.1)

@@ -79,11 +79,11 @@ def says(status: str, body: bytes = b"", *headers: str) -> Answer:
 
 
 def drips(first: bytes, drop: bytes) -> Answer:
-    """Answer a few bytes each 0.2 s, for 20 s at most."""
+    """Answer a few bytes each 0.2 s, for longer than a test may take."""
 
     def answer(connection: socket.socket) -> None:
         connection.sendall(first)
-        for _ in range(100):
+        for _ in range(3000):
             time.sleep(0.2)
             connection.sendall(drop)
 
@@ -91,8 +91,9 @@ def drips(first: bytes, drop: bytes) -> Answer:
 
 
 def hangs(connection: socket.socket) -> None:
-    """Do not answer."""
-    time.sleep(20)
+    """Do not answer, for longer than a test may take, or until the other end has given up."""
+    connection.settimeout(600)
+    connection.recv(1)
 
 
 def floods(connection: socket.socket) -> None:
