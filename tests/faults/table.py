@@ -20,6 +20,11 @@ _FAULTS = (
 )
 
 
+def figure(seconds: float, limit: float) -> str:
+    """Return how long it took, in words, and whether that was longer than it usually may."""
+    return f"{seconds:.2f} s" + (f" (over {limit:g} s)" if seconds > limit else "")
+
+
 def note(request: pytest.FixtureRequest, fault: str, outcome: str, figure: str) -> None:
     """Keep one cell of the table: what came of ``fault`` at the point that is tested."""
     test = request.node.callspec.params

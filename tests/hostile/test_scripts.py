@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -241,10 +240,9 @@ def test_a_file_that_is_no_plain_file_is_refused_at_once(project: Project, kind:
     project.two_migrations()
     (path,) = (project.directory / "db" / "migrations").glob("20240202*")
     _replace(path, kind)
-    began = time.monotonic()
+    # A FIFO that nobody writes to and a device without an end would be read for ever.
     done = project.command(*project.run_arguments)
     assert done.returncode in (1, 2), tail(done)
-    assert time.monotonic() - began < 20
     assert "Traceback" not in done.stderr
     untouched(project)
 

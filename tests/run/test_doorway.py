@@ -580,9 +580,7 @@ def test_a_server_that_crashed_is_waited_for(tmp_path: Path) -> None:
             assert keeper is not None
             run.live_target()
             _kill_a_backend(database)
-            began = time.monotonic()
             reopen(run, keeper)
-            assert time.monotonic() - began < 15
             assert not run.view.alarms
             assert is_open(database)
         drop_database(database)

@@ -190,8 +190,9 @@ def test_the_clone_is_swapped_in_and_proven(run: Run, project: Project) -> None:
     assert outcome == "recovered", summary
     assert {step.name: step.verdict for step in run.view.recovery} == ALL_WELL
     restored = run.view.recovery[0]
-    assert restored.seconds < 5 and "schema and rows as when the run began" in restored.summary
+    assert "schema and rows as when the run began" in restored.summary
     assert project.query("SELECT count(*) FROM tokens") == [(18,)]
+    # Renamed, and not copied once more.
     assert run.target_oid == standing.oid
     left = databases(project)
     assert set(left) == {"", "__failed_1a2b3c4d"}
