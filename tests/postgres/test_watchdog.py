@@ -160,15 +160,23 @@ def test_what_another_session_does(database: Database) -> None:
 
 
 def test_a_session_that_waits_for_a_lock(database: Database) -> None:
-    with connect(database.dsn) as asking, connect(database.dsn) as other:
-        asking.execute("CREATE TABLE t (i int)")
-        asking.execute("BEGIN; LOCK TABLE t")
+    # Whoever asks is in no transaction: inside one, pg_stat_activity stays as it was read first.
+    with (
+        connect(database.dsn) as asking,
+        connect(database.dsn) as holding,
+        connect(database.dsn) as other,
+    ):
+        holding.execute("CREATE TABLE t (i int)")
+        holding.execute("BEGIN; LOCK TABLE t")
         pid, start = started(other)
         thread = threading.Thread(target=lambda: other.execute("SELECT * FROM t"))
         thread.start()
-        assert soon(lambda: backend_state(asking, pid, start).doing == "waiting for a lock", 60)
-        asking.execute("ROLLBACK")
-        thread.join()
+        try:
+            waits = "waiting for a lock"
+            assert soon(lambda: backend_state(asking, pid, start).doing == waits, 60)
+        finally:
+            holding.execute("ROLLBACK")
+            thread.join()
 
 
 def test_what_may_not_be_seen_is_not_called_idle(database: Database) -> None:
