@@ -31,6 +31,9 @@ import rollback_tui
 
 REPEATS = 10
 
+OUR_PYTHON = [sys.executable, "-P"]
+"""Not from the working directory, which may be a checkout: the copy is measured."""
+
 OTHERS = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "import click": [sys.executable, "-c", "import click"],
@@ -40,7 +43,7 @@ OTHERS = {
 }
 
 OURS = {
-    f"rollback-tui {line}": [sys.executable, "-m", "rollback_tui", *line.split()]
+    f"rollback-tui {line}": [*OUR_PYTHON, "-m", "rollback_tui", *line.split()]
     for line in (
         "--version",
         "--help",
@@ -52,7 +55,7 @@ OURS = {
         "history --help",
     )
 } | {
-    process: [sys.executable, "-c", f"import rollback_tui.cli.worker, rollback_tui.run.{process}"]
+    process: [*OUR_PYTHON, "-c", f"import rollback_tui.cli.worker, rollback_tui.run.{process}"]
     for process in ("guardian", "worker")
 }
 
