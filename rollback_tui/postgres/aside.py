@@ -11,7 +11,11 @@ from typing import Any
 import psycopg
 from psycopg.rows import TupleRow, tuple_row
 
-_QUERIES = Path(__file__).parent / "queries"
+_TEXTS = {
+    path.stem: path.read_text(encoding="utf-8")
+    for path in (Path(__file__).parent / "queries").glob("*.sql")
+}
+"""All of them, read at once: the installation may be gone when a run has to be settled."""
 _ARCHIVES = "/* schemas of archives */"
 
 # What decides how the server writes a definition down. An empty search_path leaves pg_catalog
@@ -35,7 +39,7 @@ def query(name: str) -> str:
     ``ARRAY(/* schemas of archives */)`` in it becomes the names of the schemas that hold what our
     runs kept: they are nobody's schema, and left out of all that is compared or counted.
     """
-    text = (_QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+    text = _TEXTS[name]
     return text.replace(_ARCHIVES, query("archive_schemas")) if _ARCHIVES in text else text
 
 

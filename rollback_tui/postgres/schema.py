@@ -93,7 +93,7 @@ _COLUMNS = "schema_columns"
 _Objects = dict[str, str | None]
 
 
-class _Numbered(msgspec.Struct, array_like=True):
+class _Numbered(msgspec.Struct, array_like=True, gc=False):
     """An object whose definition names columns by their numbers."""
 
     key: str
@@ -108,7 +108,7 @@ class _Numbered(msgspec.Struct, array_like=True):
     oid: int
 
 
-class _Few(msgspec.Struct, array_like=True):
+class _Few(msgspec.Struct, array_like=True, gc=False):
     """What few columns have."""
 
     table: int
@@ -142,9 +142,10 @@ def snapshot(
     """Return the schema of the database, as this session's transaction sees it.
 
     Left out: system schemas, members of extensions, temporary objects, and the schemas in
-    ``exclude``. Some fifteen queries, however many tables there are, sent in one go where libpq
-    can; each may take ``seconds``. What somebody else changes between two of them is ``unread``.
-    Works inside an open transaction and outside one, and leaves no trace. Raises psycopg.Error.
+    ``exclude``. Some fifteen queries, however many tables there are, sent in four parts where
+    libpq can; each may take ``seconds``. What somebody else changes between two of them is
+    ``unread``. Works inside an open transaction and outside one, and leaves no trace. Raises
+    psycopg.Error.
     """
     major = conn.info.server_version // 10000
     superuser = conn.info.parameter_status("is_superuser") == "on"
@@ -157,15 +158,22 @@ def snapshot(
             asked = conn.cursor(row_factory=cursor.row_factory)
             return asked.execute(_statement(name, major, superuser).encode(), arguments)
 
-        columns, constraints, *objects = map(ask, (_COLUMNS, _CONSTRAINTS, *_JOINED))
+        # What has been answered is taken in while the server works on what was sent next. To wait
+        # for one answer is to wait for all that was sent, so it is sent in four parts.
+        columns = _answer(ask(_COLUMNS))
+        sent = ask(_CONSTRAINTS)
+        found.columns(*columns)
+        constraints = _answer(sent)
+        joined = [ask(name) for name in _JOINED]
+        found.objects(*constraints)
+        objects = [_answer(asked) for asked in joined]
         cursor.execute("SET LOCAL enable_nestloop = on")
-        objects += map(ask, _OTHERS)
-        # Each answer is read while the server works on the next.
-        found.columns(*_answer(columns))
-        found.objects(*_answer(constraints))
+        others = [ask(name) for name in _OTHERS]
         expressions = conn.cursor(row_factory=cursor.row_factory)
         expressions.execute(_EXPRESSIONS, [found.asked()])
-        for asked in objects:
+        for answer in objects:
+            found.objects(*answer)
+        for asked in others:
             found.objects(*_answer(asked))
         found.expressions(*_answer(expressions))
     return found.snapshot()
@@ -266,7 +274,9 @@ class _Found:
         if not of:
             return
         objects, columns = self._objects, self._columns
+        found: dict[int, str]
         called = _read_names.decode(tables)
+        last, found, prefix = 0, {}, ""
         for table, number, name, definition in zip(
             _read_integers.decode(of),
             _read_integers.decode(numbers),
@@ -274,13 +284,13 @@ class _Found:
             _read_texts.decode(definitions),
             strict=True,
         ):
-            found = columns.get(table)
-            if found is None:
-                found = columns[table] = {}
+            if table != last:
+                last, prefix = table, f"column {called[table]}."
+                found = columns.setdefault(table, {})
             # Of a view, a column may only be here for what is granted on it.
             if definition:
                 found[number] = name
-                objects[f"column {called[table]}.{name}"] = definition
+                objects[prefix + name] = definition
         for table, found in columns.items():
             order = [found[number] for number in sorted(found)]
             self._order[called[table]] = tuple(map(_unquoted, order))

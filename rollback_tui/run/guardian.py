@@ -19,8 +19,7 @@ def guard(request: RunRequest) -> None:
     """Run the worker to its end. When it ends without an outcome, settle.
 
     The guardian has no connection and does nothing while the worker lives, so that there is
-    little in it that could fail, and nothing that settles is loaded before it is needed. Signals
-    are for the worker: they are passed on.
+    little in it that could fail. Signals are for the worker: they are passed on.
     """
     worker = subprocess.Popen(
         command("rollback_tui", "worker", "--carry-out"),
@@ -33,13 +32,13 @@ def guard(request: RunRequest) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, pass_on)
+    # What settles is loaded while the worker loads what runs, and before it is told what to do:
+    # when it is needed, the disk or the installation may be what is wrong.
+    from rollback_tui.run.settle import settle
+
     worker.communicate(msgspec.json.encode(request))
     records = run_journal.read(Path(request.folder) / run_journal.FILE_NAME)
     if records and fold(records).finished is None:
-        # All that a run is made of, psycopg included. Nearly every guardian ends without it, and
-        # one that waits beside a worker should take little of the memory that the worker needs.
-        from rollback_tui.run.settle import settle
-
         settle(request)
     elif worker.returncode < 0:
         # Killed before there was a run, or when it was over: nothing else is left to be done.

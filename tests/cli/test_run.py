@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 
+import rollback_tui
 from tests.cli.conftest import DOWN_1, UP_1, UP_2, Project, events, only
 
 MAINTENANCE = """
@@ -293,6 +295,27 @@ def test_a_worker_killed_in_mid_run_is_settled_and_the_door_opens(project: Proje
     assert not (project.directory / "maintenance.flag").exists()
     assert project.query("SELECT count(*) FROM tokens") == [(17,)]
     assert project.versions() == ["20240101000000", "20240202000000"]
+
+
+def test_a_worker_killed_when_the_installation_is_gone_is_settled_too(
+    project: Project, tmp_path: Path
+) -> None:
+    """As in an upgrade in mid-run, or with a file system that is away: what settles was loaded
+    before the first statement."""
+    installed = tmp_path / "installed"
+    shutil.copytree(Path(rollback_tui.__file__).parent, installed / "rollback_tui")
+    project.two_migrations("DROP TABLE tokens;\nSELECT pg_sleep(600);")
+    project.configure(MAINTENANCE)
+    run = project.start(*project.run_arguments, env={"PYTHONPATH": str(installed)})
+    found = _wait_for(project, "statement_started", 2)
+    assert project.connection_limit() == 0
+    shutil.rmtree(installed)
+    os.kill(only(found, "run_started")[0]["worker_pid"], signal.SIGKILL)
+    run.communicate(timeout=120)
+    assert _journal(project)[-1]["outcome"] == "unchanged"
+    assert project.connection_limit() == -1
+    assert not (project.directory / "maintenance.flag").exists()
+    assert project.query("SELECT count(*) FROM tokens") == [(17,)]
 
 
 def test_worker_and_guardian_killed_then_settle_opens_the_door(project: Project) -> None:
