@@ -37,6 +37,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="dump after each single change of a schema, on both servers and in every family",
     )
+    parser.addoption(
+        "--every-version",
+        action="store_true",
+        help="run on PostgreSQL 16 too what does not depend on the server's version",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark of what is always tested on PostgreSQL 16 too."""
+    config.addinivalue_line("markers", "versions_differ: the server's version may matter here")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the tests that have a project on each server, leave out on 16 what only our own program
+    decides, unless ``--every-version`` asks for it."""
+    if config.getoption("--every-version"):
+        return
+    left_out = {
+        item
+        for item in items
+        if isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and item.callspec.params.get("project") == "server16"
+        and item.get_closest_marker("versions_differ") is None
+    }
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -59,6 +59,7 @@ def started(found: list[dict[str, Any]]) -> list[int]:
     return [e["index"] for e in only(found, "statement_started")]
 
 
+@pytest.mark.versions_differ
 def test_a_drop_that_a_kill_left_invalid_is_finished(project: Project) -> None:
     down = "DROP INDEX CONCURRENTLY users_email;\n" + SECOND_IS_HELD_UP
     stepwise(
@@ -84,6 +85,7 @@ def test_a_drop_that_a_kill_left_invalid_is_finished(project: Project) -> None:
     assert "came to its end" in again.stderr
 
 
+@pytest.mark.versions_differ
 def test_an_index_that_a_kill_left_half_built_is_built_anew(project: Project) -> None:
     stepwise(project, "CREATE INDEX CONCURRENTLY users_both ON users (email, note);", PATIENT)
     said = interrupted(project, 1, lambda: indexes(project).get("users_both") is False)

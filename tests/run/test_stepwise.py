@@ -45,6 +45,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]
     drop_database(database)
 
 
+@pytest.mark.versions_differ
 def test_two_drops_each_for_itself(project: Project) -> None:
     stepwise(project)
 
@@ -107,6 +108,7 @@ def test_what_reaches_beyond_the_database_is_refused(project: Project) -> None:
     assert list(indexes(project)) == ["users_email", "users_note"]
 
 
+@pytest.mark.versions_differ
 def test_a_mixed_script(project: Project) -> None:
     stepwise(
         project,
@@ -154,6 +156,7 @@ def test_a_role_and_a_path_of_the_script_are_not_ours(project: Project) -> None:
     assert project.query("SELECT statements_done FROM rollback_tui.runs") == [(5,)]
 
 
+@pytest.mark.versions_differ
 def test_the_server_knows_better_what_may_be_in_a_transaction(project: Project) -> None:
     # Of a partitioned table REINDEX cannot be in one; its text does not tell, and after DO nobody
     # looks into the catalog for it.
@@ -248,6 +251,7 @@ def test_a_lock_that_is_not_given_is_tried_again_and_what_it_left_is_named(
     assert indexes(project) == {"users_email": False, "users_note": True}
 
 
+@pytest.mark.versions_differ
 def test_a_half_built_index_is_dropped_before_it_is_built_again(project: Project) -> None:
     down = "CREATE INDEX CONCURRENTLY users_both ON users (email, note);"
     settings = OPEN + "[run]\nlock_timeout_seconds = 0.5\nlock_attempts = 20\n"
@@ -264,6 +268,7 @@ def test_a_half_built_index_is_dropped_before_it_is_built_again(project: Project
     assert all(indexes(project).values())
 
 
+@pytest.mark.versions_differ
 def test_a_unique_index_that_cannot_be_built_is_not_left_behind(project: Project) -> None:
     down = "DROP INDEX CONCURRENTLY users_email;\nCREATE UNIQUE INDEX CONCURRENTLY ON users (note);"
     stepwise(project, down, OPEN)
@@ -276,6 +281,7 @@ def test_a_unique_index_that_cannot_be_built_is_not_left_behind(project: Project
     assert "statements done: 1; not done: 2" in events(done.stdout)[-1]["summary"]
 
 
+@pytest.mark.versions_differ
 def test_a_partition_that_is_half_detached_is_detached(project: Project) -> None:
     up = (
         "CREATE TABLE parts (id int) PARTITION BY LIST (id);\n"
@@ -339,6 +345,7 @@ def test_a_worker_killed_when_all_was_done_and_verified_rolled_back(project: Pro
     assert project.connection_limit() == -1
 
 
+@pytest.mark.versions_differ
 def test_settle_says_that_a_drop_left_an_invalid_index(project: Project) -> None:
     stepwise(project, settings=PATIENT)
     # The first one is let through; the reader would hold up both.
