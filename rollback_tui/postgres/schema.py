@@ -274,9 +274,9 @@ class _Found:
         if not of:
             return
         objects, columns = self._objects, self._columns
-        found: dict[int, str]
         called = _read_names.decode(tables)
-        last, found, prefix = 0, {}, ""
+        last, prefix = 0, ""
+        found: dict[int, str] = {}
         for table, number, name, definition in zip(
             _read_integers.decode(of),
             _read_integers.decode(numbers),

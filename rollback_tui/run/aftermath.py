@@ -10,8 +10,9 @@ from rollback_tui.core.report import report_json, report_markdown
 from rollback_tui.core.run_view import advance
 from rollback_tui.core.text import inert_json
 from rollback_tui.run import folder, hooks
-from rollback_tui.run.afterwards.health import Prober
-from rollback_tui.run.afterwards.statistics import refresh_statistics as refresh_statistics
+from rollback_tui.run.afterwards.health import Prober, health
+from rollback_tui.run.afterwards.query_errors import QueryWatch
+from rollback_tui.run.afterwards.statistics import refresh_statistics
 from rollback_tui.run.cloning import clone_commands
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.needed import tidy
@@ -58,6 +59,18 @@ def measure_impact(run: Run, prober: Prober) -> None:
             source=", ".join(source),
         )
     )
+
+
+def look_after(run: Run, prober: Prober, watch: QueryWatch) -> bool | None:
+    """Say what users felt, and whether the application is well with what was committed. None: that
+    is not known, or nothing was committed."""
+    if run.committed:
+        watch.opened()
+    measure_impact(run, prober)
+    if not run.committed:
+        return None
+    refresh_statistics(run)
+    return health(run, watch)
 
 
 def finish(run: Run, outcome: Outcome, summary: str) -> ev.RunFinished:

@@ -16,11 +16,12 @@ from rollback_tui.postgres.execute import session_timeouts
 from rollback_tui.postgres.naming import beside_name
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.run import hooks
+from rollback_tui.run.afterwards.health import Prober
 from rollback_tui.run.context import MAKING_SECONDS, Run, summary_of
 from rollback_tui.run.keeper import Keeper, sweep
 from rollback_tui.run.opening import drop_placeholder, exchange, open_door, quoted
 
-__all__ = ["Keeper", "close_door", "open_door", "prepare_door", "reopen", "sweep"]
+__all__ = ["Keeper", "close_door", "open_again", "open_door", "prepare_door", "reopen", "sweep"]
 
 _EMPTY_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
@@ -228,6 +229,14 @@ def reopen(run: Run, keeper: Keeper | None) -> None:
         outcome.summary = "; ".join(text for text in (opened, off, left) if text)
         if run.view.alarms:
             outcome.status = "failed"
+
+
+def open_again(run: Run, keeper: Keeper | None, prober: Prober) -> None:
+    """End what began with closing the door, however that went: from here on nothing stops the run,
+    the door opens, and the application is not asked any more."""
+    run.begin_cleaning_up()
+    reopen(run, keeper)
+    prober.stop()
 
 
 def maintenance_off(run: Run) -> str:

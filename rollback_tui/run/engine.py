@@ -5,13 +5,13 @@ from __future__ import annotations
 from rollback_tui.core import events as ev
 from rollback_tui.core import query_errors
 from rollback_tui.core.model import Outcome
-from rollback_tui.run.aftermath import finish, measure_impact, refresh_statistics
-from rollback_tui.run.afterwards.health import Prober, health
+from rollback_tui.run.aftermath import finish, look_after
+from rollback_tui.run.afterwards.health import Prober
 from rollback_tui.run.afterwards.query_errors import QueryWatch
 from rollback_tui.run.cloning import clone, drop_clone
 from rollback_tui.run.committing import transact
 from rollback_tui.run.context import Run, summary_of
-from rollback_tui.run.doorway import Keeper, close_door, reopen
+from rollback_tui.run.doorway import Keeper, close_door, open_again
 from rollback_tui.run.preflight import announce, checkpoint, drain, preflight
 from rollback_tui.run.recovery.bring_back import bring_back
 from rollback_tui.run.recovery.reapply import reapply
@@ -37,23 +37,14 @@ def carry_out(run: Run) -> ev.RunFinished:
         keeper = close_door(run)
         clone(run, needed=not run.plan.transactional)
     except Exception as error:  # noqa: BLE001 - whatever it was, what was closed must open again
-        run.begin_cleaning_up()
-        reopen(run, keeper)
-        prober.stop()
+        open_again(run, keeper, prober)
         drop_clone(run)
         return finish(run, "refused", summary_of(error))
     outcome, summary = transact(run, keeper)
-    run.begin_cleaning_up()
-    reopen(run, keeper)
-    prober.stop()
-    if run.committed:
-        watch.opened()
-    measure_impact(run, prober)
-    if run.committed:
-        refresh_statistics(run)
-        healthy = health(run, watch)
-        if outcome == "rolled_back":
-            outcome, summary = judge_result(run, healthy=healthy)
+    open_again(run, keeper, prober)
+    healthy = look_after(run, prober, watch)
+    if run.committed and outcome == "rolled_back":
+        outcome, summary = judge_result(run, healthy=healthy)
     if outcome != "needs_operator" and not run.view.alarms:
         drop_clone(run)
     return finish(run, outcome, summary)

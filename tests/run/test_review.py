@@ -20,7 +20,7 @@ from rollback_tui.postgres import target_lock
 from rollback_tui.postgres.connect import connect, target
 from rollback_tui.run import folder, journal, judgement, launch, worker
 from rollback_tui.run import settle as settling
-from rollback_tui.run.aftermath import refresh_statistics
+from rollback_tui.run.afterwards.statistics import refresh_statistics
 from rollback_tui.run.committing import transact as transaction
 from rollback_tui.run.context import Aborted, Run
 from rollback_tui.run.doorway import close_door, reopen

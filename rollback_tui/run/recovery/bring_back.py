@@ -37,7 +37,7 @@ from rollback_tui.run import cloning
 from rollback_tui.run.aftermath import finish, measure_impact
 from rollback_tui.run.afterwards.health import Prober, health
 from rollback_tui.run.context import Aborted, Run, summary_of
-from rollback_tui.run.doorway import Keeper, close_door, reopen
+from rollback_tui.run.doorway import Keeper, close_door, open_again, reopen
 from rollback_tui.run.judgement import shut_out
 from rollback_tui.run.preflight import announce, drain
 from rollback_tui.run.recovery.earlier import Earlier, alone_as_looked_at, earlier_of, standing
@@ -81,15 +81,11 @@ def bring_back(run: Run) -> ev.RunFinished:
         prober.start()
         keeper = close_door(run)
     except Exception as error:  # noqa: BLE001 - whatever it was, what was closed must open again
-        run.begin_cleaning_up()
-        reopen(run, keeper)
-        prober.stop()
+        open_again(run, keeper, prober)
         drop_beside(run)
         return finish(run, "refused", summary_of(error))
     why = _replaced(run, earlier, source)
-    run.begin_cleaning_up()
-    reopen(run, keeper)
-    prober.stop()
+    open_again(run, keeper, prober)
     _repair_later(run, earlier)
     measure_impact(run, prober)
     outcome, summary = _judged(run, why)
@@ -100,11 +96,13 @@ def bring_back(run: Run) -> ev.RunFinished:
 def _preflight(run: Run) -> Earlier:
     """Refuse unless the chosen rung can be taken, on the database that was looked at."""
     with run.phase("preflight") as outcome:
-        live = alone_as_looked_at(run)
+        alone_as_looked_at(run)
         _lock_framework(run)
         earlier = earlier_of(run)
         rung = run.request.rung or "clone"
-        looking = Ladder(live, run.live_maintenance(), run.settings, run.project, earlier)
+        looking = Ladder(
+            run.live_target(), run.live_maintenance(), run.settings, run.project, earlier
+        )
         option = looking.rung(rung)
         if option.obstacle or rung not in ("clone", "dump"):
             raise RunRefused(

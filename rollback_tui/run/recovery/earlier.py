@@ -76,13 +76,12 @@ def earlier_of(run: Run) -> Earlier:
     return read_earlier(Path(run.view.started.recovers if run.view.started else ""))
 
 
-def alone_as_looked_at(run: Run) -> Connection:
+def alone_as_looked_at(run: Run) -> Target:
     """Connect; refuse unless it is the database that was looked at and no other run has it or left
     it without an outcome. Raises RunRefused or ConnectionFailed."""
     run.open_connections()
     one_run_a_target(run)
-    live = run.live_target()
-    here = target(live)
+    here = target(run.live_target())
     if here.fingerprint != run.request.fingerprint:
         raise RunRefused(
             f"this is another database ({here.fingerprint}) than the one that was looked at"
@@ -94,7 +93,7 @@ def alone_as_looked_at(run: Run) -> Connection:
             f"run {claim.run[:8]} of this database has no outcome",
             f"rollback-tui settle {claim.run[:8]}",
         )
-    return live
+    return here
 
 
 class Standing(Value, frozen=True, kw_only=True):

@@ -15,13 +15,13 @@ from rollback_tui.core.model import Outcome, Verification
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import archive, catalog
 from rollback_tui.postgres.archive.restore import restore
-from rollback_tui.postgres.connect import Connection, target
-from rollback_tui.run.aftermath import finish, measure_impact, refresh_statistics
-from rollback_tui.run.afterwards.health import Prober, health
+from rollback_tui.postgres.connect import Connection
+from rollback_tui.run.aftermath import finish, look_after
+from rollback_tui.run.afterwards.health import Prober
 from rollback_tui.run.afterwards.query_errors import QueryWatch
 from rollback_tui.run.committing import transact
 from rollback_tui.run.context import Run, summary_of
-from rollback_tui.run.doorway import Keeper, close_door, reopen
+from rollback_tui.run.doorway import Keeper, close_door, open_again
 from rollback_tui.run.preflight import (
     announce,
     checkpoint,
@@ -51,25 +51,17 @@ def reapply(run: Run) -> ev.RunFinished:
         prober.start()
         keeper = close_door(run)
     except Exception as error:  # noqa: BLE001 - whatever it was, what was closed must open again
-        run.begin_cleaning_up()
-        reopen(run, keeper)
-        prober.stop()
+        open_again(run, keeper, prober)
         return finish(run, "refused", summary_of(error))
     question = ("schema_as_before", "Schema as before the rollback", schema_as_before)
     outcome, summary = transact(run, keeper, question)
     run.begin_cleaning_up()
     if run.committed:
         give_back(run)
-    reopen(run, keeper)
-    prober.stop()
-    if run.committed:
-        watch.opened()
-    measure_impact(run, prober)
-    if run.committed:
-        refresh_statistics(run)
-        healthy = health(run, watch)
-        if outcome == "rolled_back":
-            outcome, summary = judge_result(run, healthy=healthy)
+    open_again(run, keeper, prober)
+    healthy = look_after(run, prober, watch)
+    if run.committed and outcome == "rolled_back":
+        outcome, summary = judge_result(run, healthy=healthy)
     return finish(run, outcome, summary)
 
 
@@ -77,7 +69,7 @@ def _preflight(run: Run) -> None:
     """Refuse unless what is there is what the earlier run left, and the scripts are those that
     were shown."""
     with run.phase("preflight") as outcome:
-        here = target(alone_as_looked_at(run))
+        here = alone_as_looked_at(run)
         earlier = earlier_of(run)
         if not same_database(earlier, here):
             raise RunRefused(
