@@ -52,6 +52,56 @@ class Migrations(Table, frozen=True, kw_only=True):
         str,
         Meta(description="Version table, ``schema.table``. Empty: the framework's default."),
     ] = ""
+    version_column: Annotated[
+        str,
+        Meta(
+            description="Its column with the version, for the frameworks ``pairs`` and ``other``."
+        ),
+    ] = ""
+    time_column: Annotated[
+        str,
+        Meta(description="Its column with the time of applying, for the same. Empty: none."),
+    ] = ""
+    command: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The framework's own program, where it prints or runs the down migration."
+            " Empty: its usual one, without a path."
+        ),
+    ] = ()
+    environment: Annotated[
+        dict[str, str],
+        Meta(
+            description="Variables it is given besides DATABASE_URL and PG*. ``{url}``, ``{host}``,"
+            " ``{port}``, ``{user}``, ``{password}`` and ``{database}`` stand for where it may"
+            " connect."
+        ),
+    ] = msgspec.field(default_factory=dict)
+    seconds: Annotated[
+        float, Meta(gt=0, description="A call of that program may take this long.")
+    ] = 60
+    status_command: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Arguments of a harmless call that reads what is applied. Only where"
+            " scripts are captured. Empty: the framework's own."
+        ),
+    ] = ()
+    down_command: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Arguments of the call that takes back the newest migration; ``{version}``"
+            " and ``{name}`` stand for it. Only where scripts are captured. Empty: the framework's"
+            " own."
+        ),
+    ] = ()
+    script: Annotated[
+        str,
+        Meta(
+            description="A down script given by hand, for the newest migration (``--script``)."
+            " Empty: the framework's own."
+        ),
+    ] = ""
 
 
 class RunSettings(Table, frozen=True, kw_only=True):

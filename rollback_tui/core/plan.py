@@ -187,6 +187,7 @@ class Script(Value, frozen=True, kw_only=True):
     """The exact bytes of one down migration, split."""
 
     path: str
+    """The file in which the migration is."""
     sha256: str
     """Of the bytes that the statements are slices of."""
     size: int
@@ -199,6 +200,11 @@ class Script(Value, frozen=True, kw_only=True):
     """Where a second reading (sqlparse's) puts the statements' ends elsewhere."""
     read_twice: bool = False
     """There was a second reading: the script was short enough for it."""
+    origin: str = ""
+    """As of :class:`rollback_tui.core.script.source.Source`: who made the text when it is not the
+    file's own, and then the lines of its statements are lines of that text. Empty: the file."""
+    file_sha256: str = ""
+    """SHA-256 (hex) of the file at ``path`` when the text was made from it; empty otherwise."""
 
 
 class Migration(Value, frozen=True, kw_only=True):

@@ -14,7 +14,9 @@ from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files as migration_files
+from rollback_tui.frameworks.base import Base, no_file
 from rollback_tui.frameworks.protocol import (
+    About,
     History,
     MigrationFile,
     Missing,
@@ -36,13 +38,30 @@ _DIRECTIVE = re.compile(rb"--" + _S + rb"*migrate:(?:up|down)")
 _BLANK_OR_COMMENT = re.compile(rb"[\t\n\f\r ]*(?:--.*)?", re.DOTALL)
 
 
-class Dbmate:
+class Dbmate(Base):
     """dbmate's files, order and version table."""
 
     name = "dbmate"
     default_table = "schema_migrations"
     default_directories: tuple[str, ...] = ("db/migrations",)
     file_pattern = "VERSION_name.sql"
+    about = About(
+        title="dbmate",
+        site="https://github.com/amacneil/dbmate",
+        rules="2.36",
+        scripts="`VERSION_name.sql`, everything below the line `-- migrate:down`.",
+        newest="The applied migration whose **file name** is highest, compared as text: `9_x.sql` "
+        "is newer than `10_x.sql`.",
+        outside="`-- migrate:down transaction:false`, for each direction by itself.",
+        change="`DELETE FROM schema_migrations WHERE version = '…'`.",
+        lock="none: dbmate takes none.",
+        tested="The real dbmate 2 from npm.",
+        refused=(
+            "A file without a `-- migrate:up` line, or with statements before it.",
+            "A file with more than one `-- migrate:up` or `-- migrate:down` line.",
+            "Two files with the same version.",
+        ),
+    )
 
     def recognises(self, shape: TableShape) -> bool:
         """One column ``version``, varchar, the primary key. Rails' table has the same shape."""
@@ -122,11 +141,7 @@ class Dbmate:
         self, applied: AppliedMigration, directory: Path, *, down: bool
     ) -> Source | Missing:
         if applied.path is None:
-            return Missing(
-                why=f"no file in {printable(str(directory))} has version "
-                f"{printable(applied.version)}; the code that is checked out here is not the "
-                "code that was deployed"
-            )
+            return no_file(directory, applied.version)
         try:
             data = migration_files.read(directory, Path(applied.path).name)
         except FileNotFoundError:
@@ -144,16 +159,6 @@ class Dbmate:
             transactional=_options(data[line:]).get("transaction") != "false",
         )
 
-    def version_change(
-        self,
-        table: VersionTable,
-        rolled_back: AppliedMigration,
-        previous: AppliedMigration | None,  # noqa: ARG002
-    ) -> tuple[str, ...]:
-        """Delete the version's row."""
-        version = literal(rolled_back.version)
-        return (f"DELETE FROM {table.quoted} WHERE version = {version}",)  # noqa: S608 - quoted
-
     def applied_change(self, table: VersionTable, applied: AppliedMigration) -> tuple[str, ...]:
         """Insert the version's row (``InsertMigration`` of its driver)."""
         return (f"INSERT INTO {table.quoted} (version) VALUES ({literal(applied.version)})",)  # noqa: S608 - quoted
@@ -162,10 +167,6 @@ class Dbmate:
         """``db/schema.sql``, which dbmate rewrites at each migration and each rollback."""
         schema = directory.parent / "schema.sql"
         return (str(schema),) if schema.is_file() else ()
-
-    def lock_sql(self, database: str, table: VersionTable) -> str | None:  # noqa: ARG002
-        """Return None: dbmate takes no lock."""
-        return None
 
 
 def _file_name(file: MigrationFile) -> bytes:

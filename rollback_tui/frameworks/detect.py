@@ -14,14 +14,8 @@ from pathlib import Path
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable
-from rollback_tui.frameworks.dbmate import Dbmate
-from rollback_tui.frameworks.golang_migrate import GolangMigrate
 from rollback_tui.frameworks.protocol import Framework, TableShape, VersionTable
-
-FRAMEWORKS: dict[str, Framework] = {
-    framework.name: framework for framework in (Dbmate(), GolangMigrate())
-}
-"""All frameworks that can be rolled back, by name."""
+from rollback_tui.frameworks.registry import FRAMEWORKS, framework_named
 
 _RAILS_MARK = "ar_internal_metadata"
 
@@ -66,16 +60,6 @@ class Detection(Value, frozen=True, kw_only=True):
     """The reasons, one sentence each, for people."""
 
 
-def framework_named(name: str) -> Framework:
-    """Return the framework of that name. Raises FrameworkError, naming the known ones."""
-    if name in FRAMEWORKS:
-        return FRAMEWORKS[name]
-    raise FrameworkError(
-        f"unknown framework: {printable(name)}",
-        f"The known ones are: {', '.join(FRAMEWORKS)}.",
-    )
-
-
 def detect(
     shapes: Sequence[TableShape],
     project: Path,
@@ -97,7 +81,11 @@ def detect(
     found, reason = _find_directory(chosen, project, directory)
     return Detection(
         framework=chosen.name,
-        table=VersionTable(schema=shape.schema, name=shape.name),
+        table=VersionTable(
+            schema=shape.schema,
+            name=shape.name,
+            columns=tuple(name for name, _ in shape.columns),
+        ),
         directory=str(found),
         why=(*why, reason),
     )

@@ -18,7 +18,9 @@ from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files as migration_files
+from rollback_tui.frameworks.base import Base, no_file
 from rollback_tui.frameworks.protocol import (
+    About,
     History,
     MigrationFile,
     Missing,
@@ -33,7 +35,7 @@ _NOTHING = -1
 """What it stores when the very first migration failed on its way down."""
 
 
-class GolangMigrate:
+class GolangMigrate(Base):
     """golang-migrate's files, order and version table."""
 
     name = "golang-migrate"
@@ -48,6 +50,25 @@ class GolangMigrate:
         "internal/db/migrations",
     )
     file_pattern = "VERSION_name.up.sql and VERSION_name.down.sql"
+    about = About(
+        title="golang-migrate",
+        site="https://github.com/golang-migrate/migrate",
+        rules="4.19",
+        scripts="The whole file `VERSION_name.down.sql`.",
+        newest="The version in the table. Every file with a lower number counts as applied, as it "
+        "does for the tool.",
+        outside="none.",
+        change="`TRUNCATE`, then `INSERT` of the version below with `dirty = false`. Below the "
+        "first migration the table stays empty.",
+        lock="The advisory locks of its command line and of its library, held until the run ends.",
+        tested="Recorded behaviour of 4.19.",
+        refused=(
+            "A table marked **dirty**: what is in the schema is then not known. The message says "
+            "what to repair and which `migrate force` to call.",
+            "More than one row in the version table.",
+            "Two files with the same version and direction.",
+        ),
+    )
 
     def recognises(self, shape: TableShape) -> bool:
         """Exactly ``version bigint`` and ``dirty boolean``."""
@@ -122,10 +143,7 @@ class GolangMigrate:
         version = printable(applied.version)
         file = next((f for f in self.files(directory) if f.version == applied.version), None)
         if file is None:
-            return Missing(
-                why=f"no file in {printable(str(directory))} has version {version}; the code "
-                "that is checked out here is not the code that was deployed"
-            )
+            return no_file(directory, applied.version)
         missing = Missing(
             why=f"version {version} has no .{direction}.sql file beside"
             f" {printable(Path(file.path).name)}"
@@ -169,10 +187,6 @@ class GolangMigrate:
             f"TRUNCATE {table.quoted}",
             f"INSERT INTO {table.quoted} (version, dirty) {values}",
         )
-
-    def stale_files(self, directory: Path) -> tuple[str, ...]:  # noqa: ARG002
-        """Return nothing: it writes no file."""
-        return ()
 
     def lock_sql(self, database: str, table: VersionTable) -> str | None:
         """Take the advisory locks of its command line and of its library.

@@ -2,17 +2,28 @@
 
 A framework only reads files and returns values and SQL text. It never speaks to a server: the
 caller runs ``history_sql`` and ``version_change``, so that all SQL goes through one door.
+
+There are four kinds, by where the down migration comes from:
+
+- ``files``: it is in a file. :class:`Framework` is all they need.
+- ``printed``: the tool's own program prints it when asked (:class:`Printing`).
+- ``captured``: the tool can only run it. It runs it on a scratch copy of the schema behind our
+  gateway, and what it sent is the script (:class:`Capturing`).
+- ``none``: the tool has no down migrations. Its history is read, and that is said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from rollback_tui.core.model import AppliedMigration, Value
 from rollback_tui.core.script.source import Source
+from rollback_tui.frameworks.program import Program
 from rollback_tui.frameworks.quoting import identifier
+
+Kind = Literal["files", "printed", "captured", "none"]
 
 
 class TableShape(Value, frozen=True, kw_only=True):
@@ -31,6 +42,12 @@ class VersionTable(Value, frozen=True, kw_only=True):
 
     schema: str
     name: str
+    columns: tuple[str, ...] = ()
+    """Names of its columns: older versions of a tool have fewer."""
+    version_column: str = ""
+    """``[migrations] version_column``: for tools of which we do not know it."""
+    time_column: str = ""
+    """``[migrations] time_column``: the same for when a version was applied."""
 
     @property
     def quoted(self) -> str:
@@ -66,13 +83,47 @@ class Missing(Value, frozen=True, kw_only=True):
     why: str
 
 
+class About(Value, frozen=True, kw_only=True):
+    """What people are told of a framework: its part of ``docs/frameworks.md``. Markdown, one or a
+    few sentences each."""
+
+    title: str
+    """As the tool spells itself: ``node-pg-migrate``."""
+    site: str
+    """Address of its home."""
+    rules: str
+    """The version whose behaviour the rules were taken from: ``2.36``."""
+    scripts: str
+    """Where the down migration comes from: files, marks, sections."""
+    newest: str
+    """Which applied migration is the newest, by the tool's own rule."""
+    outside: str
+    """Its mark for what must not run in a transaction; ``none``."""
+    change: str
+    """What is written into its tables on the way down, and when."""
+    lock: str
+    """The lock of its own that is held meanwhile; ``none: …``."""
+    tested: str
+    """With which program of which version; or against what record."""
+    refused: tuple[str, ...] = ()
+    """What is refused, and why: one sentence each."""
+    instead: str = ""
+    """Of the kind ``none``: what the operator can do."""
+
+
 class Framework(Protocol):
     """A migration tool: how its files, its version table and its order are read."""
 
     name: str
     """As in ``--framework``: ``dbmate``."""
+    kind: Kind
+    about: About
     default_table: str
-    """Name of the version table when nobody configured another."""
+    """Name of the version table when nobody configured another; empty: it has none of its own,
+    and is only taken when it is named."""
+    beside: tuple[str, ...]
+    """Tables of the tool that stand in the same schema and tell it from others that have a version
+    table of the same shape: ``("ar_internal_metadata",)``. All must be there."""
     default_directories: tuple[str, ...]
     """Where its migrations usually are, relative to the project, most usual first."""
     file_pattern: str
@@ -130,3 +181,71 @@ class Framework(Protocol):
         Advisory locks belong to one database: it must be run in ``database``, under the name
         that the framework knows.
         """
+
+    def transaction_lock(self, table: VersionTable) -> tuple[str, ...]:
+        """Return the statements that take the framework's own lock at the beginning of the
+        transaction, so that it is gone with it: a row in its lock table, inserted and deleted
+        again; ``LOCK TABLE``. The version table itself is locked in any case. Run one by one, each
+        may wait up to the lock timeout."""
+
+
+class Made(Value, frozen=True, kw_only=True):
+    """A migration script that the framework's own program made."""
+
+    source: Source
+    """``origin`` and ``file_sha256`` are set; what changes the tool's own tables is not in it."""
+    version_change: tuple[str, ...]
+    """What the program would do to its own tables, to be run one by one after the script, in the
+    same transaction."""
+
+
+class Printing(Framework, Protocol):
+    """A framework whose own program prints the script when it is asked.
+
+    ``down`` and ``up`` of such a framework return :class:`Missing`: they are not asked.
+    """
+
+    command: tuple[str, ...]
+    """The program when nobody configured one: ``("alembic",)``."""
+    needs_database: bool
+    """Whether the program connects to print. It then gets a read-only address of our gateway."""
+
+    def print_down(
+        self,
+        chosen: Sequence[AppliedMigration],
+        remaining: Sequence[AppliedMigration],
+        table: VersionTable,
+        directory: Path,
+        program: Program,
+    ) -> tuple[Made | Missing, ...]:
+        """Return for each of ``chosen`` (newest first) what takes it back. ``remaining``: what is
+        then still applied, newest first. Raises FrameworkError when the program fails."""
+
+    def print_up(
+        self,
+        again: Sequence[AppliedMigration],
+        below: Sequence[AppliedMigration],
+        table: VersionTable,
+        directory: Path,
+        program: Program,
+    ) -> tuple[Made | Missing, ...]:
+        """Return for each of ``again`` (oldest first) what applies it when ``below`` (newest
+        first) is applied. Raises FrameworkError when the program fails."""
+
+
+class Capturing(Framework, Protocol):
+    """A framework that only runs its down migrations: what it sends is captured.
+
+    ``down`` of such a framework returns :class:`Missing`: it is not asked.
+    """
+
+    status_command: tuple[str, ...]
+    """A call that connects, reads the version table and changes nothing: it proves that the tool
+    goes where it is told, before the next one is called."""
+    down_command: tuple[str, ...]
+    """The call that takes back the newest applied migration and no other. ``{version}`` and
+    ``{name}`` stand for that migration's."""
+
+    def own_tables(self, table: VersionTable) -> tuple[str, ...]:
+        """Return the quoted names of the tables that are the tool's own besides ``table``: what it
+        sends to these is no part of the script."""

@@ -11,7 +11,7 @@ and go without anybody's schema having changed.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import psycopg
@@ -35,29 +35,6 @@ __all__ = [
     "snapshot",
     "version_table_shapes",
 ]
-
-VERSION_TABLES = (
-    "schema_migrations",
-    "ar_internal_metadata",
-    "goose_db_version",
-    "pgmigrations",
-    "gorp_migrations",
-    "schema_version",
-    "_yoyo_migration",
-    "schemaversion",
-    "migrations",
-    "shmig_version",
-    "__diesel_schema_migrations",
-    "_sqlx_migrations",
-    "flyway_schema_history",
-    "_prisma_migrations",
-    "alembic_version",
-    "django_migrations",
-    "databasechangelog",
-    "knex_migrations",
-    "SequelizeMeta",
-)
-"""Names that migration frameworks give their version table by default."""
 
 Shape = tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]
 """Schema, name, ((column, type), …) in order, columns of the primary key."""
@@ -247,16 +224,18 @@ def sequences_behind(
     return tuple(found)
 
 
-def version_table_shapes(conn: psycopg.Connection[Any], configured: str = "") -> tuple[Shape, ...]:
+def version_table_shapes(
+    conn: psycopg.Connection[Any], names: Sequence[str], configured: str = ""
+) -> tuple[Shape, ...]:
     """Return the tables that could be a framework's version table, with their shape.
 
-    By their names in :data:`VERSION_TABLES`, in any schema; and ``configured``, which is
+    Those called as one of ``names``, in any schema; and ``configured``, which is
     ``schema.table`` or a name found through ``search_path``. Unquoted, not for display.
     """
     with aside(conn) as cursor:
         rows = cursor.execute(
             query("version_tables").encode(),
-            {"names": list(VERSION_TABLES), "configured": configured},
+            {"names": list(names), "configured": configured},
         ).fetchall()
     return tuple(
         (schema, name, tuple(zip(columns, types, strict=True)), tuple(key))

@@ -19,7 +19,7 @@ from rollback_tui.core.schema import Difference, SchemaSnapshot, condensed, diff
 from rollback_tui.core.script.read import effective, read_script
 from rollback_tui.core.script.source import Source as UpSource
 from rollback_tui.core.text import printable, shorten
-from rollback_tui.frameworks.detect import FRAMEWORKS
+from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.parser import Parser
 from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection

@@ -22,7 +22,7 @@ from rollback_tui.core.model import Session
 from rollback_tui.core.schema_verdict import declared
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files
-from rollback_tui.frameworks.detect import FRAMEWORKS
+from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.postgres import activity, counts, target_lock
 from rollback_tui.postgres.connect import connect, target
 from rollback_tui.postgres.peers import who_holds
@@ -116,7 +116,9 @@ def same_scripts(run: Run) -> None:
             ) from None
         except FrameworkError as error:
             raise RunRefused(error.summary, error.remedy) from None
-        if hashlib.sha256(data).hexdigest() != script.sha256:
+        # Of a script that a tool made, the file it was made from must be the same.
+        confirmed = script.file_sha256 if script.origin else script.sha256
+        if hashlib.sha256(data).hexdigest() != confirmed:
             raise RunRefused(
                 f"{script.path} has changed since it was confirmed",
                 "Go back to the preview and read it again.",

@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from rollback_tui.config import Settings
-from rollback_tui.frameworks.detect import FRAMEWORKS, Detection, detect
+from rollback_tui.frameworks.detect import TABLE_NAMES, Detection, detect
 from rollback_tui.frameworks.protocol import History, TableShape
+from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection
 
@@ -19,7 +20,9 @@ def detected(connection: Connection, settings: Settings, project: Path) -> Detec
     wanted = settings.migrations
     shapes = [
         TableShape(schema=schema, name=name, columns=columns, primary_key=key)
-        for schema, name, columns, key in catalog.version_table_shapes(connection, wanted.table)
+        for schema, name, columns, key in catalog.version_table_shapes(
+            connection, TABLE_NAMES, wanted.table
+        )
     ]
     return detect(
         shapes,

@@ -15,13 +15,13 @@ from rollback_tui.core.script.crosscheck import SecondReading
 from rollback_tui.core.script.read import Trees, effective, read_script
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.script.version_table import marked
-from rollback_tui.frameworks.detect import FRAMEWORKS, Detection
-from rollback_tui.frameworks.protocol import Framework
+from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.parser import Parser
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.foresight import Tree, foresee
 from rollback_tui.survey.applied import detected, history
 from rollback_tui.survey.counting import counted
+from rollback_tui.survey.scripts import Found, down_scripts
 
 
 def make_plan(
@@ -45,6 +45,7 @@ def make_plan(
     goal = past.applied[len(chosen)] if len(chosen) < len(past.applied) else None
     framework = FRAMEWORKS[detection.framework]
     directory = Path(detection.directory)
+    downs = down_scripts(connection, settings, project, detection, past.applied, chosen)
     trees: dict[str, Tree | None] = {}
     with Parser() as parser:
 
@@ -53,7 +54,7 @@ def make_plan(
             trees.update(zip(texts, found, strict=True))
             return found
 
-        migrations = _migrations(framework, detection, past.applied, chosen, remembered)
+        migrations = _migrations(chosen, downs, remembered)
         plan = Plan(
             framework=detection.framework,
             version_table=detection.table.quoted,
@@ -105,27 +106,22 @@ def _chosen(
 
 
 def _migrations(
-    framework: Framework,
-    detection: Detection,
-    applied: Sequence[AppliedMigration],
-    chosen: Sequence[AppliedMigration],
-    trees: Trees,
+    chosen: Sequence[AppliedMigration], downs: Sequence[Found], trees: Trees
 ) -> tuple[Migration, ...]:
+    """Return the migrations of the plan, each with what takes it back."""
     migrations: list[Migration] = []
     index = 1
     second = SecondReading()
-    for place, migration in enumerate(chosen):
-        previous = applied[place + 1] if place + 1 < len(applied) else None
-        found = framework.down(migration, Path(detection.directory))
+    for migration, found in zip(chosen, downs, strict=True):
         script: Script | None = None
         why = ""
-        if isinstance(found, Source):
-            script = read_script(found, first_index=index, trees=trees, second=second)
+        if isinstance(found.script, Source):
+            script = read_script(found.script, first_index=index, trees=trees, second=second)
             index += len(script.statements)
             if not effective(script) and not script.problems:
-                why = f"{found.path} has no effective statement in its down part"
+                why = f"{found.script.path} has no effective statement in its down part"
         else:
-            why = found.why
+            why = found.script.why
         migrations.append(
             Migration(
                 version=migration.version,
@@ -133,7 +129,7 @@ def _migrations(
                 applied_at=migration.applied_at,
                 script=script,
                 why_no_script=why,
-                version_change=framework.version_change(detection.table, migration, previous),
+                version_change=found.version_change,
             )
         )
     return tuple(migrations)

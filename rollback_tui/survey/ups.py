@@ -11,7 +11,7 @@ from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration, Plan
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
-from rollback_tui.frameworks.detect import FRAMEWORKS
+from rollback_tui.frameworks.registry import FRAMEWORKS
 
 
 class Up(NamedTuple):

@@ -11,7 +11,7 @@ from rollback_tui.core.script.crosscheck import SecondReading
 from rollback_tui.core.script.read import effective, read_script
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
-from rollback_tui.frameworks.detect import FRAMEWORKS
+from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.parser import Parser
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.survey.applied import detected, history

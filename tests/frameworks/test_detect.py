@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from rollback_tui.core.errors import FrameworkError
-from rollback_tui.frameworks.detect import FRAMEWORKS, TABLE_NAMES, Detection, detect
+from rollback_tui.frameworks.detect import TABLE_NAMES, Detection, detect
 from rollback_tui.frameworks.protocol import TableShape, VersionTable
+from rollback_tui.frameworks.registry import FRAMEWORKS
 
 DBMATE = "1_a.sql"
 PAIR = ("1_a.up.sql", "1_a.down.sql")

@@ -603,7 +603,7 @@ def test_version_tables_are_described(database: Database) -> None:
         " dirty boolean NOT NULL); CREATE TABLE other (a int);"
         'CREATE TABLE app."My v" (a int, b int, PRIMARY KEY (b, a))'
     )
-    assert catalog.version_table_shapes(connection) == (
+    assert catalog.version_table_shapes(connection, ["schema_migrations"]) == (
         (
             "app",
             "schema_migrations",
@@ -614,9 +614,9 @@ def test_version_tables_are_described(database: Database) -> None:
     )
     for configured in ('app."My v"', "app.My v"):
         if '"' in configured:
-            shapes = catalog.version_table_shapes(connection, configured)
+            shapes = catalog.version_table_shapes(connection, ["schema_migrations"], configured)
             assert ("app", "My v", (("a", "integer"), ("b", "integer")), ("b", "a")) in shapes
-    assert len(catalog.version_table_shapes(connection, "other")) == 3
+    assert len(catalog.version_table_shapes(connection, ["schema_migrations"], "other")) == 3
 
 
 # --- dependents -----------------------------------------------------------------------------------

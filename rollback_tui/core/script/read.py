@@ -60,6 +60,8 @@ def _read(source: Source, first_index: int, trees: Trees, second: SecondReading)
         problems=tuple(sorted(problems, key=lambda problem: problem.offset)[:MAX_PROBLEMS]),
         doubts=doubts or (),
         read_twice=doubts is not None,
+        origin=source.origin,
+        file_sha256=source.file_sha256,
     )
 
 

@@ -1,4 +1,4 @@
-"""The bytes of a down migration, as a framework found them."""
+"""The text of a down migration, as a framework found or made it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from rollback_tui.core.model import Value
 
 
 class Source(Value, frozen=True, kw_only=True):
-    """A whole file, and the part of it that is the down migration."""
+    """A text, and the part of it that is the down migration: a whole file, or what a tool made."""
 
     path: str
+    """The file in which the migration is; where ``origin`` is set, its text is not ``data``."""
     data: bytes
-    """The whole file, exactly as read."""
+    """The whole file, exactly as read; or the whole text that was made."""
     start: int
     end: int
     """The down section is ``data[start:end]``."""
     transactional: bool = True
     """False when the framework's marker says that it must not run in a transaction."""
+    origin: str = ""
+    """Where the text comes from when it is not the file's own, for people: ``printed by `alembic
+    downgrade b:a --sql```, ``captured from `knex migrate:down```. Empty: it is the file."""
+    file_sha256: str = ""
+    """SHA-256 (hex) of the file at ``path``, where ``origin`` is set: the text was made from it."""

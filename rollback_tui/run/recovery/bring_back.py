@@ -29,7 +29,7 @@ from rollback_tui.core.errors import (
 from rollback_tui.core.model import Outcome, Value, Verdict
 from rollback_tui.core.recovery import LostRows
 from rollback_tui.core.text import printable
-from rollback_tui.frameworks.detect import FRAMEWORKS
+from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.postgres import rename
 from rollback_tui.postgres.connect import connect, with_database
 from rollback_tui.postgres.naming import beside_name, marked
