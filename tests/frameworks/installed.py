@@ -104,7 +104,9 @@ def _install_npm(home: Path) -> None:
     if not shutil.which("npm") or not shutil.which("node"):
         pytest.skip("npm and node are needed to install it, and are not here")
     home.mkdir(exist_ok=True)
-    _run("npm", "install", "--prefix", str(home), "--no-audit", "--no-fund", *NPM)
+    # Without --legacy-peer-deps npm looks for minutes for versions that fit all peers.
+    options = ("--legacy-peer-deps", "--no-audit", "--no-fund")
+    _run("npm", "install", "--prefix", str(home), *options, *NPM)
 
 
 def _install_python(home: Path) -> None:
