@@ -115,9 +115,9 @@ def _install_python(home: Path) -> None:
 
 
 def _run(*command: str) -> None:
+    """Run an installer in the whole environment: it may name certificates and proxies."""
     subprocess.run(
         command,
-        env=bare_environment(),
         capture_output=True,
         text=True,
         timeout=INSTALL_SECONDS,
