@@ -14,7 +14,7 @@ There are four kinds, by where the down migration comes from:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -128,6 +128,9 @@ class Framework(Protocol):
     """Where its migrations usually are, relative to the project, most usual first."""
     file_pattern: str
     """What its files are called, in words for an error message: ``VERSION_name.sql``."""
+    version_stays: str
+    """Why its table is left alone when a script is given by hand: ``version_change`` then returns
+    nothing. Empty: the table is changed as usual."""
 
     def recognises(self, shape: TableShape) -> bool:
         """Whether a table of this shape can be its version table (its name does not matter)."""
@@ -245,6 +248,10 @@ class Capturing(Framework, Protocol):
     down_command: tuple[str, ...]
     """The call that takes back the newest applied migration and no other. ``{version}`` and
     ``{name}`` stand for that migration's."""
+
+    environment: Mapping[str, str]
+    """Variables with which it writes nothing into the project; ``{directory}`` stands for a
+    directory that is gone after the call."""
 
     def own_tables(self, table: VersionTable) -> tuple[str, ...]:
         """Return the quoted names of the tables that are the tool's own besides ``table``: what it
