@@ -93,6 +93,12 @@ def common(command: Command) -> Command:
     )
     @click.option("--migrations", default=None, metavar="DIR", help="Directory of migrations.")
     @click.option("--framework", default=None, help="dbmate or golang-migrate.")
+    @click.option(
+        "--script",
+        default=None,
+        metavar="FILE",
+        help="SQL that takes the newest migration back, written by hand.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @functools.wraps(command)
     def with_common(
@@ -101,10 +107,11 @@ def common(command: Command) -> Command:
         config: Path | None,
         migrations: str | None,
         framework: str | None,
+        script: str | None,
         as_json: bool,
         **options: Any,
     ) -> Any:
-        settings = _overridden(load(config), migrations, framework)
+        settings = _overridden(load(config), migrations, framework, script)
         given = Common(
             dsn=dsn or os.environ.get("DATABASE_URL") or settings.connection.dsn,
             settings=settings,
@@ -116,13 +123,18 @@ def common(command: Command) -> Command:
     return with_common
 
 
-def _overridden(settings: Settings, migrations: str | None, framework: str | None) -> Settings:
+def _overridden(
+    settings: Settings, migrations: str | None, framework: str | None, script: str | None
+) -> Settings:
     changes: dict[str, str] = {}
     if migrations is not None:
         # As a shell user means it: from where the command was typed, not from the config file.
         changes["directory"] = str(Path(migrations).absolute())
     if framework is not None:
         changes["framework"] = framework
+    if script is not None:
+        # The worker, and the screens, may have another current directory.
+        changes["script"] = str(Path(script).absolute())
     if not changes:
         return settings
     return msgspec.structs.replace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import PurePath
 from typing import Literal
 
 import msgspec
@@ -225,7 +226,7 @@ class Plan(Value, frozen=True, kw_only=True):
 
     framework: str
     version_table: str
-    """Qualified and quoted where needed."""
+    """Qualified and quoted where needed; empty: no framework is known."""
     directory: str
     current: str | None
     """The newest applied version; None when nothing is applied."""
@@ -240,11 +241,30 @@ class Plan(Value, frozen=True, kw_only=True):
     direction: Literal["down", "up"] = "down"
     """``up``: migrations that were rolled back are applied again, ``migrations`` the oldest first,
     each with its up script; ``goal`` is then newer than ``current``."""
+    by_hand: str = ""
+    """The file that was given by hand (``--script``) and takes the newest migration back; empty:
+    the scripts are the framework's own."""
+    version_stays: str = ""
+    """Why no version is changed: no framework is known (then ``version_table`` and ``directory``
+    are empty, ``applied`` is, and ``current`` and ``goal`` say nothing), or its table is left
+    alone. Whether the run was committed is then not to be read from any version. Empty: the
+    version is changed."""
+
+    @property
+    def asked_for(self) -> str:
+        """What the operator types besides the database's name: the version that is current
+        afterwards, ``none`` when no migration is left; where no version changes, the name of the
+        script's file."""
+        if self.version_stays:
+            return PurePath(self.by_hand).name
+        return self.goal if self.goal is not None else "none"
 
     @property
     def applied_after(self) -> tuple[str, ...]:
         """The versions that are applied when the plan is done, newest first."""
         before = tuple(m.version for m in self.applied)
+        if self.version_stays:
+            return before
         if self.direction == "up":
             return (*(m.version for m in reversed(self.migrations)), *before)
         return before[len(self.migrations) :]
@@ -288,6 +308,8 @@ class Plan(Value, frozen=True, kw_only=True):
     def sha256(self) -> str:
         """What the operator confirms: scripts by their hashes, and the version change."""
         parts = [self.framework, self.version_table, self.goal or ""]
+        if self.by_hand:
+            parts += ["by hand", self.by_hand, self.version_stays]
         for migration in self.migrations:
             parts += [migration.version, migration.script.sha256 if migration.script else "none"]
             parts += migration.version_change

@@ -18,6 +18,7 @@ class Base:
     beside: tuple[str, ...] = ()
     default_directories: tuple[str, ...] = ("migrations", "db/migrations")
     version_column: str = "version"
+    version_stays: str = ""
 
     def stale_files(self, directory: Path) -> tuple[str, ...]:  # noqa: ARG002
         """Return nothing: it writes no file."""

@@ -8,20 +8,18 @@ from pathlib import Path
 import msgspec
 
 from rollback_tui.config import Settings
-from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration, Migration, Plan, Script
 from rollback_tui.core.script.collector import collector_paused
 from rollback_tui.core.script.crosscheck import SecondReading
 from rollback_tui.core.script.read import Trees, effective, read_script
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.script.version_table import marked
-from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.parser import Parser
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.foresight import Tree, foresee
-from rollback_tui.survey.applied import detected, history
 from rollback_tui.survey.counting import counted
-from rollback_tui.survey.scripts import Found, down_scripts
+from rollback_tui.survey.outline import outline
+from rollback_tui.survey.scripts import Found
 
 
 def make_plan(
@@ -37,15 +35,7 @@ def make_plan(
 
     Raises FrameworkError when the history, the files or the choice make no sense.
     """
-    detection = detected(connection, settings, project)
-    past = history(connection, detection)
-    if past.problem:
-        raise FrameworkError(past.problem, "Repair that with the framework's own command first.")
-    chosen = _chosen(past.applied, steps, version)
-    goal = past.applied[len(chosen)] if len(chosen) < len(past.applied) else None
-    framework = FRAMEWORKS[detection.framework]
-    directory = Path(detection.directory)
-    downs = down_scripts(connection, settings, project, detection, past.applied, chosen)
+    made = outline(connection, settings, project, steps, version)
     trees: dict[str, Tree | None] = {}
     with Parser() as parser:
 
@@ -54,17 +44,10 @@ def make_plan(
             trees.update(zip(texts, found, strict=True))
             return found
 
-        migrations = _migrations(chosen, downs, remembered)
-        plan = Plan(
-            framework=detection.framework,
-            version_table=detection.table.quoted,
-            directory=str(directory),
-            current=past.applied[0].version if past.applied else None,
-            goal=goal.version if goal else None,
-            migrations=migrations,
-            applied=past.applied,
-            stale_files=framework.stale_files(directory),
-            notes=(*detection.why, *_unread(parser)),
+        plan = msgspec.structs.replace(
+            made.plan,
+            migrations=_migrations(made.chosen, made.downs, remembered),
+            notes=(*made.plan.notes, *_unread(parser)),
         )
         with collector_paused():
             plan = marked(_foreseen(connection, plan, trees))
@@ -78,31 +61,6 @@ def _unread(parser: Parser) -> tuple[str, ...]:
         f"{parser.unread:,} statements were not parsed within the time: what they do is unknown,"
         " and treated as dangerous",
     )
-
-
-def _chosen(
-    applied: Sequence[AppliedMigration], steps: int, version: str | None
-) -> Sequence[AppliedMigration]:
-    if not applied:
-        raise FrameworkError("no migration is applied", "There is nothing to roll back.")
-    if version is not None:
-        place = next((i for i, m in enumerate(applied) if m.version == version), None)
-        if place is None:
-            raise FrameworkError(
-                f"version {version} is not applied",
-                f"Applied are: {', '.join(m.version for m in applied[:10])}.",
-            )
-        if place == 0:
-            raise FrameworkError(
-                f"version {version} is the current one", "There is nothing to roll back."
-            )
-        return applied[:place]
-    if not 1 <= steps <= len(applied):
-        raise FrameworkError(
-            f"{steps} steps cannot be rolled back: {len(applied)} migrations are applied",
-            f"Choose --steps between 1 and {len(applied)}.",
-        )
-    return applied[:steps]
 
 
 def _migrations(

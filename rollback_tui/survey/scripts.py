@@ -10,6 +10,7 @@ from rollback_tui.config import Settings
 from rollback_tui.core.address import Address
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
+from rollback_tui.frameworks import by_hand
 from rollback_tui.frameworks.detect import Detection
 from rollback_tui.frameworks.program import Program
 from rollback_tui.frameworks.protocol import Framework, Made, Missing, Printing
@@ -32,12 +33,18 @@ def down_scripts(
     applied: Sequence[AppliedMigration],
     chosen: Sequence[AppliedMigration],
 ) -> tuple[Found, ...]:
-    """Return for each of ``chosen``, the newest of ``applied``, what takes it back.
+    """Return for each of ``chosen``, the newest of ``applied``, what takes it back. A script that
+    is given by hand takes the place of the framework's own: there is then one of ``chosen``.
 
     Raises FrameworkError when files cannot be read or the framework's program fails.
     """
     framework = FRAMEWORKS[detection.framework]
     directory, table = Path(detection.directory), detection.table
+    if settings.migrations.script:
+        path = project / settings.migrations.script
+        previous_one = applied[1] if len(applied) > 1 else None
+        change = framework.version_change(table, chosen[0], previous_one)
+        return (Found(by_hand.given(path), change),)
     if framework.kind == "printed":
         printing = cast("Printing", framework)
         program = program_of(printing, settings, project, None)
