@@ -253,6 +253,9 @@ class Capturing(Framework, Protocol):
     """Variables with which it writes nothing into the project; ``{directory}`` stands for a
     directory that is gone after the call."""
 
+    given: Mapping[str, str]
+    """Files (name, text) that are put into that directory before the call."""
+
     def own_tables(self, table: VersionTable) -> tuple[str, ...]:
         """Return the quoted names of the tables that are the tool's own besides ``table``: what it
         sends to these is no part of the script."""

@@ -15,7 +15,12 @@ from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.dbmate import Dbmate
 from rollback_tui.frameworks.golang_migrate import GolangMigrate
+from rollback_tui.frameworks.knex import Knex
+from rollback_tui.frameworks.other import Other
 from rollback_tui.frameworks.protocol import Framework
+from rollback_tui.frameworks.rails import Rails
+from rollback_tui.frameworks.sequelize import Sequelize
+from rollback_tui.frameworks.typeorm import TypeOrm
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -34,6 +39,11 @@ class _Frameworks(dict[str, Framework]):
 _BUILT_IN: tuple[Framework, ...] = (
     Dbmate(),
     GolangMigrate(),
+    Knex(),
+    Other(),
+    Rails(),
+    Sequelize(),
+    TypeOrm(),
 )
 
 FRAMEWORKS: dict[str, Framework] = _Frameworks((one.name, one) for one in _BUILT_IN)
