@@ -25,7 +25,8 @@ from rollback_tui.frameworks.directories import (
 from rollback_tui.frameworks.protocol import Framework, TableShape, VersionTable
 from rollback_tui.frameworks.registry import FRAMEWORKS, framework_named
 
-_NAME_TABLE = 'Name it in rollback.toml: [migrations] table = "schema.table".'
+_TABLE = '[migrations] table = "schema.table"'
+_NAME_TABLE = f"Name it in rollback.toml: {_TABLE}."
 
 
 class Detection(Value, frozen=True, kw_only=True):
@@ -40,7 +41,16 @@ class Detection(Value, frozen=True, kw_only=True):
     people."""
 
 
-class Unrecognised(FrameworkError):
+class Undecided(FrameworkError):
+    """It cannot be told which framework, which table or which directory it is."""
+
+    def __init__(self, summary: str, remedy: str, why: Sequence[str] = ()) -> None:
+        super().__init__(summary, remedy)
+        self.why = tuple(why)
+        """What was seen and ruled out until then: one sentence each."""
+
+
+class Unrecognised(Undecided):
     """No table is a version table of any framework that was looked for."""
 
 
@@ -93,13 +103,18 @@ def detect(
         )
     known = FRAMEWORKS.values() if among is None else among
     possible = (wanted,) if wanted else tuple(f for f in known if f.default_table)
-    chosen, why = _identify(shapes, possible, project, directory, table)
-    if wanted:
-        why.append(f"The framework {wanted.name} was asked for.")
-        why.extend(_in_spite_of(wanted, chosen.shape, shapes))
-    if table:
-        why.append(f"The version table {printable(table)} was asked for.")
-    place = find_directory(chosen.framework, project, directory)
+    why: list[str] = []
+    try:
+        chosen = _identify(shapes, possible, project, directory, table, why)
+        if wanted:
+            why.append(f"The framework {wanted.name} was asked for.")
+            why.extend(_in_spite_of(wanted, chosen.shape, shapes))
+        if table:
+            why.append(f"The version table {printable(table)} was asked for.")
+        place = find_directory(chosen.framework, project, directory)
+    except FrameworkError as error:
+        kind = Unrecognised if isinstance(error, Unrecognised) else Undecided
+        raise kind(error.summary, error.remedy, why) from None
     return Detection(
         framework=chosen.framework.name,
         table=VersionTable(
@@ -120,8 +135,10 @@ def _identify(
     project: Path,
     directory: str,
     table: str,
-) -> tuple[_Candidate, list[str]]:
-    """Return the version table and whose it is; and what was seen and ruled out on the way."""
+    why: list[str],
+) -> _Candidate:
+    """Return the version table and whose it is; put into ``why`` what was seen and ruled out on
+    the way. Raises FrameworkError."""
     looked_at = [s for s in shapes if _is_called(s, table)] if table else list(shapes)
     if table and not looked_at:
         raise FrameworkError(
@@ -130,7 +147,7 @@ def _identify(
             "Is this the right database?",
         )
     found = [_Candidate(s, f) for s in looked_at for f in possible if f.recognises(s)]
-    why = _seen(found)
+    why.extend(_seen(found))
     if len(possible) > 1:
         found = _by_what_is_beside(found, shapes, why)
     if not found:
@@ -138,7 +155,7 @@ def _identify(
     found = _by_name(found, why)
     if len({candidate.framework.name for candidate in found}) > 1:
         found = _by_files(found, project, directory, why)
-    return _in_one_schema(found, why), why
+    return _in_one_schema(found, why)
 
 
 def _seen(found: Sequence[_Candidate]) -> list[str]:
@@ -287,7 +304,8 @@ def _nothing_found(
     whose = wanted.name if wanted else "a known framework"
     return Unrecognised(
         f"this database has no version table of {whose}",
-        "Is it the right database? If the table has a name of its own: " + _NAME_TABLE,
+        "Is it the right database? If the table has a name of its own, say so in rollback.toml: "
+        f"{_TABLE}.",
     )
 
 

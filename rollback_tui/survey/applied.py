@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rollback_tui.config import Settings
+from rollback_tui.core.model import Plan
 from rollback_tui.frameworks.detect import (
     TABLE_NAMES,
     Detection,
@@ -61,7 +62,7 @@ def detected(connection: Connection, settings: Settings, project: Path) -> Detec
             return _detected(connection, settings, project, names, plugged.frameworks)
         except Unrecognised:
             remedy = " ".join((error.remedy, *plugged.problems))
-            raise Unrecognised(error.summary, remedy) from None
+            raise Unrecognised(error.summary, remedy, error.why) from None
 
 
 def _detected(
@@ -88,6 +89,15 @@ def _detected(
         time_column=wanted.time_column,
         among=among,
     )
+
+
+def versions(connection: Connection, settings: Settings, project: Path, plan: Plan) -> list[str]:
+    """Return the versions that are applied now, newest first; nothing for a plan of which no
+    framework knows. Raises FrameworkError, ConfigurationError or psycopg.Error."""
+    if not plan.version_table:
+        return []
+    detection = detected(connection, settings, project)
+    return [m.version for m in history(connection, detection).applied]
 
 
 def history(connection: Connection, detection: Detection) -> History:
