@@ -76,6 +76,15 @@ def split(data: bytes, start: int = 0, end: int | None = None) -> SplitResult:
     )
 
 
+def boundaries(data: bytes) -> tuple[bytes, ...]:
+    """Return the statements of a text that a program sent, each without ``;`` and the comments
+    around it. Nothing is judged: what is wrong in it, the server says."""
+    text = data.decode("latin-1")
+    scan = _Scan(text, 0, len(text))
+    scan.run()
+    return tuple(data[piece.start : piece.end] for piece in scan.slices)
+
+
 def _refused(problem: Problem) -> SplitResult:
     return SplitResult(statements=(), problems=(problem,))
 
