@@ -322,8 +322,8 @@ def _is_called(shape: TableShape, table: str) -> bool:
 
 
 def _of(framework: Framework) -> str:
-    """``dbmate's``, ``Rails'``."""
-    title = framework.about.title
+    """``dbmate's``, ``Rails'``; without what the title has in parentheses."""
+    title = framework.about.title.partition(" (")[0]
     return f"{title}'" if title.endswith("s") else f"{title}'s"
 
 

@@ -49,26 +49,40 @@ EXPLANATIONS = MappingProxyType(
 
 VERSION_TABLES = frozenset(
     {
-        "schema_migrations",
-        "goose_db_version",
-        "alembic_version",
-        "flyway_schema_history",
-        "databasechangelog",
-        "django_migrations",
-        "knex_migrations",
-        "pgmigrations",
-        "gorp_migrations",
-        "ar_internal_metadata",
-        "_prisma_migrations",
-        "__efmigrationshistory",
-        "_sqlx_migrations",
         "__diesel_schema_migrations",
+        "__drizzle_migrations",
+        "__efmigrationshistory",
+        "_prisma_migrations",
+        "_sqlx_migrations",
+        "_yoyo_log",
+        "_yoyo_migration",
+        "alembic_version",
+        "ar_internal_metadata",
         "atlas_schema_revisions",
-        "typeorm_migrations",
+        "databasechangelog",
+        "databasechangeloglock",
+        "django_migrations",
+        "doctrine_migration_versions",
+        "flyway_schema_history",
+        "goose_db_version",
+        "gorp_migrations",
+        "knex_migrations",
+        "knex_migrations_lock",
+        "mikro_orm_migrations",
+        "pgmigrations",
+        "phinxlog",
+        "refinery_schema_history",
+        "schema_migrations",
+        "schema_version",
+        "schemaversion",
         "sequelizemeta",
+        "shmig_version",
+        "typeorm_migrations",
+        "yoyo_lock",
     }
 )
-"""Well-known names of version tables, in lower case and without schema."""
+"""Well-known names of version tables, in lower case and without schema. Not those that an
+application's own tables have as well (``migrations``, ``changes``): the one of the plan is known."""
 
 
 def explain(hazard: str) -> str:
