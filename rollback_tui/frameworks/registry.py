@@ -15,11 +15,16 @@ from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.dbmate import Dbmate
 from rollback_tui.frameworks.golang_migrate import GolangMigrate
+from rollback_tui.frameworks.goose import Goose
 from rollback_tui.frameworks.knex import Knex
+from rollback_tui.frameworks.node_pg_migrate import NodePgMigrate
 from rollback_tui.frameworks.other import Other
 from rollback_tui.frameworks.protocol import Framework
 from rollback_tui.frameworks.rails import Rails
 from rollback_tui.frameworks.sequelize import Sequelize
+from rollback_tui.frameworks.shmig import Shmig
+from rollback_tui.frameworks.sql_migrate import SqlMigrate
+from rollback_tui.frameworks.tern import Tern
 from rollback_tui.frameworks.typeorm import TypeOrm
 
 if TYPE_CHECKING:
@@ -39,10 +44,15 @@ class _Frameworks(dict[str, Framework]):
 _BUILT_IN: tuple[Framework, ...] = (
     Dbmate(),
     GolangMigrate(),
+    Goose(),
     Knex(),
+    NodePgMigrate(),
     Other(),
     Rails(),
     Sequelize(),
+    Shmig(),
+    SqlMigrate(),
+    Tern(),
     TypeOrm(),
 )
 
