@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from pathlib import Path
 
 import click
 import msgspec
@@ -81,19 +80,15 @@ def state(given: Common) -> None:
 
 @click.command()
 @how_far
-@click.option(
-    "--script",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Only split this file, without a database (with --offline).",
-)
-@click.option("--offline", is_flag=True, help="Ask no database.")
+@click.option("--offline", is_flag=True, help="Ask no database: only split the --script.")
 @common
-def plan(given: Common, choice: Choice, script: Path | None, offline: bool) -> None:
+def plan(given: Common, choice: Choice, offline: bool) -> None:
     """What would be rolled back, statement by statement."""
-    if script is not None or offline:
+    if offline:
         from rollback_tui.cli.offline import split_file
 
-        found = split_file(script, offline=offline)
+        script = given.settings.migrations.script
+        found = split_file(given.project / script if script else None)
         print_json(found)
         if found["problems"]:
             sys.exit(1)

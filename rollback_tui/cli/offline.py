@@ -14,16 +14,17 @@ from rollback_tui.frameworks import files
 from rollback_tui.parser import Parser
 
 
-def split_file(script: Path | None, *, offline: bool) -> dict[str, object]:
+def split_file(script: Path | None) -> dict[str, object]:
     """Return the statements of a file with their byte offsets, and what stands against it.
 
     The whole file counts as SQL: no framework's markers are looked for. Raises
     ConfigurationError when the file cannot be read, is none (a directory, a FIFO, a device), or
     is larger than a script may be.
     """
-    if script is None or not offline:
+    if script is None:
         raise ConfigurationError(
-            "--script and --offline go together", "Give both, or neither and a database."
+            "--offline splits a file, and none is named",
+            "Add --script FILE, or leave --offline out.",
         )
     data = _bytes(script)
     with Parser() as parser:

@@ -19,9 +19,15 @@ Way = Sequence[InTheWay] | str
 
 def plan_lines(plan: Plan, way: Way) -> Iterator[str]:
     """Yield the lines. ``way`` is what stands in it now, or the reason why that is not known."""
-    yield printable(
-        f"{plan.framework}: {plan.current or 'nothing'} → {plan.goal or 'no migration at all'}"
-    )
+    if plan.version_table:
+        current, goal = plan.current or "nothing", plan.goal or "no migration at all"
+        yield printable(f"{plan.framework}: {current} → {goal}")
+    else:
+        yield "no framework is known: from an unknown version to another"
+    if plan.by_hand:
+        yield printable(f"SCRIPT GIVEN BY HAND: {plan.by_hand}")
+    if plan.version_stays:
+        yield printable(f"NO VERSION IS CHANGED: {plan.version_stays}")
     if not plan.transactional:
         yield (
             "NOT ONE TRANSACTION: it goes statement by statement, what is done stays done, and"
@@ -39,7 +45,10 @@ def _migration(migration: Migration, waiting: Mapping[int, Sequence[InTheWay]]) 
     yield printable(f"{migration.version} {migration.name}")
     script = migration.script
     if script is None:
-        yield f"  NO DOWN MIGRATION: {printable(migration.why_no_script)}"
+        first, *others = migration.why_no_script.splitlines() or [""]
+        yield f"  NO DOWN MIGRATION: {printable(first)}"
+        for text in others:
+            yield f"    {printable(text)}"
         return
     if script.wrapper_removed:
         yield "  (BEGIN … COMMIT around the script is taken off)"

@@ -129,8 +129,14 @@ def _ask_for_version(plan: Plan) -> None:
         raise ConfigurationError(
             "nobody can type the target version: there is no terminal", "Add --yes."
         )
-    goal = plan.goal or "none"
+    goal = plan.asked_for
     versions = ", ".join(m.version for m in plan.migrations)
-    click.echo(printable(f"Rolls back {versions}. The version afterwards is {goal}."), err=True)
-    if click.prompt("Type the version afterwards", err=True) != goal:
-        raise RunRefused("that is not the target version", "Look at the plan again.")
+    if plan.version_stays:
+        what = "the name of the script's file"
+        said = f"Runs {plan.by_hand}, given by hand. No version is changed."
+    else:
+        what, said = "the version afterwards", f"The version afterwards is {goal}."
+        said = f"Rolls back {versions}. {said}"
+    click.echo(printable(said), err=True)
+    if click.prompt(f"Type {what}", err=True) != goal:
+        raise RunRefused(f"that is not {what}", "Look at the plan again.")

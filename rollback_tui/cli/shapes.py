@@ -29,6 +29,8 @@ def plan_shape(plan: Plan) -> dict[str, object]:
             for s in (m.script.statements if m.script else ())
         ],
         "version_change": [text for m in plan.migrations for text in m.version_change],
+        "by_hand": plan.by_hand or None,
+        "version_stays": plan.version_stays or None,
     }
 
 

@@ -251,6 +251,16 @@ class Plan(Value, frozen=True, kw_only=True):
     version is changed."""
 
     @property
+    def current_words(self) -> str:
+        """The version before, for people; never that there is none where nobody knows."""
+        return (self.current or "no migration") if self.version_table else "an unknown version"
+
+    @property
+    def goal_words(self) -> str:
+        """The version afterwards, likewise."""
+        return (self.goal or "no migration") if self.version_table else "an unknown version"
+
+    @property
     def asked_for(self) -> str:
         """What the operator types besides the database's name: the version that is current
         afterwards, ``none`` when no migration is left; where no version changes, the name of the

@@ -15,6 +15,16 @@ NAME = "script"
 """What stands for the framework in a plan when none is known."""
 
 
+def place(project: Path, script: str) -> Path:
+    """Return the file that is meant: a link that the operator names may lead anywhere, and what it
+    leads to now is what is confirmed. ``project``: where a relative path starts."""
+    path = project / script
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a link to itself: reading it says so
+        return path
+
+
 def given(path: Path) -> Source:
     """Return the whole file as a down migration; by the same rules as any migration file is read.
 

@@ -166,6 +166,8 @@ def _applied(
     connection: Connection, plan: Plan, migration: Migration, seconds: float
 ) -> _Applied | str:
     """Return the transaction that entered the version, or why there is none to compare with."""
+    if not plan.version_table:
+        return "no version table says when it was applied"
     if seconds <= 0:
         return "not reached in the time allowed for counting"
     # How the version is called in the table differs by framework: any column will do.

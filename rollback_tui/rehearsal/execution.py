@@ -29,7 +29,7 @@ from rollback_tui.rehearsal.compare import differences, rows_differ
 from rollback_tui.rehearsal.measure import Gauge, run_alone
 from rollback_tui.rehearsal.order import APPLICATION, Order, Stopped, words_of
 from rollback_tui.rehearsal.scratch import Scratch
-from rollback_tui.survey.applied import detected, history
+from rollback_tui.survey.applied import versions
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _COUNT_SECONDS = 30.0
@@ -95,8 +95,8 @@ class Performance:
 
     def _as_planned(self, connection: Connection) -> None:
         """Raise RollbackTuiError unless the version table says what the plan was made from."""
-        detection = detected(connection, self._order.settings, self._order.project)
-        applied = [m.version for m in history(connection, detection).applied]
+        order = self._order
+        applied = versions(connection, order.settings, order.project, self._plan)
         if applied != [m.version for m in self._plan.applied]:
             raise RollbackTuiError(
                 "The applied migrations have changed since the plan was made: now"

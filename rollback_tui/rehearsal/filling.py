@@ -146,7 +146,9 @@ WHERE c.relkind = 'm' AND NOT c.relispopulated ORDER BY c.oid
 
 
 def _versions(order: Order, snapshot: Snapshot) -> list[bytes]:
-    """Return the rows of the version table, as COPY writes them."""
+    """Return the rows of the version table, as COPY writes them; none where there is no table."""
+    if not order.plan.version_table:
+        return []
     table = sql.SQL(order.plan.version_table)  # quoted by whoever found it
     with (
         snapshot.connection.cursor() as cursor,
@@ -163,12 +165,13 @@ def _fill(
     opened = connect(scratch.admin_dsn, application=APPLICATION, patience=order.patience)
     with contextlib.closing(opened) as connection:
         table = sql.SQL(order.plan.version_table)
-        with (
-            connection.cursor() as cursor,
-            cursor.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as taken,
-        ):
-            for row in versions:
-                taken.write(row)
+        if versions:
+            with (
+                connection.cursor() as cursor,
+                cursor.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as taken,
+            ):
+                for row in versions:
+                    taken.write(row)
         for name, stays in connection.execute(_VIEWS).fetchall():
             if not stays:
                 order.note(f"{name} is not filled: that would ask another server, or a function")

@@ -33,7 +33,7 @@ def foreseen(
     will_be = carried_over(here, before, after)
     ups = up_scripts(order.plan)
     known = _kept(order, original, ups)
-    if known.goal is None:
+    if known.goal is None and not order.plan.version_stays:
         known = _replayed(order, original, ups, known)
     found = _judged(order, known, here, will_be)
     if found.unsure:

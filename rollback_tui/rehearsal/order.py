@@ -17,7 +17,7 @@ from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Plan, Statement, Target, Value
 from rollback_tui.core.rehearsal import Source
 from rollback_tui.core.schema import SchemaSnapshot
-from rollback_tui.core.text import printable
+from rollback_tui.core.text import printable, shorten
 from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection, connect, target, through_pooler
 from rollback_tui.postgres.leftovers import size
@@ -191,6 +191,8 @@ def _looked(
 
 
 def _migrator(connection: Connection, version_table: str) -> str:
+    if not version_table:
+        return ""
     row = connection.execute(_MIGRATOR, [version_table]).fetchone()
     return str(row[0]) if row else ""
 
@@ -209,7 +211,7 @@ def _can_be_rehearsed(plan: Plan) -> None:
         name = printable(f"{migration.version} {migration.name}".strip())
         if migration.script is None:
             raise RollbackTuiError(
-                f"{name} has no down migration: {printable(migration.why_no_script)}",
+                f"{name} has no down migration: {shorten(migration.why_no_script, 200)}",
                 "There is nothing to rehearse; write one.",
             )
         if migration.script.problems:

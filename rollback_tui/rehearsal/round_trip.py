@@ -97,6 +97,7 @@ class WayBack:
         plan = self._order.plan
         applied = next((m for m in plan.applied if m.version == migration.version), None)
         if applied is None:
+            self._order.note("the up script is not known: no framework is")
             return None
         try:
             found = FRAMEWORKS[plan.framework].up(applied, Path(plan.directory))

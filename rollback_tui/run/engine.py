@@ -68,5 +68,14 @@ def judge_result(run: Run, *, healthy: bool | None) -> tuple[Outcome, str]:
     if accepted or unknown:
         told = f" Not so, but accepted beforehand: {', '.join(accepted)}." if accepted else ""
         told += f" Unknown: {', '.join(unknown)}." if unknown else ""
-        return "rolled_back", f"The migration is {done}.{told}"
-    return "rolled_back", f"The migration is {done} and verified."
+        return "rolled_back", f"{_what(run)} is {done}.{told}"
+    return "rolled_back", f"{_what(run)} is {done} and verified."
+
+
+def _what(run: Run) -> str:
+    """Return what has been done: where no version is changed, not more than that a script ran."""
+    return (
+        "No version is changed; what the script takes back"
+        if run.plan.version_stays
+        else ("The migration")
+    )

@@ -26,7 +26,7 @@ from rollback_tui.run.context import AGAIN, Run
 from rollback_tui.run.keeping import all_kept, keep, still_there
 from rollback_tui.run.verifying.capture import capture
 from rollback_tui.run.verifying.expectation import doomed_objects, dropped_tables
-from rollback_tui.survey.applied import detected, history
+from rollback_tui.survey.applied import versions
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOSS_SECONDS = 30.0
@@ -151,6 +151,12 @@ def insert_run_row(run: Run, connection: Connection) -> None:
             head=head,
             sent=lambda text: run.write(ev.SqlSent(connection="target", sql=text)),
         )
+    if why and run.plan.version_stays:
+        raise StatementRefused(
+            f"the run's own row cannot be written ({printable(why)}), and no version would say"
+            " whether COMMIT happened",
+            "Set [run] run_row = true, and give this role the right to make schema rollback_tui.",
+        )
     if why:
         run.write(ev.RunRowInserted(judge="version table", why=printable(why)))
     else:
@@ -173,7 +179,10 @@ def _row_is_there(run: Run, connection: Connection) -> None:
 
 def applied_locked(run: Run, connection: Connection) -> list[str]:
     """Return the applied versions, newest first, and keep others from changing them until the
-    transaction ends, where our role may. Raises psycopg.Error or FrameworkError."""
+    transaction ends, where our role may. Without a version table: none. Raises psycopg.Error or
+    FrameworkError."""
+    if not run.plan.version_table:
+        return []
     connection.execute("SAVEPOINT rollback_tui")
     try:
         text = f"LOCK TABLE {run.plan.version_table} IN SHARE ROW EXCLUSIVE MODE"
@@ -181,8 +190,7 @@ def applied_locked(run: Run, connection: Connection) -> list[str]:
     except errors.InsufficientPrivilege:
         connection.execute("ROLLBACK TO SAVEPOINT rollback_tui")
     connection.execute("RELEASE SAVEPOINT rollback_tui")
-    detection = detected(connection, run.settings, run.project)
-    return [m.version for m in history(connection, detection).applied]
+    return versions(connection, run.settings, run.project, run.plan)
 
 
 def still_applied(run: Run, connection: Connection) -> None:
@@ -259,7 +267,8 @@ def _take_back(run: Run, connection: Connection, migration: Migration) -> None:
     connection.execute(OURSELVES)
     for text in migration.version_change:
         run.sql(connection, text)
-    run.write(ev.VersionChanged(version=migration.version, sql=migration.version_change))
+    if migration.version_change:
+        run.write(ev.VersionChanged(version=migration.version, sql=migration.version_change))
 
 
 def losses_of(connection: Connection, statement: Statement) -> tuple[Loss, ...]:

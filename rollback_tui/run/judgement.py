@@ -17,7 +17,7 @@ from rollback_tui.postgres.watchdog import backend_state
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.doorway import Keeper, open_door
 from rollback_tui.run.verifying.comparison import Comparison, with_before, with_captured
-from rollback_tui.survey.applied import detected, history
+from rollback_tui.survey.applied import versions
 
 _GONE_SECONDS = 30.0
 _SERVER_SECONDS = 60.0
@@ -98,6 +98,11 @@ def says_committed(run: Run, connection: Connection) -> bool:
         # None: COMMIT is sent long after this, and the worker died in between. But a damaged disk
         # may have taken the journal's last lines, and the row would still be there.
         return run_row.committed(connection, run.request.run)
+    if run.plan.version_stays:
+        raise RollbackTuiError(
+            "the run's own row was not written, and no version was changed",
+            "Compare by hand what the script does with what is there.",
+        )
     return version_says_committed(run, connection)
 
 
@@ -105,10 +110,10 @@ def version_says_committed(run: Run, connection: Connection) -> bool:
     """Read from the framework's table whether the plan was committed.
 
     The change of that table is in the same transaction as the script, so it is there exactly
-    when the script is. Raises RollbackTuiError when it is neither before nor after.
+    when the script is. Raises RollbackTuiError when it is neither before nor after. Not to be
+    asked where no version is changed.
     """
-    detection = detected(connection, run.settings, run.project)
-    applied = [m.version for m in history(connection, detection).applied]
+    applied = versions(connection, run.settings, run.project, run.plan)
     before = [m.version for m in run.plan.applied]
     if applied == before:
         return False
@@ -144,10 +149,12 @@ def prove_unchanged(run: Run, keeper: Keeper | None) -> ev.UnchangedProven:
 def _compare(run: Run, connection: Connection, *, shut: bool) -> ev.UnchangedProven:
     """Rows are compared only behind a closed door: elsewhere others may be writing."""
     differences: list[str] = []
-    compared = ["version table"]
+    compared = ["the run's own row"] if run.plan.version_stays else ["version table"]
+    if run.plan.version_stays and run.plan.version_table:
+        compared.append("version table")
     try:
-        if version_says_committed(run, connection):
-            differences.append("the version table says that the plan was committed")
+        if _left_its_mark(run, connection):
+            differences.append(f"{compared[0]} says that the plan was committed")
     except RollbackTuiError as error:
         # A script that committed part of itself leaves it so: that is a change, and it is proven.
         differences.append(error.summary)
@@ -162,6 +169,21 @@ def _compare(run: Run, connection: Connection, *, shut: bool) -> ev.UnchangedPro
         differences=tuple(printable(d) for d in (*differences, *found.differences)[:50]),
         basis=", ".join((*compared, *found.compared)),
     )
+
+
+def _left_its_mark(run: Run, connection: Connection) -> bool:
+    """Whether the framework's table, or without one the run's own row, says that the plan was
+    committed. Raises RollbackTuiError when the table is neither before nor after."""
+    if not run.plan.version_stays:
+        return version_says_committed(run, connection)
+    now = versions(connection, run.settings, run.project, run.plan)
+    if now != [m.version for m in run.plan.applied]:
+        raise RollbackTuiError(
+            f"the version table is not as before: {printable(str(now[:5]))}",
+            "Compare by hand before anything else is done.",
+        )
+    # Statement by statement the row is there from the beginning; its count is asked elsewhere.
+    return run.plan.transactional and run_row.committed(connection, run.request.run)
 
 
 def _with_manifest(run: Run, connection: Connection) -> Comparison:

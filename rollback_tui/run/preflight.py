@@ -126,7 +126,10 @@ def same_scripts(run: Run) -> None:
 
 
 def same_history(run: Run) -> None:
-    """The applied versions must be those of the plan: a deploy may have come in between."""
+    """The applied versions must be those of the plan: a deploy may have come in between. Where no
+    framework is known, nobody can tell."""
+    if not run.plan.version_table:
+        return
     connection = run.live_target()
     detection = detected(connection, run.settings, run.project)
     applied = [m.version for m in history(connection, detection).applied]

@@ -21,7 +21,8 @@ def steps_left(records: Iterable[Record], applied: Collection[str]) -> int:
     """Return how many migrations of the interrupted run are still applied: that is how far back
     the run that goes on with it goes. Raises RunRefused when it cannot be gone on with."""
     view = _stopped(records)
-    left = [m.version for m in _plan(view).migrations if m.version in applied]
+    old = _plan(view)
+    left = [m.version for m in old.migrations if m.version in applied or old.version_stays]
     if not left:
         raise RunRefused(
             "all migrations of that run are rolled back already", "There is nothing to go on with."

@@ -142,10 +142,13 @@ def _judged(run: Run, *, committed: bool) -> tuple[Outcome, str]:
         return outcome, f"{told} {judged}"
     if committed:
         run.committed = True
-        if not version_says_committed(run, run.live_target()):
+        if not _to_its_end(run):
             return "needs_operator", (
                 "The worker died. The run's row is in the target, but the version table is as"
                 " before: the script ended the run's transaction."
+                if not run.plan.version_stays
+                else "The worker died. The run's row is in the target, but the run had sent no"
+                " COMMIT: the script ended the run's transaction."
             )
         outcome, told = judge_result(run, healthy=health(run))
         return outcome, f"The worker died; its COMMIT had arrived. {told}"
@@ -153,6 +156,14 @@ def _judged(run: Run, *, committed: bool) -> tuple[Outcome, str]:
     if proof.proven:
         return "unchanged", f"The worker died. Nothing was changed ({proof.basis} compared)."
     return "needs_operator", "The worker died, and the database is not as before."
+
+
+def _to_its_end(run: Run) -> bool:
+    """Whether what was committed is the whole plan. Where no version is changed, the journal says
+    whether the run itself had come to its COMMIT."""
+    if not run.plan.version_stays:
+        return version_says_committed(run, run.live_target())
+    return any(p.phase == "commit" and p.status != "waiting" for p in run.view.phases)
 
 
 def _recovered(run: Run) -> tuple[Outcome, str]:

@@ -45,7 +45,8 @@ class Standing(Value, frozen=True, kw_only=True):
 
     steps: tuple[Step, ...]
     left: tuple[str, ...]
-    """Versions that are still in the framework's table, newest first."""
+    """Versions that are still in the framework's table, newest first; where no version is changed,
+    those of which not every statement is counted."""
 
     @property
     def complete(self) -> bool:
@@ -96,10 +97,16 @@ def standing(connection: Connection, view: RunView, applied: list[str]) -> Stand
     seen = {s.index: s for s in view.statements}
     found: list[Step] = []
     left = [m.version for m in plan.migrations if m.version in applied]
+    if plan.version_stays:
+        last = max((s.index for s in plan.statements), default=0)
+        counted_all = counted is not None and counted >= last
+        left = [] if counted_all else [m.version for m in plan.migrations]
     for migration in plan.migrations:
         for statement in migration.script.statements if migration.script else ():
             if migration.version not in left:
                 why = f"{migration.version} is out of the version table"
+                if plan.version_stays:
+                    why = "the run's row says so"
                 found.append(Step(index=statement.index, state="done", why=why))
             else:
                 step = _step(connection, view, statement, seen[statement.index], counted)

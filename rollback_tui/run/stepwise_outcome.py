@@ -13,7 +13,7 @@ from rollback_tui.run.recovery.automatic import recover
 from rollback_tui.run.steps import Standing, standing
 from rollback_tui.run.stepwise import execute_stepwise
 from rollback_tui.run.verifying.course import verify_stepwise
-from rollback_tui.survey.applied import detected, history
+from rollback_tui.survey.applied import versions
 
 _BACK = "bring it back"
 _LEAVE = "leave it"
@@ -117,8 +117,7 @@ def _how_far(run: Run, keeper: Keeper | None) -> Standing:
         wait_until_gone(run, steps.backend_pid)
     connection, _ = reach(run, keeper)
     connection.execute(OURSELVES)
-    detection = detected(connection, run.settings, run.project)
-    applied = [m.version for m in history(connection, detection).applied]
+    applied = versions(connection, run.settings, run.project, run.plan)
     return standing(connection, run.view, applied)
 
 
@@ -179,8 +178,9 @@ def settle_stepwise(run: Run) -> tuple[Outcome, str]:
             return "rolled_back", "The worker died; all was done and verified by then."
         return (
             "needs_operator",
-            "The worker died. All statements are done and the version is taken out; nobody"
-            " verified the result.",
+            "The worker died. All statements are done"
+            + ("" if run.plan.version_stays else " and the version is taken out")
+            + "; nobody verified the result.",
         )
     if not now.touched(run.plan):
         proof = prove_unchanged(run, None)

@@ -184,6 +184,10 @@ def for_plan(directory: Path, plan: Plan, server_version: int, ups: Ups | None =
     Where the goal was recorded and the current version was not, what the up scripts in between
     change is taken from a replay of both and laid over the recorded one. Raises ConfigurationError.
     """
+    if plan.version_stays:
+        # No version says what schema should be there: an empty history's is not it.
+        why = f"no version says what schema should be there: {plan.version_stays}"
+        return Baselines(goal=None, current=None, origin="none", why=why)
     ups = up_scripts(plan) if ups is None else ups
     version = plan.goal or ""
     goal, why = find(

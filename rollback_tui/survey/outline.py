@@ -62,7 +62,7 @@ def _plan(
 ) -> Plan:
     left = applied if stays else applied[len(chosen) :]
     script = settings.migrations.script
-    by = str(project / script) if script else ""
+    by = str(by_hand.place(project, script)) if script else ""
     said: tuple[str, ...] = ()
     if by:
         changed = stays or f"what {found.framework} does to its own table is done as usual"
@@ -88,7 +88,7 @@ def _script_alone(
     """The script is all there is: no version table, no history, no version change."""
     if steps != 1 or version is not None:
         raise _one_only("--script is one step, and no framework says what else is applied")
-    path = project / settings.migrations.script
+    path = by_hand.place(project, settings.migrations.script)
     plan = Plan(
         framework=by_hand.NAME,
         version_table="",

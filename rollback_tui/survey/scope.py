@@ -85,7 +85,7 @@ def scope(
     for statement in plan.statements:
         if not statement.effect.no_op:
             found.take(statement)
-    version = found.oid(plan.version_table)
+    version = found.oid(plan.version_table) if plan.version_table else None
     if version is not None:
         found.rows.add(version)
         found.other.add(version)
@@ -120,7 +120,8 @@ class _Found:
         self._sight = sight
         self._by_name = {parts(table.name): oid for oid, table in sight.tables.items()}
         names = {n for s in plan.statements for n in _relations(s.effect)}
-        unread = {n for n in (*names, plan.version_table) if parts(n) not in self._by_name}
+        known = (plan.version_table,) if plan.version_table else ()
+        unread = {n for n in (*names, *known) if parts(n) not in self._by_name}
         self._by_name |= {
             parts(name): known.oid
             for name, known in relations(connection, sorted(unread)).items()

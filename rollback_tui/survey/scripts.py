@@ -41,7 +41,7 @@ def down_scripts(
     framework = FRAMEWORKS[detection.framework]
     directory, table = Path(detection.directory), detection.table
     if settings.migrations.script:
-        path = project / settings.migrations.script
+        path = by_hand.place(project, settings.migrations.script)
         previous_one = applied[1] if len(applied) > 1 else None
         change = framework.version_change(table, chosen[0], previous_one)
         return (Found(by_hand.given(path), change),)

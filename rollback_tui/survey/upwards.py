@@ -24,6 +24,11 @@ def plan_upwards(connection: Connection, settings: Settings, project: Path, undo
     Raises FrameworkError when that is not possible: other versions are applied than that plan left,
     a script is missing or cannot be read, or one cannot run in a transaction.
     """
+    if undone.version_stays:
+        raise FrameworkError(
+            f"a script given by hand was run, and no up migration is known: {undone.version_stays}",
+            "Bring the checkpoint back, or give the way up by hand as another --script.",
+        )
     detection = detected(connection, settings, project)
     past = history(connection, detection)
     if past.problem:

@@ -132,8 +132,9 @@ def outcome_of(view: RunView) -> tuple[str, str, Tone]:
 
 
 def goal_of(plan: Plan) -> str:
-    """Return the target version as it is shown and typed; ``none`` when nothing stays."""
-    return plan.goal if plan.goal is not None else "none"
+    """Return the target version as it is shown and typed; ``none`` when nothing stays. Where no
+    version changes, the name of the script that was given by hand."""
+    return plan.asked_for
 
 
 def writers_of(sessions: tuple[Session, ...]) -> tuple[Session, ...]:

@@ -61,7 +61,7 @@ def test_what_is_no_file_is_said_on_two_lines(tmp_path: Path) -> None:
 
 def test_a_second_reading_that_differs_is_told(tmp_path: Path) -> None:
     (tmp_path / "down.sql").write_text("DROP TABLE GO CASCADE;\n")
-    found = split_file(tmp_path / "down.sql", offline=True)
+    found = split_file(tmp_path / "down.sql")
     assert not found["problems"]
     (doubt,) = found["doubts"]  # type: ignore[misc]
     assert (doubt["line"], doubt["offset"]) == (1, 14)
@@ -92,12 +92,10 @@ def test_hostile_files_are_refused_at_once(tmp_path: Path, kind: str) -> None:
         if os.geteuid() == 0:
             pytest.skip("root may read everything")
     with pytest.raises(ConfigurationError) as caught:
-        split_file(script, offline=True)
+        split_file(script)
     assert words in caught.value.summary and caught.value.remedy
 
 
-def test_both_options_or_none(tmp_path: Path) -> None:
+def test_offline_needs_a_file() -> None:
     with pytest.raises(ConfigurationError):
-        split_file(tmp_path / "x.sql", offline=False)
-    with pytest.raises(ConfigurationError):
-        split_file(None, offline=True)
+        split_file(None)

@@ -7,6 +7,7 @@ from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import CheckResult
 
 RUN_ROW = Question("run_row", "In-doubt COMMIT can be decided")
+NEEDED = Question(RUN_ROW.name, RUN_ROW.title, fixed=True)
 STANDBY = Question("synchronous_standby", "No synchronous standby is away")
 
 
@@ -14,12 +15,21 @@ def run_row(facts: Facts) -> CheckResult:
     """The run's own row decides beyond doubt. The version table does it too, as long as nobody
     else migrates in that moment; what it cannot say is whose change it was."""
     problem = facts.run_row_problem
+    stays = facts.plan.version_stays
     if problem is None:
         return RUN_ROW.unknown(
             facts,
             "run_row",
             "not known whether the run's own row can be written",
-            "Try again; without it the framework's version table decides.",
+            "Try again; without it the framework's version table decides."
+            if not stays
+            else "Try again; nothing else would decide it.",
+        )
+    if problem and stays:
+        return NEEDED.failed(
+            "nothing would say whether COMMIT happened: no version is changed",
+            (problem, stays),
+            "Set [run] run_row = true; docs/recovery.md says what the row needs.",
         )
     if problem:
         return RUN_ROW.warned(

@@ -31,7 +31,8 @@ def plan_not_empty(facts: Facts) -> CheckResult:
     return PLAN_NOT_EMPTY.passed(
         f"{some(len(plan.migrations), 'migration')}, {some(len(plan.statements), 'statement')}",
         [f"{m.version} {m.name}" for m in plan.migrations]
-        + [f"afterwards at {plan.goal if plan.goal is not None else 'no migration'}"],
+        + [f"afterwards at {plan.goal_words}"]
+        + ([f"the script was given by hand: {plan.by_hand}"] if plan.by_hand else []),
     )
 
 
@@ -43,8 +44,9 @@ def down_migration(facts: Facts) -> CheckResult:
         return DOWN_MIGRATION.failed(
             f"no effective down migration for {missing[0].version}"
             + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""),
-            [_why_missing(m) for m in missing],
-            "Write the down migration, then come back: a version is never just crossed out.",
+            [line for m in missing for line in _why_missing(m).splitlines()],
+            "Write the down migration, or give a script by hand (--script FILE), then come back:"
+            " a version is never just crossed out.",
         )
     if not facts.plan.migrations:
         return DOWN_MIGRATION.failed(
@@ -78,6 +80,12 @@ def _why_missing(migration: Migration) -> str:
 def later_migrations(facts: Facts) -> CheckResult:
     """What was applied after a planned migration may build on it; it must go first."""
     plan = facts.plan
+    if not plan.version_table:
+        return LATER_MIGRATIONS.warned(
+            "nobody knows what else is applied: there is only the script that was given by hand",
+            (plan.version_stays,),
+            "Make sure that nothing newer builds on what the script takes away.",
+        )
     planned = {m.version for m in plan.migrations}
     places = [place for place, m in enumerate(plan.applied) if m.version in planned]
     last = max(places, default=-1)
@@ -145,13 +153,27 @@ def dependents(facts: Facts) -> CheckResult:
 def version_table(facts: Facts) -> CheckResult:
     """The run itself takes the versions out of the framework's table, after the scripts: one that
     drops, empties or moves it leaves nothing that says what is applied."""
-    table = facts.plan.version_table
+    table, stays = facts.plan.version_table, facts.plan.version_stays
+    if not table:
+        return VERSION_TABLE.warned(
+            "no version table is known, so no version is changed",
+            (stays,),
+            "If a tool keeps its versions here after all, tell it afterwards with its own command.",
+        )
     touching = [s for s in facts.plan.statements if touches_version_table(s, table)]
     if touching:
         return VERSION_TABLE.failed(
             f"{some(len(touching), 'statement')} of the plan would change {table} itself",
             [f"statement {s.index}, line {s.line}: {shorten(s.sql, 100)}" for s in touching],
-            "Take that out of the down migration: the run changes the version table itself.",
+            "Take that out of the script: the version table is left alone."
+            if stays
+            else "Take that out of the down migration: the run changes the version table itself.",
+        )
+    if stays:
+        return VERSION_TABLE.warned(
+            f"the version stays in {table}",
+            (stays,),
+            "Know what the tool will do with that next, before the next deploy.",
         )
     return VERSION_TABLE.passed(f"no statement touches {table}")
 

@@ -32,6 +32,7 @@ _NO_BASELINE = (
     "`rollback-tui baseline record` in each deploy keeps one; now: `rollback-tui baseline replay`"
     " runs the up scripts on an empty database."
 )
+_NO_VERSION = "Compare by hand: a rehearsal says what the script changes in the schema."
 _ACCEPT = (
     "Mend the down script and look again; or accept exactly this with a typed reason (o on screen 2"
     ", `run --override schema_restored=REASON`), or declare it in [verify] accept."
@@ -44,14 +45,19 @@ def schema_restored(facts: Facts) -> CheckResult:
     rehearsal = facts.rehearsal
     if rehearsal is None:
         known = facts.baseline != "none"
+        missing = _NO_VERSION if facts.plan.version_stays else _NO_BASELINE
         return RESTORED.warned(
             "not known before the run: not rehearsed" + ("" if known else ", and no baseline"),
             [],
-            _REHEARSE if known else f"{_REHEARSE} {_NO_BASELINE}",
+            _REHEARSE if known else f"{_REHEARSE} {missing}",
         )
     if rehearsal.failure or rehearsal.foreseen is None:
         return _not_foreseen(rehearsal)
     found = rehearsal.foreseen
+    if found.kind == "unknown" and facts.plan.version_stays:
+        return RESTORED.warned(
+            "nobody can know: no version says what schema should be there", [], _NO_VERSION
+        )
     if found.kind == "unknown":
         return RESTORED.warned(
             "not known before the run: no baseline of the target version", [found.why], _NO_BASELINE

@@ -41,6 +41,8 @@ def report_json(view: RunView) -> dict[str, Any]:
         "framework": started.plan.framework if started else None,
         "version_before": started.plan.current if started else None,
         "version_goal": started.plan.goal if started else None,
+        "by_hand": (started.plan.by_hand or None) if started else None,
+        "version_stays": (started.plan.version_stays or None) if started else None,
         "committed": view.committed,
         "judge": _event(view.judge),
         "checks": _plain(view.checks),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rollback_tui.core.model import Migration
+from rollback_tui.core.model import Migration, Plan
 from rollback_tui.core.report import afterwards, kept, proof, recovering, schema, task, words
 from rollback_tui.core.report.foreseen import acknowledged, rehearsed
 from rollback_tui.core.report.losses import Lost, certain, lost
@@ -156,6 +156,8 @@ def _migrations(view: RunView) -> list[str]:
     def applied(migration: Migration) -> str:
         if migration.applied_at is not None:
             return words.moment(migration.applied_at)
+        if not plan.version_table:
+            return "not known"
         return f"not recorded by {markdown(plan.framework)}"
 
     return [
@@ -177,10 +179,22 @@ def _migrations(view: RunView) -> list[str]:
         ),
         "",
         f"- Reason: {reason}",
-        f"- From {markdown(plan.current or 'no migration')} "
-        f"to {markdown(plan.goal or 'no migration')} ({markdown(plan.framework)}, "
-        f"{markdown(plan.version_table)})",
+        *_versions(plan),
     ]
+
+
+def _versions(plan: Plan) -> list[str]:
+    """Return from where to where it went, and what was given by hand."""
+    if plan.version_table:
+        tool = f"{markdown(plan.framework)}, {markdown(plan.version_table)}"
+        said = [f"- From {markdown(plan.current_words)} to {markdown(plan.goal_words)} ({tool})"]
+    else:
+        said = ["- No framework is known; neither is what else is applied"]
+    if plan.by_hand:
+        said.append(f"- The script was given by hand: {markdown(plan.by_hand)}")
+    if plan.version_stays:
+        said.append(f"- No version was changed: {markdown(plan.version_stays)}")
+    return said
 
 
 def _checks(view: RunView) -> list[str]:

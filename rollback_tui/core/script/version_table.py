@@ -31,6 +31,8 @@ def touches_version_table(statement: Statement, table: str) -> bool:
 
 def marked(plan: Plan) -> Plan:
     """Return the plan with the hazard on each statement that touches its own version table."""
+    if not plan.version_table:
+        return plan
 
     def one(statement: Statement) -> Statement:
         effect = statement.effect

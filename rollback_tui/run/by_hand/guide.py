@@ -16,6 +16,7 @@ from pathlib import Path
 from rollback_tui.checkpoint.storage import write_whole
 from rollback_tui.config import Settings
 from rollback_tui.core import events as ev
+from rollback_tui.core.model import Plan
 from rollback_tui.core.run_view import RunView
 from rollback_tui.core.text import markdown
 from rollback_tui.postgres.server_tools import find_tool
@@ -123,7 +124,7 @@ def _stand(here: Situation) -> str:
     view, begun = here.view, here.begun
     done = ", ".join(m.version for m in begun.plan.migrations) or "nothing"
     what = {
-        "rollback": f"rolls back {done}; afterwards the version is {begun.plan.goal or 'none'}",
+        "rollback": _rolls_back(begun.plan, done),
         "recover": f"brings back what the run in {begun.recovers} left",
         "reapply": f"applies again what the run in {begun.recovers} rolled back",
     }[begun.task]
@@ -169,6 +170,12 @@ def _stand(here: Situation) -> str:
         lines.append(f"What was removed is kept in the schema {markdown(view.kept[0].schema)}")
     lines += [f"Alarm: {markdown(alarm.summary)}" for alarm in view.alarms]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _rolls_back(plan: Plan, done: str) -> str:
+    if plan.version_stays:
+        return f"runs {plan.by_hand}, given by hand; no version is changed"
+    return f"rolls back {done}; afterwards the version is {plan.goal or 'none'}"
 
 
 def _transaction(view: RunView) -> str:
@@ -248,16 +255,14 @@ def _look(here: Situation) -> str:
 def _holds(here: Situation) -> str:
     begun = here.begun
     plan, judge = begun.plan, here.view.judge
-    texts = [
-        f"The newest versions in {markdown(plan.version_table)}:",
-        block(
-            here.server.psql(
-                here.now,
-                f"SELECT * FROM {pasted.relation(plan.version_table)} ORDER BY 1 DESC LIMIT 5;",
-            )
-        ),
-        _versions_mean(here),
-    ]
+    texts = ["No version tells: the script was given by hand, and none is changed."]
+    if not plan.version_stays:
+        newest = f"SELECT * FROM {pasted.relation(plan.version_table)} ORDER BY 1 DESC LIMIT 5;"
+        texts = [
+            f"The newest versions in {markdown(plan.version_table)}:",
+            block(here.server.psql(here.now, newest)),
+            _versions_mean(here),
+        ]
     if judge is not None and judge.judge == "run row":
         texts += [
             "The run's own row was written in the same transaction: it is there exactly when the"

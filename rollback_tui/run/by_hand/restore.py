@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rollback_tui.core.events import RestorePointMade
+from rollback_tui.core.model import Plan
 from rollback_tui.core.text import markdown, printable
 from rollback_tui.run.by_hand.pasted import block, identifier, literal, pattern, relation, word
 from rollback_tui.run.by_hand.situation import Situation, end_sessions
@@ -178,7 +179,7 @@ def _swap(here: Situation, new: str) -> str:
 
 def verify(here: Situation) -> str:
     """How to see that what is in place is what should be."""
-    version = relation(here.begun.plan.version_table)
+    plan = here.begun.plan
     condition = ""
     if here.touched:
         names = ", ".join(literal(relation(name)) for name, _ in here.touched[:_COUNTED])
@@ -190,8 +191,7 @@ def verify(here: Situation) -> str:
             "Rows of the tables that the run touches (not there any more: a committed rollback"
             " dropped it):",
             block(_counts(here, here.database)),
-            f"The version; before the run it was {markdown(here.begun.plan.current or 'none')}:",
-            block(ask(here.database, f"SELECT * FROM {version} ORDER BY 1 DESC LIMIT 5;")),
+            *_version(here, plan),
             "Indexes that are not valid: none should be, and `REINDEX INDEX` makes them again.",
             block(
                 ask(
@@ -203,6 +203,16 @@ def verify(here: Situation) -> str:
             "Foreign keys: every number should be 0.",
             block(ask(here.database, _FOREIGN_KEYS.format(condition=condition))),
         )
+    )
+
+
+def _version(here: Situation, plan: Plan) -> tuple[str, ...]:
+    if not plan.version_table:
+        return ()
+    newest = f"SELECT * FROM {relation(plan.version_table)} ORDER BY 1 DESC LIMIT 5;"
+    return (
+        f"The version; before the run it was {markdown(plan.current or 'none')}:",
+        block(here.server.psql(here.database, newest)),
     )
 
 
@@ -242,7 +252,7 @@ def services(here: Situation) -> str:
 def apply_again(here: Situation) -> str:
     """The other way back: the up migrations once more, and what was kept put back."""
     plan = here.begun.plan
-    if not plan.migrations or here.begun.task != "rollback":
+    if not plan.migrations or here.begun.task != "rollback" or plan.version_stays:
         return ""
     directory, many = word(plan.directory), len(plan.migrations)
     command = {

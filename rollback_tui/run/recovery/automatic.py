@@ -137,7 +137,8 @@ def _compare(run: Run, made: Checkpoint, beside: str) -> str:
     if found:
         raise CheckpointError(f"not as the manifest says: {_some([d.summary for d in found])}", "")
     touched = {lock.relation for s in run.plan.statements for lock in s.effect.locks}
-    touched.add(run.plan.version_table)
+    if run.plan.version_table:
+        touched.add(run.plan.version_table)
     live = run.live_target()
     others = [
         t.name for t in reversed(counts.tables(live)) if not {t.name, _bare(t.name)} & touched

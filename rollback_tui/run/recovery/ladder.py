@@ -277,6 +277,8 @@ def untouched_by_others(
 ) -> frozenset[str]:
     """Return the version table, when it is as the run left it: that is no loss of anybody."""
     plan = earlier.begun.plan
+    if not plan.version_table:
+        return frozenset()
     left = plan.applied_after if earlier.view.committed else tuple(m.version for m in plan.applied)
     try:
         applied = history(live, detected(live, settings, project)).applied

@@ -66,7 +66,8 @@ def expected_deletes(
     truncated, and of the version table, which has a verification of its own, one a migration."""
     names = _qualified(
         connection,
-        [d.relation for s in plan.statements for d in s.effect.doomed] + [plan.version_table],
+        [d.relation for s in plan.statements for d in s.effect.doomed]
+        + ([plan.version_table] if plan.version_table else []),
     )
     answered = {s.index: s.rows for s in view.statements}
     found: dict[str, int] = {}

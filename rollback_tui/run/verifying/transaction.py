@@ -9,7 +9,7 @@ from rollback_tui.core.model import Verification
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.execute import transaction_id
 from rollback_tui.run.context import Run, summary_of
-from rollback_tui.survey.applied import detected, history
+from rollback_tui.survey.applied import versions
 
 
 def same_transaction(run: Run, connection: Connection) -> Verification:
@@ -36,6 +36,5 @@ def constraints_hold(_: Run, connection: Connection) -> Verification:
 
 def version_expected(run: Run, connection: Connection) -> Verification:
     """Judge what the framework's own table says now."""
-    detection = detected(connection, run.settings, run.project)
-    applied = [m.version for m in history(connection, detection).applied]
+    applied = versions(connection, run.settings, run.project, run.plan)
     return judge.version_verification(applied, run.plan)

@@ -177,6 +177,9 @@ class StateScreen(StepScreen):
             word = {"rolled_back": "↩ gone", "needs_operator": "? see 6"}.get(
                 walk.view.outcome or "", word
             )
+        if plan and plan.version_stays and word.startswith("↩"):
+            # The version goes nowhere; what was given for it is run.
+            word = "script"
         rows = []
         for migration in plan.applied if plan else ():
             back = migration.version in goes
@@ -191,13 +194,24 @@ class StateScreen(StepScreen):
                     ),
                 )
             )
+        if plan and not plan.applied and plan.by_hand:
+            # Not that nothing is applied: nobody knows.
+            rows = [
+                (
+                    script.version,
+                    (cell(word, "warn"), cell(script.version, "warn"), cell("by hand")),
+                )
+                for script in plan.migrations
+            ]
         table.show_rows(rows)
         if walk.plan_failure:
             title = walk.plan_failure.summary
         elif walk.planning:
             title = "migrations · reading"
         elif ended:
-            title = "as before the run · enter chooses"
+            title = "as before the run" + ("" if plan and plan.by_hand else " · enter chooses")
+        elif plan and plan.by_hand:
+            title = "script given by hand" + ("" if plan.applied else " · history unknown")
         else:
             title = f"back: {count(len(goes), 'migration')} · enter chooses"
         table.border_title = Content(shorten(title, 70))
@@ -320,6 +334,10 @@ class StateScreen(StepScreen):
         gone = {m.version for m in plan.migrations} if plan and back else set()
         if event.row_key.value in gone:
             self.rollback_app.say("It is rolled back already. Choose one that stays.")
+            return
+        if plan is not None and plan.by_hand:
+            said = f"The script was given by hand: {plan.by_hand}. It takes back the newest only."
+            self.rollback_app.say(said)
             return
         if event.row_key.value in versions:
             self._chosen = True

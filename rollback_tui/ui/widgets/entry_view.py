@@ -41,7 +41,12 @@ def describe(entry: Entry, walk: Walk, *, pretty: bool) -> Content:
     return lines(
         [
             line(("✗ no down migration", "bad"), f"  {migration.version} {migration.name}"),
-            line(migration.why_no_script or "No script takes this migration back."),
+            *(
+                line(text)
+                for text in (
+                    migration.why_no_script or "No script takes this migration back."
+                ).splitlines()
+            ),
         ]
     )
 
@@ -63,7 +68,11 @@ def _statement(entry: Entry, statement: Statement, walk: Walk, *, pretty: bool) 
         *entry_effects.hazards(statement.effect),
         *entry_effects.effects(statement, rehearsal),
         *entry_facts.narrow(statement, walk),
-        line(("from      ", "dim"), f"line {statement.line} of {entry.path}"),
+        line(
+            ("from      ", "dim"),
+            f"line {statement.line} of {entry.path}",
+            (", given by hand" if walk.plan and walk.plan.by_hand else "", "warn"),
+        ),
     ]
     if entry.migration.script is not None and entry.migration.script.wrapper_removed:
         rows.append(

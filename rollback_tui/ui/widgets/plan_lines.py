@@ -40,9 +40,12 @@ def summary(walk: Walk) -> Content:
     reviewed: tuple[str, Tone] = (", all reviewed" if dangerous else "", "good")
     if missing:
         reviewed = (f", {missing:,} to review", "warn")
+    by: tuple[str, Tone] = (" · BY HAND" if plan.by_hand else "", "warn")
+    to = "version stays" if plan.version_stays else goal_of(plan)
     said = line(
         f" {count(len(plan.migrations), 'migration')} → ",
-        (goal_of(plan), "strong"),
+        (to, "strong"),
+        by,
         f" · {count(len(listed.statements), 'statement')}, ",
         (f"{dangerous:,} destructive", "bad" if dangerous else "good"),
         reviewed,

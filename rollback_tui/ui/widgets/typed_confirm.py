@@ -8,6 +8,7 @@ until everything matches, and then has to be focused on purpose.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import PurePath
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,6 +16,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
+from rollback_tui.core.model import Plan
 from rollback_tui.core.text import printable
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.messages import Confirmed, Declined
@@ -88,7 +90,10 @@ class TypedConfirm(Vertical):
         self.query_one("#facts", Static).update(facts(walk))
         labels = {
             "database": line("type the database ", (target.database, "strong")),
-            "version": line("type the target version ", (goal_of(plan), "strong")),
+            "version": line(
+                "type the script's name " if plan.version_stays else "type the target version ",
+                (goal_of(plan), "strong"),
+            ),
             "reason": line(f"why, in {REASON_LENGTH} characters or more"),
             "undone": line("type ", (UNDONE, "strong")),
         }
@@ -152,6 +157,16 @@ class TypedConfirm(Vertical):
             self.post_message(Confirmed(self._text("reason")))
 
 
+def _then(plan: Plan) -> Content:
+    """Return which version it is then, and whether the script was given by hand."""
+    if plan.version_stays:
+        return line(("then it is ", "dim"), ("no other version", "warn"), ": the script is by hand")
+    given = f", by the script {PurePath(plan.by_hand).name}, given by hand" if plan.by_hand else ""
+    return line(
+        ("then it is ", "dim"), (goal_of(plan), "strong"), " (the target version)", (given, "warn")
+    )
+
+
 def facts(walk: Walk) -> Content:
     """Return what will happen, in the lines that matter most."""
     plan, target = walk.plan, walk.target
@@ -172,7 +187,7 @@ def facts(walk: Walk) -> Content:
             environment,
         ),
         line(("taken back ", "dim"), (back, "warn")),
-        line(("then it is ", "dim"), (goal_of(plan), "strong"), " (the target version)"),
+        _then(plan),
         line(
             ("runs       ", "dim"),
             f"{count(len(listed.statements), 'statement')} "
