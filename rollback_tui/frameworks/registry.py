@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.text import printable
+from rollback_tui.frameworks.db_migrate import DbMigrate
 from rollback_tui.frameworks.dbmate import Dbmate
+from rollback_tui.frameworks.diesel import Diesel
+from rollback_tui.frameworks.flyway import Flyway
 from rollback_tui.frameworks.golang_migrate import GolangMigrate
 from rollback_tui.frameworks.goose import Goose
 from rollback_tui.frameworks.knex import Knex
 from rollback_tui.frameworks.node_pg_migrate import NodePgMigrate
 from rollback_tui.frameworks.other import Other
+from rollback_tui.frameworks.pairs import Pairs
+from rollback_tui.frameworks.postgrator import Postgrator
+from rollback_tui.frameworks.prisma import Prisma
 from rollback_tui.frameworks.protocol import Framework
 from rollback_tui.frameworks.rails import Rails
 from rollback_tui.frameworks.sequelize import Sequelize
 from rollback_tui.frameworks.shmig import Shmig
 from rollback_tui.frameworks.sql_migrate import SqlMigrate
+from rollback_tui.frameworks.sqlx import Sqlx
 from rollback_tui.frameworks.tern import Tern
 from rollback_tui.frameworks.typeorm import TypeOrm
 
@@ -42,16 +49,23 @@ class _Frameworks(dict[str, Framework]):
 
 
 _BUILT_IN: tuple[Framework, ...] = (
+    DbMigrate(),
     Dbmate(),
+    Diesel(),
+    Flyway(),
     GolangMigrate(),
     Goose(),
     Knex(),
     NodePgMigrate(),
     Other(),
+    Pairs(),
+    Postgrator(),
+    Prisma(),
     Rails(),
     Sequelize(),
     Shmig(),
     SqlMigrate(),
+    Sqlx(),
     Tern(),
     TypeOrm(),
 )
@@ -114,7 +128,7 @@ def _loaded(entry: EntryPoint) -> Framework:
     except Exception as error:  # noqa: BLE001 - it is somebody else's code
         words = printable(" ".join(f"{type(error).__name__}: {error}".split()))
         raise FrameworkError(f"{where} cannot be loaded: {words}", again) from None
-    missing = [name for name in _needed(framework) if not hasattr(framework, name)]
+    missing = lacking(framework)
     if missing:
         raise FrameworkError(f"{where} has no {', '.join(missing)}", again)
     if framework.name != entry.name:
@@ -125,8 +139,8 @@ def _loaded(entry: EntryPoint) -> Framework:
     return cast("Framework", framework)
 
 
-def _needed(framework: object) -> tuple[str, ...]:
-    """Return the names that the protocol of its kind asks for."""
+def lacking(framework: object) -> tuple[str, ...]:
+    """Return the names that the protocol of its kind asks for, and that it does not have."""
     from rollback_tui.frameworks import protocol
 
     kinds = {"printed": protocol.Printing, "captured": protocol.Capturing}
@@ -138,4 +152,4 @@ def _needed(framework: object) -> tuple[str, ...]:
         for name in (*vars(base), *vars(base).get("__annotations__", ()))
         if not name.startswith("_")
     }
-    return tuple(sorted(names))
+    return tuple(sorted(name for name in names if not hasattr(framework, name)))
