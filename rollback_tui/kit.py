@@ -170,9 +170,12 @@ def rows(database: Database, table: str, *, ignoring: Sequence[str] = ()) -> lis
 
 
 def schema(database: Database) -> object:
-    """Return the whole schema, to be compared."""
+    """Return the whole schema, to be compared. Each database may have an owner of its own, as whom
+    it is connected to: that role is called ``owner`` here."""
     with database.connect() as connection:
-        return catalog.snapshot(connection).objects
+        objects = catalog.snapshot(connection).objects
+        role = connection.info.user
+    return {name: text.replace(role, "owner") for name, text in objects.items()}
 
 
 def agree(

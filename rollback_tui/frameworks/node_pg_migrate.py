@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -229,8 +229,10 @@ def _order(name: str) -> tuple[float, str]:
     digits = re.match(r"[0-9]*", name, re.ASCII)
     number = digits[0] if digits else ""
     if len(number) == 17:
+        day = "-".join((number[:4], number[4:6], number[6:8]))
+        time = ":".join((number[8:10], number[10:12], number[12:14]))
         try:
-            at = datetime.strptime(number, "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)
+            at = datetime.fromisoformat(f"{day}T{time}.{number[14:]}+00:00")
         except ValueError:
             return (0, name)
         return (at.timestamp() * 1000, name)
