@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.text import printable
+from rollback_tui.frameworks.alembic import Alembic
 from rollback_tui.frameworks.db_migrate import DbMigrate
 from rollback_tui.frameworks.dbmate import Dbmate
 from rollback_tui.frameworks.diesel import Diesel
@@ -29,6 +30,7 @@ from rollback_tui.frameworks.protocol import Framework
 from rollback_tui.frameworks.rails import Rails
 from rollback_tui.frameworks.sequelize import Sequelize
 from rollback_tui.frameworks.shmig import Shmig
+from rollback_tui.frameworks.sqitch import Sqitch
 from rollback_tui.frameworks.sql_migrate import SqlMigrate
 from rollback_tui.frameworks.sqlx import Sqlx
 from rollback_tui.frameworks.tern import Tern
@@ -49,6 +51,7 @@ class _Frameworks(dict[str, Framework]):
 
 
 _BUILT_IN: tuple[Framework, ...] = (
+    Alembic(),
     DbMigrate(),
     Dbmate(),
     Diesel(),
@@ -64,6 +67,7 @@ _BUILT_IN: tuple[Framework, ...] = (
     Rails(),
     Sequelize(),
     Shmig(),
+    Sqitch(),
     SqlMigrate(),
     Sqlx(),
     Tern(),

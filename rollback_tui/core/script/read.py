@@ -48,7 +48,7 @@ def _read(source: Source, first_index: int, trees: Trees, second: SecondReading)
         for at, (piece, text, tree) in enumerate(zip(result.statements, texts, found, strict=False))
     )
     doubts = _doubts(source, result, second)
-    problems = [*result.problems, *_placeholders(source, result, found)]
+    problems = [*source.problems, *result.problems, *_placeholders(source, result, found)]
     return Script(
         path=source.path,
         sha256=hashlib.sha256(source.data).hexdigest(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollback_tui.core.model import Value
+from rollback_tui.core.model import Problem, Value
 
 
 class Source(Value, frozen=True, kw_only=True):
@@ -22,3 +22,6 @@ class Source(Value, frozen=True, kw_only=True):
     downgrade b:a --sql```, ``captured from `knex migrate:down```. Empty: it is the file."""
     file_sha256: str = ""
     """SHA-256 (hex) of the file at ``path``, where ``origin`` is set: the text was made from it."""
+    problems: tuple[Problem, ...] = ()
+    """What whoever made the text could not put into it: each stops the script. Lines and offsets
+    are those of ``data``."""
