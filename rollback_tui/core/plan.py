@@ -206,6 +206,8 @@ class Script(Value, frozen=True, kw_only=True):
     file's own, and then the lines of its statements are lines of that text. Empty: the file."""
     file_sha256: str = ""
     """SHA-256 (hex) of the file at ``path`` when the text was made from it; empty otherwise."""
+    nothing_to_undo: str = ""
+    """Why it may have no statement: its up migration has none either. Empty: it must have one."""
 
 
 class Migration(Value, frozen=True, kw_only=True):

@@ -76,7 +76,7 @@ def _migrations(
         if isinstance(found.script, Source):
             script = read_script(found.script, first_index=index, trees=trees, second=second)
             index += len(script.statements)
-            if not effective(script) and not script.problems:
+            if not (effective(script) or script.problems or script.nothing_to_undo):
                 why = f"{found.script.path} has no effective statement in its down part"
         else:
             why = found.script.why

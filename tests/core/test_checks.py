@@ -276,6 +276,12 @@ CASES: list[tuple[str, str, Facts, str]] = [
         facts(plan=plan(migration(), migration(version="2", script=script(statements=())))),
         "2: db/migrations/3_verify.sql holds no statement",
     ),
+    (
+        "down_migration",
+        "pass",
+        facts(plan=plan(migration(script=script(statements=(), nothing_to_undo="a mere merge")))),
+        "(a mere merge)",
+    ),
     ("later_migrations", "pass", facts(), ""),
     ("later_migrations", "fail", facts(plan=plan(migration(version="2"))), "3 m3"),
     ("later_migrations", "fail", facts(plan=plan(migration(version="9"))), "9"),

@@ -57,6 +57,7 @@ def down_migration(facts: Facts) -> CheckResult:
         [
             f"{m.script.path}: {some(len(m.script.statements), 'statement')}, "
             f"sha256 {m.script.sha256[:12]}"
+            + ("" if m.script.statements else f" ({m.script.nothing_to_undo})")
             for m in facts.plan.migrations
             if m.script
         ],
@@ -65,7 +66,7 @@ def down_migration(facts: Facts) -> CheckResult:
 
 def _effective(migration: Migration) -> bool:
     return migration.script is not None and bool(
-        migration.script.statements or migration.script.problems
+        migration.script.statements or migration.script.problems or migration.script.nothing_to_undo
     )
 
 

@@ -62,6 +62,7 @@ def _read(source: Source, first_index: int, trees: Trees, second: SecondReading)
         read_twice=doubts is not None,
         origin=source.origin,
         file_sha256=source.file_sha256,
+        nothing_to_undo=source.nothing_to_undo,
     )
 
 

@@ -22,6 +22,8 @@ class Source(Value, frozen=True, kw_only=True):
     downgrade b:a --sql```, ``captured from `knex migrate:down```. Empty: it is the file."""
     file_sha256: str = ""
     """SHA-256 (hex) of the file at ``path``, where ``origin`` is set: the text was made from it."""
+    nothing_to_undo: str = ""
+    """Why it may have no statement: its up migration has none either. Empty: it must have one."""
     problems: tuple[Problem, ...] = ()
     """What whoever made the text could not put into it: each stops the script. Lines and offsets
     are those of ``data``."""
