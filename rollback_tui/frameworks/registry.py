@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.alembic import Alembic
-from rollback_tui.frameworks.alembic import Alembic
 from rollback_tui.frameworks.db_migrate import DbMigrate
 from rollback_tui.frameworks.dbmate import Dbmate
 from rollback_tui.frameworks.diesel import Diesel
@@ -52,7 +51,6 @@ class _Frameworks(dict[str, Framework]):
 
 
 _BUILT_IN: tuple[Framework, ...] = (
-    Alembic(),
     Alembic(),
     DbMigrate(),
     Dbmate(),
