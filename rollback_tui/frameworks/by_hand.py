@@ -1,5 +1,4 @@
-"""A down script that a person wrote and names with ``--script FILE``; and what is said where a tool
-has no down migrations, so that somebody has to."""
+"""A down script that a person wrote and names with ``--script FILE``."""
 
 from __future__ import annotations
 
@@ -9,7 +8,6 @@ from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files
-from rollback_tui.frameworks.protocol import Missing
 
 NAME = "script"
 """What stands for the framework in a plan when none is known."""
@@ -38,37 +36,3 @@ def given(path: Path) -> Source:
             "Correct --script (or script under [migrations] in rollback.toml).",
         ) from None
     return Source(path=str(path), data=data, start=0, end=len(data))
-
-
-def no_down(tool: str, version: str, *, forward: str, also: str = "") -> Missing:
-    """Return what is said of a migration of a tool that has no way down, a line for each way out.
-
-    ``forward``: how the tool itself goes on from here. ``also``: what else it can do.
-    """
-    return Missing(
-        why="\n".join(
-            (
-                f"{tool} has no down migrations, so nothing takes {printable(version)} back",
-                *((also,) if also else ()),
-                "restore what was before: `rollback-tui checkpoint list`, then"
-                " `rollback-tui checkpoint restore NAME --into NEW_DATABASE`; or your own backup",
-                f"or fix forward: {forward}",
-                "or write the SQL that takes it back, and have it rolled back by all the rules:"
-                " `rollback-tui --script FILE`, or"
-                " `rollback-tui run --script FILE --confirm DATABASE`",
-            )
-        )
-    )
-
-
-def instead(tool: str, forward: str, change: str) -> str:
-    """Return the same for the page about all frameworks. ``change``: what becomes of the version
-    when a script is given by hand."""
-    return (
-        f"{tool} has no down migrations. What you can do: bring back what was before"
-        " (`rollback-tui checkpoint list`, `rollback-tui checkpoint restore NAME --into"
-        " NEW_DATABASE`, or your own backup); fix forward"
-        f" ({forward}); or write the SQL that takes the newest migration back and give it with"
-        " `--script FILE`: it is planned, checked, previewed, rehearsed, confirmed, run and"
-        f" verified like any down migration. {change}"
-    )

@@ -14,20 +14,24 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.alembic import Alembic
+from rollback_tui.frameworks.atlas import Atlas
 from rollback_tui.frameworks.db_migrate import DbMigrate
 from rollback_tui.frameworks.dbmate import Dbmate
 from rollback_tui.frameworks.diesel import Diesel
 from rollback_tui.frameworks.flyway import Flyway
 from rollback_tui.frameworks.golang_migrate import GolangMigrate
 from rollback_tui.frameworks.goose import Goose
+from rollback_tui.frameworks.graphile_migrate import GraphileMigrate
 from rollback_tui.frameworks.knex import Knex
 from rollback_tui.frameworks.node_pg_migrate import NodePgMigrate
 from rollback_tui.frameworks.other import Other
 from rollback_tui.frameworks.pairs import Pairs
+from rollback_tui.frameworks.pgroll import Pgroll
 from rollback_tui.frameworks.postgrator import Postgrator
 from rollback_tui.frameworks.prisma import Prisma
 from rollback_tui.frameworks.protocol import Framework
 from rollback_tui.frameworks.rails import Rails
+from rollback_tui.frameworks.refinery import Refinery
 from rollback_tui.frameworks.sequelize import Sequelize
 from rollback_tui.frameworks.shmig import Shmig
 from rollback_tui.frameworks.sqitch import Sqitch
@@ -52,19 +56,23 @@ class _Frameworks(dict[str, Framework]):
 
 _BUILT_IN: tuple[Framework, ...] = (
     Alembic(),
+    Atlas(),
     DbMigrate(),
     Dbmate(),
     Diesel(),
     Flyway(),
     GolangMigrate(),
     Goose(),
+    GraphileMigrate(),
     Knex(),
     NodePgMigrate(),
     Other(),
     Pairs(),
+    Pgroll(),
     Postgrator(),
     Prisma(),
     Rails(),
+    Refinery(),
     Sequelize(),
     Shmig(),
     Sqitch(),
