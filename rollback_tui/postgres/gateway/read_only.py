@@ -72,12 +72,9 @@ class ReadOnly(Upstream):
         self.sync()
 
     def controls(self, text: bytes) -> bool:
-        """What begins or ends a transaction: prepared, it could be executed by its name."""
-        if not _kind(text):
-            return False
-        if len(boundaries(text)) > 1:
-            raise Refused("several statements in the extended protocol")
-        return True
+        """What begins or ends a transaction: prepared, it could be executed by its name. Several
+        statements at once are the server's to refuse."""
+        return bool(_kind(text)) and len(boundaries(text)) == 1
 
     def control(self, text: bytes) -> PGresult:
         """Do ourselves what the program asks for."""
