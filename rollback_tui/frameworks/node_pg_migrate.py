@@ -55,7 +55,10 @@ class NodePgMigrate(Sectioned):
         site="https://github.com/salsita/node-pg-migrate",
         rules="9.0",
         scripts="`NUMBER_name.sql`, from the line `-- Down Migration` to `-- Up Migration` or the "
-        "end; or `NUMBER_name.down.sql` where the tool was told to take pairs (loader `sql`).",
+        "end; or `NUMBER_name.down.sql` where the tool was told to take pairs (loader `sql`). The "
+        "tool sets `search_path` to its `--schema` (`public` unless told otherwise); here that of "
+        "the role and the database counts, so where the migrations live in another schema, say so "
+        "in the address: `options=-csearch_path=NAME`.",
         newest="The last by `run_on`, then `id`: what was applied last goes first. Times are taken "
         "to be in the session's time zone.",
         outside="none in SQL files.",

@@ -56,7 +56,8 @@ class SqlMigrate(Sectioned):
         "PostgreSQL's rules, not by lines that end in `;`. A last statement without `;` is "
         "therefore taken, and lines that begin with `-- ` inside a string stay in it.",
         newest="The applied file whose name is last: names that begin with a number come first, in "
-        "the order of the numbers; then the others, as text.",
+        "the order of the numbers; then the others, as text. (sql-migrate's own `down` first "
+        "*applies* what is pending below that; here it stays pending.)",
         outside="`-- +migrate Down notransaction`, for each direction by itself.",
         change="`DELETE FROM gorp_migrations WHERE id = '…'`.",
         lock="none: sql-migrate takes none.",
