@@ -121,3 +121,13 @@ def truth(value: str) -> bool | None:
     if "false".startswith(word) or "no".startswith(word) or word in ("of", "off", "0"):
         return False
     return None
+
+
+def latin(text: str) -> str:
+    """Return the bytes of ``text`` as characters, one each, as psql's scanner takes them."""
+    return text.encode(errors="surrogateescape").decode("latin-1")
+
+
+def text_of(latin: str) -> str:
+    """Return what :func:`latin` made, for people."""
+    return latin.encode("latin-1").decode("utf-8", "replace")

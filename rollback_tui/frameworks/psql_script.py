@@ -27,7 +27,7 @@ from rollback_tui.core.text import printable, shorten
 from rollback_tui.frameworks import files as migration_files
 from rollback_tui.frameworks import psql_arguments as psql
 from rollback_tui.frameworks import psql_commands as commands
-from rollback_tui.frameworks.psql_arguments import NAME, Arguments
+from rollback_tui.frameworks.psql_arguments import NAME, Arguments, latin, text_of
 
 MAX_INCLUDED = 8
 """How deep files may include each other."""
@@ -47,6 +47,7 @@ _COLON = re.compile(
 )
 _COPY_DATA = re.compile(r"\bfrom\s+stdin\b", re.IGNORECASE)
 _COMMAND = re.compile(r"\\([^\s\\]*)")
+_CONDITIONS = ("if", "elif", "else", "endif")
 _NOT_LINES = re.compile(r"[^\n\r]")
 
 _BY_HAND = "Run this script with psql by hand, or write that part of it as SQL."
@@ -110,7 +111,7 @@ class _Reading:
     def __init__(self, source: Source, setting: Setting) -> None:
         self._setting = setting
         self._file = Path(source.path)
-        self._variables = {_latin(k): _latin(v) for k, v in setting.variables.items()}
+        self._variables = {latin(k): latin(v) for k, v in setting.variables.items()}
         self._out: list[str] = []
         self._length = source.start
         self._lines = source.data.count(b"\n", 0, source.start) + 1
@@ -207,7 +208,7 @@ class _Reading:
             self._unknown(name)
         else:
             value = self._variables[name]
-            self._filled_in[f":{_text(name)}"] = None
+            self._filled_in[f":{text_of(name)}"] = None
             if match["literal"]:
                 self._emit(psql.quoted_literal(value))
             elif match["delimited"]:
@@ -226,7 +227,7 @@ class _Reading:
                 odd = any(m[str(m.lastgroup)] in self._variables for m in marks if m.lastgroup)
             if odd:
                 self._problem(
-                    f"the value of :{_text(name)} has an open quote, a backslash or another"
+                    f"the value of :{text_of(name)} has an open quote, a backslash or another"
                     " variable in it",
                     "Write the value itself into the script.",
                 )
@@ -235,9 +236,9 @@ class _Reading:
 
     def _unknown(self, name: str) -> None:
         """Say why a variable that is not set here is one that psql would fill in."""
-        why = self._setting.unsure.get(_text(name))
+        why = self._setting.unsure.get(text_of(name))
         if why:
-            self._problem(f"the value of :{_text(name)} is not known: {why}", _BY_HAND)
+            self._problem(f"the value of :{text_of(name)} is not known: {why}", _BY_HAND)
         elif name in commands.SET_BY_PSQL:
             self._problem(
                 f"psql itself would fill in :{name}, which is known only once it is connected",
@@ -252,15 +253,15 @@ class _Reading:
         """Do what the command at ``position`` says; return where it ends."""
         active = not branches or branches[-1].active
         if text[position + 1 : position + 2] in (";", ":"):
-            self._emit(" " + text[position + 1], active)
+            self._emit(text[position + 1], active)
             return position + 2
         match = _COMMAND.match(text, position)
         assert match is not None  # noqa: S101 - a backslash stands there
         name = match[1]
         given = psql.arguments(text, match.end(), self._variables)
         end = given.end
-        shown = "\\" + shorten(_text(name), 20)
-        if name in ("if", "elif", "else", "endif"):
+        shown = "\\" + shorten(text_of(name), 20)
+        if name in _CONDITIONS:
             self._condition(name, given, branches)
         elif active and given.unreadable and name not in commands.PRINTING:
             self._problem(f"{shown} cannot be read: {given.unreadable}", _BY_HAND)
@@ -275,7 +276,7 @@ class _Reading:
             branches.clear()
         elif not commands.only_prints(name):
             self._problem(f"{shown} is a command of psql that is not done here", _BY_HAND)
-        if active:
+        if active or name in _CONDITIONS:
             self._left_out[shown] = None
         self._emit(text[position:end], active=False)
         if text.startswith("\\\\", end):  # ends a command, and SQL goes on behind it
@@ -307,27 +308,30 @@ class _Reading:
         if value is None:
             self._problem(
                 f"the condition of \\{name} cannot be decided here: "
-                f"{shorten(_text(' '.join(given.values)), 40) or 'it is empty'}",
+                f"{shorten(text_of(' '.join(given.values)), 40) or 'it is empty'}",
                 "Only a variable that is set, or true and false, can be decided. " + _BY_HAND,
             )
-        for used in given.used:
-            self._filled_in[f":{_text(used)}"] = None
+        self._note(given)
         return bool(value)
+
+    def _note(self, given: Arguments) -> None:
+        self._filled_in.update({f":{text_of(used)}": None for used in given.used})
 
     def _set(self, command: str, given: Arguments) -> None:
         if not given.values:
             return
         name, value = given.values[0], "".join(given.values[1:])
         if not re.fullmatch(NAME, name):
-            self._problem(f"{_text(name)} is no name of a variable", "Correct the script.")
+            self._problem(f"{text_of(name)} is no name of a variable", "Correct the script.")
             return
+        self._note(given)
         for unset in given.unset:
             self._unknown(unset)
         # To take away a switch of psql's own is to switch it off.
         why = commands.refused_setting(name, value if command == "set" else "off")
         if why:
             self._problem(
-                f"\\{command} {_text(name)} {_text(value)}".rstrip() + f": {why}", _BY_HAND
+                f"\\{command} {text_of(name)} {text_of(value)}".rstrip() + f": {why}", _BY_HAND
             )
         if command == "unset":
             self._variables.pop(name, None)
@@ -338,7 +342,7 @@ class _Reading:
         if len(given.values) != 1 or given.unset:
             self._problem(f"{shown} does not name one file", "Correct the script.")
             return
-        wanted = Path(_text(given.values[0]))
+        wanted = Path(text_of(given.values[0]))
         relative = shown in ("\\ir", "\\include_relative")
         found = ((path.parent if relative else self._setting.directory) / wanted).resolve()
         name = printable(str(wanted))
@@ -385,12 +389,3 @@ class _Reading:
                     rule="psql_command",
                 )
             )
-
-
-def _latin(text: str) -> str:
-    """Return the bytes of ``text`` as characters, one each, as the scanner takes them."""
-    return text.encode(errors="surrogateescape").decode("latin-1")
-
-
-def _text(latin: str) -> str:
-    return latin.encode("latin-1").decode("utf-8", "replace")
