@@ -251,6 +251,9 @@ class Plan(Value, frozen=True, kw_only=True):
     are empty, ``applied`` is, and ``current`` and ``goal`` say nothing), or its table is left
     alone. Whether the run was committed is then not to be read from any version. Empty: the
     version is changed."""
+    transaction_lock: tuple[str, ...] = ()
+    """Statements that take the framework's own lock at the beginning of the transaction, where it
+    keeps one in a table."""
 
     @property
     def current_words(self) -> str:
@@ -280,6 +283,12 @@ class Plan(Value, frozen=True, kw_only=True):
         if self.direction == "up":
             return (*(m.version for m in reversed(self.migrations)), *before)
         return before[len(self.migrations) :]
+
+    @property
+    def bookkeeping(self) -> tuple[str, ...]:
+        """The SQL, besides the scripts, that writes into the framework's own tables."""
+        changes = (text for m in self.migrations for text in m.version_change)
+        return (*self.transaction_lock, *changes)
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -325,4 +334,5 @@ class Plan(Value, frozen=True, kw_only=True):
         for migration in self.migrations:
             parts += [migration.version, migration.script.sha256 if migration.script else "none"]
             parts += migration.version_change
+        parts += self.transaction_lock
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -115,6 +115,7 @@ def _attempt(run: Run, connection: Connection, number: int) -> None:
         )
     )
     insert_run_row(run, connection)
+    lock_as_framework(run, connection)
     _lock_relations(run, connection)
     still_applied(run, connection)
     capture(run, connection)
@@ -175,6 +176,23 @@ def _row_is_there(run: Run, connection: Connection) -> None:
                 f"the script removed the run's own row from {run_row.TABLE}",
                 "Take that out of the script, or set [run] run_row = false.",
             )
+
+
+def lock_as_framework(run: Run, connection: Connection) -> None:
+    """Take the lock that the framework keeps in a table: a deploy that starts now waits for us, or
+    sees that it is taken. It is gone with the transaction.
+
+    Before any other lock, as the framework does it: whoever has this one may wait for the rest.
+    Raises psycopg.Error; it is one of ``AGAIN`` when somebody has the lock.
+    """
+    for text in run.plan.transaction_lock:
+        try:
+            run.sql(connection, text)
+        except (errors.UniqueViolation, errors.ExclusionViolation) as error:
+            # A row that is there already is a lock that is taken, or was left behind by a crash.
+            raise errors.LockNotAvailable(
+                f"{run.plan.framework} is migrating, or its lock was left behind: {words_of(error)}"
+            ) from None
 
 
 def applied_locked(run: Run, connection: Connection) -> list[str]:

@@ -38,6 +38,7 @@ from rollback_tui.run.execution import (
     failed,
     foresee_losses,
     insert_run_row,
+    lock_as_framework,
     losses_of,
     patiently,
     still_applied,
@@ -260,6 +261,7 @@ def _cross_out(
     try:
         limits = run.settings.run
         connection.execute(timeouts(limits.lock_timeout_seconds, limits.statement_timeout_seconds))
+        lock_as_framework(run, connection)
         _nobody_else_migrated(run, connection, gone[:-1])
         for text in migration.version_change:
             run.sql(connection, text)

@@ -79,6 +79,7 @@ def _plan(
         notes=(*said, *found.why),
         by_hand=by,
         version_stays=stays,
+        transaction_lock=FRAMEWORKS[found.framework].transaction_lock(found.table),
     )
 
 

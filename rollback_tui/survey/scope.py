@@ -59,6 +59,8 @@ class Scope(Value, frozen=True, kw_only=True):
     """Partitions are attached or detached."""
     lost_columns: dict[int, frozenset[str]]
     """Columns that are dropped, or get another type."""
+    bookkeeping: frozenset[int]
+    """The framework's own tables beside its version table: what is in them is its business."""
 
     @property
     def touched(self) -> frozenset[int]:
@@ -91,6 +93,9 @@ def scope(
         found.other.add(version)
         # golang-migrate empties its table with TRUNCATE; what is in it is verified by itself.
         found.files.add(version)
+    found.books = {oid for oid in found.bookkeeping(plan) if oid != version}
+    found.rows |= found.books
+    found.other |= found.books
     rehearsed = rehearsal is not None and _told(plan, rehearsal)
     if rehearsal is not None:
         names = {c.relation for m in rehearsal.statements for c in m.changed or ()}
@@ -144,6 +149,7 @@ class _Found:
         self.updated: dict[int, set[str]] = {}
         self.lost: dict[int, set[str]] = {}
         self.repartitions = False
+        self.books: set[int] = set()
         self.schemas: set[str] = set()
         self.granted: set[str] = set()
         self.kinds: set[tuple[str, frozenset[str]]] = set()
@@ -153,6 +159,18 @@ class _Found:
         """Return the number of a table by the name it has when the next statement runs, qualified
         or as written."""
         return self._by_name.get(parts(name))
+
+    def bookkeeping(self, plan: Plan) -> set[int]:
+        """Return the tables of the framework that the plan's own SQL names: beside the version
+        table its log, its lock. Where foreign keys cascade from them, those too."""
+        named = {chain for text in plan.bookkeeping for chain in chains(text) if len(chain) > 1}
+        found = {oid for chain in named if (oid := self._by_name.get(chain)) is not None}
+        waiting = list(found)
+        while waiting:
+            children = self._actions.get(waiting.pop(), set()) - found
+            found |= children
+            waiting += children
+        return found
 
     def take(self, statement: Statement) -> None:
         """Add what one statement may touch."""
@@ -304,6 +322,7 @@ class _Found:
             updated={o: self._since(c) for o, c in self.updated.items() if o not in self.other},
             repartitions=self.repartitions,
             lost_columns={oid: self._since(columns) for oid, columns in self.lost.items()},
+            bookkeeping=frozenset(self.books),
         )
 
     def _since(self, columns: set[str]) -> frozenset[str]:

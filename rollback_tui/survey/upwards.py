@@ -15,6 +15,7 @@ from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.parser import Parser
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.survey.applied import detected, history
+from rollback_tui.survey.scripts import up_scripts
 
 
 def plan_upwards(connection: Connection, settings: Settings, project: Path, undone: Plan) -> Plan:
@@ -42,23 +43,32 @@ def plan_upwards(connection: Connection, settings: Settings, project: Path, undo
     framework = FRAMEWORKS[detection.framework]
     directory = Path(detection.directory)
     applied = {m.version: m for m in undone.applied}
+    again = [applied[migration.version] for migration in reversed(undone.migrations)]
+    ups = up_scripts(
+        connection,
+        settings,
+        project,
+        detection.framework,
+        detection.table,
+        directory,
+        again,
+        past.applied,
+    )
     migrations: list[Migration] = []
     index, second = 1, SecondReading()
     with Parser() as parser:
-        for migration in reversed(undone.migrations):
-            again = applied[migration.version]
-            source = framework.up(again, directory)
+        for one, (source, change) in zip(again, ups, strict=True):
             if not isinstance(source, Source):
                 raise FrameworkError(source.why, f"Apply it with {detection.framework} itself.")
             script = read_script(source, first_index=index, trees=parser.trees, second=second)
             index += len(script.statements)
             migrations.append(
                 Migration(
-                    version=again.version,
-                    name=again.name,
+                    version=one.version,
+                    name=one.name,
                     applied_at=None,
                     script=script,
-                    version_change=framework.applied_change(detection.table, again),
+                    version_change=change,
                 )
             )
     plan = Plan(
@@ -72,6 +82,7 @@ def plan_upwards(connection: Connection, settings: Settings, project: Path, undo
         stale_files=framework.stale_files(directory),
         notes=_changed(undone, migrations),
         direction="up",
+        transaction_lock=framework.transaction_lock(detection.table),
     )
     _refuse(plan, again=detection.framework)
     return plan
@@ -81,7 +92,7 @@ def _refuse(plan: Plan, *, again: str) -> None:
     remedy = f"Apply it with {again} itself."
     for migration in plan.migrations:
         script = migration.script
-        if script is None or not effective(script):
+        if script is None or not (effective(script) or script.nothing_to_undo):
             raise FrameworkError(
                 f"the up script of {printable(migration.version)} is empty", remedy
             )
@@ -95,12 +106,16 @@ def _refuse(plan: Plan, *, again: str) -> None:
 
 def _changed(undone: Plan, migrations: list[Migration]) -> tuple[str, ...]:
     """Where up and down are in one file, the hash that was confirmed then is known."""
-    then = {m.script.path: m.script.sha256 for m in undone.migrations if m.script}
+    then = {m.script.path: _of_file(m.script) for m in undone.migrations if m.script}
     return tuple(
         f"{printable(script.path)} has changed since the run"
         for script in _scripts(migrations)
-        if then.get(script.path, script.sha256) != script.sha256
+        if then.get(script.path, _of_file(script)) != _of_file(script)
     )
+
+
+def _of_file(script: Script) -> str:
+    return script.file_sha256 if script.origin else script.sha256
 
 
 def _scripts(migrations: list[Migration]) -> tuple[Script, ...]:

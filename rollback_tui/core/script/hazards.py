@@ -81,8 +81,8 @@ VERSION_TABLES = frozenset(
         "yoyo_lock",
     }
 )
-"""Well-known names of version tables, in lower case and without schema. Not those that an
-application's own tables have as well (``migrations``, ``changes``): the one of the plan is known."""
+"""Well-known names of version tables, in lower case and without schema. Not those that tables of
+an application have as well (``migrations``, ``changes``): the one of the plan is known."""
 
 
 def explain(hazard: str) -> str:
