@@ -65,7 +65,7 @@ class Refinery(NoDown):
         return (
             columns.keys() == {"version", "name", "applied_on", "checksum"}
             and columns["version"] in ("integer", "bigint")
-            and columns["applied_on"] == "character varying(255)"
+            and columns["applied_on"].startswith("character varying")
             and shape.primary_key == ("version",)
         )
 
