@@ -35,7 +35,7 @@ from rollback_tui.survey.applied import detected
 from rollback_tui.survey.applied import history as applied_history
 from rollback_tui.survey.baseline import Baseline, Kept, every, find, load, save
 from rollback_tui.survey.planning import make_plan
-from rollback_tui.survey.ups import read_ups, up_scripts
+from rollback_tui.survey.ups import known_ups, read_ups
 from rollback_tui.ui.operations import Choice
 
 
@@ -169,7 +169,7 @@ def replay(given: Common, choice: Choice) -> None:
         )
     with stop_asked() as stop:
         order = Order(dsn, given.settings, given.project, plan, "schema", said=said, stop=stop)
-        made = played(order, up_scripts(plan))
+        made = played(order, known_ups(plan))
     paths = [save(_directory(given), one) for one in made]
     if given.as_json:
         print_json(

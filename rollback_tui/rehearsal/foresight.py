@@ -17,7 +17,7 @@ from rollback_tui.core.schema_verdict import SchemaVerdict, verdict
 from rollback_tui.rehearsal.order import Order, Original, Stopped, words_of
 from rollback_tui.rehearsal.replay import replay
 from rollback_tui.survey.baseline import Baselines, for_plan, save
-from rollback_tui.survey.ups import Ups, up_scripts
+from rollback_tui.survey.ups import Ups, known_ups
 
 
 def foreseen(
@@ -31,7 +31,7 @@ def foreseen(
     """
     here = original.schema
     will_be = carried_over(here, before, after)
-    ups = up_scripts(order.plan)
+    ups = known_ups(order.plan)
     known = _kept(order, original, ups)
     if known.goal is None and not order.plan.version_stays:
         known = _replayed(order, original, ups, known)

@@ -35,7 +35,7 @@ from rollback_tui.rehearsal.making import empty, made
 from rollback_tui.rehearsal.order import APPLICATION, Order, Original, Stopped, look_for, words_of
 from rollback_tui.rehearsal.scratch import Scratch
 from rollback_tui.survey.baseline import Baseline
-from rollback_tui.survey.ups import Ups
+from rollback_tui.survey.ups import Ups, with_scripts
 
 _BY_HAND = "Record the baselines instead: `rollback-tui baseline record` in each deploy."
 
@@ -52,6 +52,7 @@ def replay(order: Order, ups: Ups) -> tuple[Baseline, ...]:
     an up script is not known, is no SQL that may be executed in a scratch database, or fails;
     psycopg.Error when the server is lost.
     """
+    ups = _with_scripts(order, ups)
     steps = _steps(order, ups)
     statements = [s for step in steps for s in step.script.statements]
     original = _looked(order, steps, statements)
@@ -83,6 +84,21 @@ def _looked(order: Order, steps: Sequence[_Step], statements: Sequence[Statement
         ) from None
 
 
+def _with_scripts(order: Order, ups: Ups) -> Ups:
+    """Return the scripts with those that the framework's program prints: it is asked now."""
+    if ups.why or all(up.source is not None for up in ups.scripts):
+        return ups
+    order.say("asking for the up scripts")
+    opened = connect(
+        order.dsn,
+        timeout=order.settings.connection.connect_timeout,
+        application=APPLICATION,
+        patience=order.patience,
+    )
+    with contextlib.closing(opened) as connection:
+        return with_scripts(ups, connection, order.settings, order.project, order.plan)
+
+
 def _steps(order: Order, ups: Ups) -> list[_Step]:
     """Read the scripts of all that is applied. Raises RollbackTuiError for what is no plain SQL."""
     if ups.why:
@@ -91,6 +107,8 @@ def _steps(order: Order, ups: Ups) -> list[_Step]:
     index = 1
     with Parser() as parser:
         for up in ups.scripts:
+            if up.source is None:
+                raise RollbackTuiError(f"the up script of {printable(up.version)} is not known", "")
             script = read_script(up.source, first_index=index, trees=parser.trees)
             if script.problems:
                 first = script.problems[0]

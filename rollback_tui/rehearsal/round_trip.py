@@ -13,13 +13,12 @@ import psycopg
 from psycopg import errors, sql
 
 from rollback_tui.core.errors import FrameworkError
-from rollback_tui.core.model import Migration, Script, Statement
+from rollback_tui.core.model import Script, Statement
 from rollback_tui.core.rehearsal import RoundTrip, Source
 from rollback_tui.core.schema import Difference, SchemaSnapshot, condensed, diff, moved_columns
 from rollback_tui.core.script.read import effective, read_script
 from rollback_tui.core.script.source import Source as UpSource
 from rollback_tui.core.text import printable, shorten
-from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.parser import Parser
 from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection
@@ -27,6 +26,8 @@ from rollback_tui.postgres.execute import execute, timeouts
 from rollback_tui.postgres.ourselves import OURSELVES
 from rollback_tui.rehearsal.order import Order, words_of
 from rollback_tui.rehearsal.reach import reaching
+from rollback_tui.survey.scripts import up_scripts
+from rollback_tui.survey.ups import version_table_of
 
 _WIDTH = 160
 
@@ -73,11 +74,11 @@ class WayBack:
     def read(self, connection: Connection, *, embedded: bool) -> None:
         """Read the scripts, and see whether they may be executed here. Raises psycopg.Error."""
         plan = self._order.plan
+        sources = self._sources(connection)
+        if sources is None:
+            return
         with Parser() as parser:
-            for migration in reversed(plan.migrations):
-                source = self._source(migration)
-                if source is None:
-                    return
+            for migration, source in zip(reversed(plan.migrations), sources, strict=True):
                 script = read_script(source, first_index=1, trees=parser.trees)
                 self._ups.append(_Up(migration.version, script))
         self._known = True
@@ -92,22 +93,36 @@ class WayBack:
             for up in self._ups
         )
 
-    def _source(self, migration: Migration) -> UpSource | None:
-        """Return the up script as the framework finds it; None when it is not known."""
+    def _sources(self, connection: Connection) -> list[UpSource] | None:
+        """Return the up scripts as the framework finds or prints them, oldest first; None when one
+        is not known."""
         plan = self._order.plan
-        applied = next((m for m in plan.applied if m.version == migration.version), None)
-        if applied is None:
+        applied = {m.version: m for m in plan.applied}
+        again = [applied[m.version] for m in reversed(plan.migrations) if m.version in applied]
+        if len(again) < len(plan.migrations):
             self._order.note("the up script is not known: no framework is")
             return None
         try:
-            found = FRAMEWORKS[plan.framework].up(applied, Path(plan.directory))
+            found = up_scripts(
+                connection,
+                self._order.settings,
+                self._order.project,
+                plan.framework,
+                version_table_of(plan),
+                Path(plan.directory),
+                again,
+                plan.applied[len(again) :],
+            )
         except FrameworkError as error:
             self._order.note(f"the up script is not known: {error.summary}")
             return None
-        if isinstance(found, UpSource):
-            return found
-        self._order.note(f"the up script is not known: {found.why}")
-        return None
+        sources: list[UpSource] = []
+        for one in found:
+            if not isinstance(one.script, UpSource):
+                self._order.note(f"the up script is not known: {one.script.why}")
+                return None
+            sources.append(one.script)
+        return sources
 
     def go(self, connection: Connection, before: SchemaSnapshot) -> RoundTrip | None:
         """Apply the up scripts and compare; None when they are not known.
@@ -178,7 +193,7 @@ def _why_not(connection: Connection, up: _Up, *, embedded: bool) -> str:
     if up.script.problems:
         first = up.script.problems[0]
         return f"the up script of {name}, line {first.line}: {printable(first.summary)}"
-    if not effective(up.script):
+    if not effective(up.script) and not up.script.nothing_to_undo:
         return f"the up script of {name} has no statement"
     far = reaching(connection, up.script.statements)
     if far is not None and not (embedded and far[1] == "server"):

@@ -20,7 +20,7 @@ from rollback_tui.core.model import Plan, Value
 from rollback_tui.core.schema import FORMAT, SchemaSnapshot, carried_over
 from rollback_tui.core.schema_verdict import NO_BASELINE, Origin
 from rollback_tui.core.text import inert_json, printable
-from rollback_tui.survey.ups import Ups, up_scripts
+from rollback_tui.survey.ups import Ups, known_ups
 
 Kept = Literal["recorded", "replayed"]
 """Where a kept baseline comes from."""
@@ -188,7 +188,7 @@ def for_plan(directory: Path, plan: Plan, server_version: int, ups: Ups | None =
         # No version says what schema should be there: an empty history's is not it.
         why = f"no version says what schema should be there: {plan.version_stays}"
         return Baselines(goal=None, current=None, origin="none", why=why)
-    ups = up_scripts(plan) if ups is None else ups
+    ups = known_ups(plan) if ups is None else ups
     version = plan.goal or ""
     goal, why = find(
         directory, version, server_version=server_version, made_from=ups.made_from(version)

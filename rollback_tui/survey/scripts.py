@@ -1,10 +1,14 @@
-"""The scripts of a plan: read from files, printed by the framework's program, or captured."""
+"""The scripts of a plan, down and up: read from files, printed by the framework's program, or
+captured."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, cast
+
+from psycopg.conninfo import make_conninfo
 
 from rollback_tui.config import Settings
 from rollback_tui.core.address import Address
@@ -13,20 +17,23 @@ from rollback_tui.core.script.source import Source
 from rollback_tui.frameworks import by_hand
 from rollback_tui.frameworks.detect import Detection
 from rollback_tui.frameworks.program import Program
-from rollback_tui.frameworks.protocol import Framework, Made, Missing, Printing
+from rollback_tui.frameworks.protocol import Framework, Made, Missing, Printing, VersionTable
 from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.postgres.connect import Connection
 
+_SPARE = 30.0
+"""Seconds that a way into the database is open longer than the program may run."""
+
 
 class Found(NamedTuple):
-    """What takes one migration back."""
+    """What takes one migration back, or applies it again."""
 
     script: Source | Missing
     version_change: tuple[str, ...]
 
 
 def down_scripts(
-    connection: Connection,  # noqa: ARG001 - for programs that need the database to print
+    connection: Connection,
     settings: Settings,
     project: Path,
     detection: Detection,
@@ -47,12 +54,11 @@ def down_scripts(
         return (Found(by_hand.given(path), change),)
     if framework.kind == "printed":
         printing = cast("Printing", framework)
-        program = program_of(printing, settings, project, None)
         remaining = applied[len(chosen) :]
-        return tuple(
-            Found(one.source, one.version_change) if isinstance(one, Made) else Found(one, ())
-            for one in printing.print_down(chosen, remaining, table, directory, program)
-        )
+        with address_for(printing, connection, settings) as address:
+            program = program_of(printing, settings, project, address)
+            printed = printing.print_down(chosen, remaining, table, directory, program)
+        return _found(printed)
     previous: list[AppliedMigration | None] = [*applied[1:], None]
     return tuple(
         Found(
@@ -61,6 +67,62 @@ def down_scripts(
         )
         for place, migration in enumerate(chosen)
     )
+
+
+def up_scripts(
+    connection: Connection,
+    settings: Settings,
+    project: Path,
+    name: str,
+    table: VersionTable,
+    directory: Path,
+    again: Sequence[AppliedMigration],
+    below: Sequence[AppliedMigration],
+) -> tuple[Found, ...]:
+    """Return for each of ``again`` (oldest first) what applies it when ``below`` (newest first) is
+    applied, as the framework called ``name`` finds it or prints it.
+
+    Raises FrameworkError when files cannot be read or the framework's program fails.
+    """
+    framework = FRAMEWORKS[name]
+    if framework.kind == "printed":
+        printing = cast("Printing", framework)
+        with address_for(printing, connection, settings) as address:
+            program = program_of(printing, settings, project, address)
+            printed = printing.print_up(again, below, table, directory, program)
+        return _found(printed)
+    return tuple(
+        Found(framework.up(migration, directory), framework.applied_change(table, migration))
+        for migration in again
+    )
+
+
+def _found(printed: Sequence[Made | Missing]) -> tuple[Found, ...]:
+    return tuple(
+        Found(one.source, one.version_change) if isinstance(one, Made) else Found(one, ())
+        for one in printed
+    )
+
+
+@contextmanager
+def address_for(
+    framework: Printing, connection: Connection, settings: Settings
+) -> Iterator[Address | None]:
+    """Yield where the program of ``framework`` may connect while it prints: a way into the database
+    of ``connection`` on which nothing can be written. None for one that needs no database.
+
+    Raises ConnectionFailed when the database cannot be reached a second time.
+    """
+    if not framework.needs_database:
+        yield None
+        return
+    # Both are only needed for the few tools that cannot print without the database.
+    from rollback_tui.postgres.gateway import Gateway
+    from rollback_tui.postgres.server_tools import parameters_of
+
+    dsn = make_conninfo("", **parameters_of(connection))
+    with Gateway(dsn, read_only=True, seconds=settings.migrations.seconds + _SPARE) as gateway:
+        yield gateway.address
 
 
 def program_of(
