@@ -68,10 +68,9 @@ class Diesel(Base):
 
     def recognises(self, shape: TableShape) -> bool:
         """``version varchar(50)``, the key, and ``run_on timestamp``."""
-        return dict(shape.columns) == {
-            "version": "character varying(50)",
-            "run_on": "timestamp without time zone",
-        } and shape.primary_key == ("version",)
+        columns = {name: kind.partition("(")[0] for name, kind in shape.columns}
+        wanted = {"version": "character varying", "run_on": "timestamp without time zone"}
+        return columns == wanted and shape.primary_key == ("version",)
 
     def files(self, directory: Path) -> tuple[MigrationFile, ...]:
         """Return the directories with an ``up.sql`` or a ``down.sql``, in the order of their

@@ -30,10 +30,10 @@ from rollback_tui.frameworks.whole_files import contents, relative, subdirectori
 
 _LOCK = 72707369
 _COLUMNS = {
-    "id": "character varying(36)",
-    "checksum": "character varying(64)",
+    "id": "character varying",
+    "checksum": "character varying",
     "finished_at": "timestamp with time zone",
-    "migration_name": "character varying(255)",
+    "migration_name": "character varying",
     "logs": "text",
     "rolled_back_at": "timestamp with time zone",
     "started_at": "timestamp with time zone",
@@ -78,7 +78,8 @@ class Prisma(Base):
 
     def recognises(self, shape: TableShape) -> bool:
         """The eight columns with their types."""
-        return dict(shape.columns) == _COLUMNS and shape.primary_key == ("id",)
+        columns = {name: kind.partition("(")[0] for name, kind in shape.columns}
+        return columns == _COLUMNS and shape.primary_key == ("id",)
 
     def files(self, directory: Path) -> tuple[MigrationFile, ...]:
         """Return the directories with a ``migration.sql`` or a ``down.sql``, by name."""

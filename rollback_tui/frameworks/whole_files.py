@@ -57,7 +57,8 @@ def _below(directory: Path, prefix: str) -> Iterator[str]:
                 "Name the directory with the migration files with --migrations DIR.",
             )
         for name in migration_files.names(directory / here):
-            yield f"{here}{name}"
+            if not (directory / here / name).is_dir():
+                yield f"{here}{name}"
         for name in subdirectories(directory / here):
             if not (directory / here / name).is_symlink():
                 waiting.append(f"{here}{name}/")
