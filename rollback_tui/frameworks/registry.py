@@ -18,6 +18,7 @@ from rollback_tui.frameworks.atlas import Atlas
 from rollback_tui.frameworks.db_migrate import DbMigrate
 from rollback_tui.frameworks.dbmate import Dbmate
 from rollback_tui.frameworks.diesel import Diesel
+from rollback_tui.frameworks.django import Django
 from rollback_tui.frameworks.flyway import Flyway
 from rollback_tui.frameworks.golang_migrate import GolangMigrate
 from rollback_tui.frameworks.goose import Goose
@@ -60,6 +61,7 @@ _BUILT_IN: tuple[Framework, ...] = (
     DbMigrate(),
     Dbmate(),
     Diesel(),
+    Django(),
     Flyway(),
     GolangMigrate(),
     Goose(),
