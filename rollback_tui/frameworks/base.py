@@ -20,6 +20,10 @@ class Base:
     version_column: str = "version"
     version_stays: str = ""
 
+    def configured_directories(self, project: Path) -> tuple[str, ...]:  # noqa: ARG002
+        """Return nothing: no configuration of its own is read."""
+        return ()
+
     def stale_files(self, directory: Path) -> tuple[str, ...]:  # noqa: ARG002
         """Return nothing: it writes no file."""
         return ()

@@ -16,6 +16,7 @@ from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files as migration_files
 from rollback_tui.frameworks.base import Base, no_file
+from rollback_tui.frameworks.own_settings import json_settings, text_at
 from rollback_tui.frameworks.protocol import (
     About,
     History,
@@ -90,6 +91,11 @@ class DbMigrate(Base):
             "scope by itself.",
         ),
     )
+
+    def configured_directories(self, project: Path) -> tuple[str, ...]:
+        """``migrations-dir`` of ``.db-migraterc``."""
+        named = text_at(json_settings(project, ".db-migraterc"), "migrations-dir")
+        return (named,) if named else ()
 
     def recognises(self, shape: TableShape) -> bool:
         """``id``, ``name`` and ``run_on`` of the types that the tool gives them."""

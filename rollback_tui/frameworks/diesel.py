@@ -16,6 +16,7 @@ from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.base import Base, no_file
+from rollback_tui.frameworks.own_settings import text_at, toml_settings
 from rollback_tui.frameworks.protocol import (
     About,
     History,
@@ -50,8 +51,8 @@ class Diesel(Base):
         title="Diesel",
         site="https://diesel.rs",
         rules="2.2 (its source)",
-        scripts="The whole file `VERSION_name/down.sql`. Another directory than `migrations` that "
-        "`diesel.toml` names has to be named here, too.",
+        scripts="The whole file `VERSION_name/down.sql`, in the directory that `diesel.toml` names "
+        "or in a usual one.",
         newest="The highest version, compared as text by the server, whenever it was applied. The "
         "initial setup, `00000000000000`, is a migration like any other.",
         outside="`run_in_transaction = false` in `metadata.toml`; a `metadata.toml` without that "
@@ -65,6 +66,11 @@ class Diesel(Base):
             "`search_path`: Diesel creates and reads it without naming a schema.",
         ),
     )
+
+    def configured_directories(self, project: Path) -> tuple[str, ...]:
+        """``dir`` of ``[migrations_directory]`` in ``diesel.toml``."""
+        named = text_at(toml_settings(project, "diesel.toml"), "migrations_directory", "dir")
+        return (named,) if named else ()
 
     def recognises(self, shape: TableShape) -> bool:
         """``version varchar(50)``, the key, and ``run_on timestamp``."""
@@ -152,10 +158,7 @@ class Diesel(Base):
         settings = first_upwards(directory, ("diesel.toml",), _LEVELS)
         if settings is None:
             return ()
-        try:
-            printed = tomllib.loads(settings.read_text(encoding="utf-8")).get("print_schema")
-        except (OSError, ValueError):
-            return ()
+        printed = toml_settings(settings.parent, settings.name).get("print_schema")
         named = (settings.parent / name for name in _file_names(printed))
         return tuple(str(path) for path in named if path.is_file())
 

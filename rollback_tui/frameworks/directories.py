@@ -49,7 +49,9 @@ def find_directory(framework: Framework, project: Path, directory: str) -> Place
         )
     if filled:
         path = filled[0]
-        return Place(path, f"{_shown(path)} is usual for it; {_has(counts[path], framework)}.")
+        configured = framework.configured_directories(project)
+        why = "is named by its configuration" if configured else "is usual for it"
+        return Place(path, f"{_shown(path)} {why}; {_has(counts[path], framework)}.")
     if framework.kind == "none":
         return Place(
             project,
@@ -84,17 +86,22 @@ def has_files(framework: Framework, project: Path, directory: str) -> bool:
 
 def looked_in(framework: Framework, project: Path) -> tuple[str, ...]:
     """Return the usual directories, for a message."""
-    return tuple(_shown(project / name) for name in framework.default_directories)
+    return tuple(_shown(project / name) for name in _names(framework, project))
 
 
 def _existing(framework: Framework, project: Path) -> list[Path]:
     """Return the usual directories that are there, each once: one may be a link to another."""
     found: dict[Path, Path] = {}
-    for name in framework.default_directories:
+    for name in _names(framework, project):
         path = project / name
         if path.is_dir():
             found.setdefault(path.resolve(), path)
     return list(found.values())
+
+
+def _names(framework: Framework, project: Path) -> tuple[str, ...]:
+    """Return the directories that the tool's own configuration names, or else the usual ones."""
+    return framework.configured_directories(project) or framework.default_directories
 
 
 def _no_files(framework: Framework, path: Path) -> FrameworkError:

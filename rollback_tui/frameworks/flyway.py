@@ -17,7 +17,12 @@ from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.base import Base, no_file
 from rollback_tui.frameworks.flyway_history import COLUMNS, read_history
-from rollback_tui.frameworks.flyway_settings import FlywaySettings, number, settings_for
+from rollback_tui.frameworks.flyway_settings import (
+    FlywaySettings,
+    locations,
+    number,
+    settings_for,
+)
 from rollback_tui.frameworks.protocol import (
     About,
     History,
@@ -78,6 +83,11 @@ class Flyway(Base):
             "`search_path`: Flyway puts it first.",
         ),
     )
+
+    def configured_directories(self, project: Path) -> tuple[str, ...]:
+        """The ``locations`` in the ``flyway.toml`` or ``flyway.conf`` of the project. What Java
+        finds on its class path is in ``src/main/resources``."""
+        return locations(project)
 
     def recognises(self, shape: TableShape) -> bool:
         """The ten columns that it has had since version 4."""

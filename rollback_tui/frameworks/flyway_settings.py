@@ -76,23 +76,44 @@ def settings_for(directory: Path) -> FlywaySettings:
 
     Raises FrameworkError when that file cannot be read.
     """
-    path = first_upwards(directory, ("flyway.toml", "flyway.conf"), _LEVELS)
+    return FlywaySettings().changed_by(_said(directory, _LEVELS))
+
+
+def locations(project: Path) -> tuple[str, ...]:
+    """Return the directories that ``locations`` in the project's own configuration names, relative
+    to ``project``; without those that are patterns, or in a cloud.
+
+    Raises FrameworkError when that file cannot be read.
+    """
+    found = []
+    for location in _said(project, 0).get("locations", "").split(","):
+        kind, colon, path = location.strip().rpartition(":")
+        if not colon or kind == "classpath":
+            path = f"src/main/resources/{path.lstrip('/')}" if path else ""
+        elif kind != "filesystem":
+            continue
+        if path and not set(path) & set("*?$"):
+            found.append(path)
+    return tuple(found)
+
+
+def _said(directory: Path, levels: int) -> dict[str, str]:
+    """Return what the nearest configuration says: lower-case keys without ``flyway.``."""
+    path = first_upwards(directory, ("flyway.toml", "flyway.conf"), levels)
     data = optional(path.parent, path.name) if path else None
     if path is None or data is None:
-        return FlywaySettings()
+        return {}
     text = data.decode(errors="replace")
     if path.suffix == ".conf":
         found = _properties(text)
-        said = {k.lower().removeprefix("flyway."): v for k, v in found.items()}
-    else:
-        try:
-            table = tomllib.loads(text).get("flyway", {})
-        except tomllib.TOMLDecodeError as error:
-            raise FrameworkError(
-                f"{printable(str(path))}: {error}", "Flyway cannot read it either: correct it."
-            ) from None
-        said = {str(k).lower(): _text(v) for k, v in table.items()}
-    return FlywaySettings().changed_by(said)
+        return {k.lower().removeprefix("flyway."): v for k, v in found.items()}
+    try:
+        table = tomllib.loads(text).get("flyway", {})
+    except tomllib.TOMLDecodeError as error:
+        raise FrameworkError(
+            f"{printable(str(path))}: {error}", "Flyway cannot read it either: correct it."
+        ) from None
+    return {str(k).lower(): _text(v) for k, v in table.items()} if isinstance(table, dict) else {}
 
 
 def number(version: str) -> tuple[int, ...] | None:

@@ -19,6 +19,7 @@ from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files as migration_files
 from rollback_tui.frameworks.base import Base, no_file
+from rollback_tui.frameworks.own_settings import json_settings, text_at
 from rollback_tui.frameworks.protocol import (
     About,
     History,
@@ -64,6 +65,17 @@ class Postgrator(Base):
             "Two files with the same version and action, as postgrator itself does.",
         ),
     )
+
+    def configured_directories(self, project: Path) -> tuple[str, ...]:
+        """That of ``migrationPattern`` in a ``.postgratorrc`` or ``.postgratorrc.json`` with JSON:
+        ``db/*`` is ``db``. Patterns that say more than that are not read."""
+        for name in (".postgratorrc.json", ".postgratorrc"):
+            directory, _, files = text_at(
+                json_settings(project, name), "migrationPattern"
+            ).rpartition("/")
+            if directory and files in ("*", "*.sql") and not set(directory) & set("*?[]{}()!"):
+                return (directory,)
+        return ()
 
     def recognises(self, shape: TableShape) -> bool:
         """A number ``version`` as the key, and of ``name``, ``md5`` and ``run_at`` those that the

@@ -16,6 +16,7 @@ from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.base import Base, no_file
+from rollback_tui.frameworks.own_settings import json_settings, text_at
 from rollback_tui.frameworks.protocol import (
     About,
     History,
@@ -75,6 +76,14 @@ class Prisma(Base):
             "`search_path`: Prisma puts the one of its URL there.",
         ),
     )
+
+    def configured_directories(self, project: Path) -> tuple[str, ...]:
+        """Beside the schema that ``package.json`` names; ``prisma.config.ts`` is code."""
+        named = text_at(json_settings(project, "package.json"), "prisma", "schema")
+        if not named:
+            return ()
+        schema = Path(named)
+        return (str((schema.parent if schema.suffix == ".prisma" else schema) / "migrations"),)
 
     def recognises(self, shape: TableShape) -> bool:
         """The eight columns with their types."""

@@ -132,6 +132,10 @@ class Framework(Protocol):
     """Why its table is left alone when a script is given by hand: ``version_change`` then returns
     nothing. Empty: the table is changed as usual."""
 
+    def configured_directories(self, project: Path) -> tuple[str, ...]:
+        """Return the directories, relative to ``project``, that the tool's own configuration there
+        names; empty when it names none, and the usual ones are looked in."""
+
     def recognises(self, shape: TableShape) -> bool:
         """Whether a table of this shape can be its version table (its name does not matter)."""
 

@@ -22,6 +22,7 @@ from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files as migration_files
 from rollback_tui.frameworks.base import Base, no_file
+from rollback_tui.frameworks.own_settings import text_at, toml_settings
 from rollback_tui.frameworks.protocol import (
     About,
     History,
@@ -58,7 +59,8 @@ class Sqlx(Base):
         title="sqlx",
         site="https://github.com/launchbadge/sqlx",
         rules="0.8 (its source)",
-        scripts="The whole file `VERSION_name.down.sql`.",
+        scripts="The whole file `VERSION_name.down.sql`, in the directory that `sqlx.toml` names "
+        "or in a usual one.",
         newest="The highest version in the table. A simple migration (`VERSION_name.sql`) is "
         "passed over by `sqlx migrate revert`, which then reverts an older one; here it counts, "
         "and stops the rollback, for it has no way back.",
@@ -72,6 +74,11 @@ class Sqlx(Base):
             "Two files with the same version and direction.",
         ),
     )
+
+    def configured_directories(self, project: Path) -> tuple[str, ...]:
+        """``migrations-dir`` of ``[migrate]`` in ``sqlx.toml``."""
+        named = text_at(toml_settings(project, "sqlx.toml"), "migrate", "migrations-dir")
+        return (named,) if named else ()
 
     def recognises(self, shape: TableShape) -> bool:
         """The six columns with their types."""
