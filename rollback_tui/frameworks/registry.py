@@ -40,6 +40,7 @@ from rollback_tui.frameworks.sql_migrate import SqlMigrate
 from rollback_tui.frameworks.sqlx import Sqlx
 from rollback_tui.frameworks.tern import Tern
 from rollback_tui.frameworks.typeorm import TypeOrm
+from rollback_tui.frameworks.yoyo import Yoyo
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -82,6 +83,7 @@ _BUILT_IN: tuple[Framework, ...] = (
     Sqlx(),
     Tern(),
     TypeOrm(),
+    Yoyo(),
 )
 
 FRAMEWORKS: dict[str, Framework] = _Frameworks((one.name, one) for one in _BUILT_IN)
