@@ -134,7 +134,7 @@ def rolled_back(
         if plan.version_table:
             _take_locks(connection, settings, project)
         for migration in plan.migrations:
-            if migration.script is None:
+            if migration.script is None or migration.why_no_script:  # an empty one has both
                 raise Disagreement(migration.why_no_script)
             if migration.script.problems:
                 raise Disagreement(repr(migration.script.problems))

@@ -129,6 +129,19 @@ def test_a_failed_migration_stops_everything(database: Database, project: Path) 
     assert [row["version"] for row in rows(database, "public.Ops table")] == [1]
 
 
+def test_an_empty_way_back_is_none(database: Database, project: Path) -> None:
+    """sqlx itself would take the version away and leave the schema."""
+    apply(database, ["1_users.up.sql"])
+    down = project / "migrations" / "1_users.down.sql"
+    down.write_text("-- Add down migration script here\n")
+    with pytest.raises(AssertionError, match="has no effective statement in its down part"):
+        rolled_back(database, project)
+    down.unlink()
+    with pytest.raises(AssertionError, match=r"version 1 has no \.down\.sql file"):
+        rolled_back(database, project)
+    assert [row["version"] for row in rows(database, "public._sqlx_migrations")] == [1]
+
+
 def test_files_are_in_the_order_of_numbers(tmp_path: Path) -> None:
     for name in (
         "9_nine.up.sql",
