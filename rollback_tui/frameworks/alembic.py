@@ -149,11 +149,13 @@ class Alembic(Base):
         if parents is None or (parents and previous is None):
             return ()
         # What comes next in the order is a head. A parent on which nothing else stands is one, too.
-        others = {previous.version} if previous else set()
-        others |= {p for p in parents if graph.children[p] == {id_}}
-        if parents and not set(parents) <= graph.ancestors(others & set(graph.revisions)):
+        others = {previous.version} & set(graph.revisions) if previous else set()
+        if id_ in graph.ancestors(others):
             return ()
-        left = graph.heads(graph.ancestors(others & set(graph.revisions)))
+        others |= {p for p in parents if graph.children[p] == {id_}}
+        if not set(parents) <= graph.ancestors(others):
+            return ()
+        left = graph.heads(graph.ancestors(others))
         before = graph.heads({*graph.ancestors(left), id_})
         return _statements(table, graph.down(before, id_)[0])
 
