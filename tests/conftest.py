@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
 import psycopg
@@ -15,6 +15,7 @@ from rollback_tui.embedded.server import EmbeddedServer
 from tests import started
 from tests.faults import table as fault_table
 from tests.forms import summary as form_summary
+from tests.frameworks import tested as tested_frameworks
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 """The tests start our program some thousands of times. Where this is set (in many containers),
@@ -67,9 +68,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the fault matrix and the table of statement forms came to."""
+    """Print what the fault matrix and the table of statement forms came to, and which frameworks
+    were tested with their real programs."""
     fault_table.pytest_terminal_summary(terminalreporter)
     form_summary.pytest_terminal_summary(terminalreporter)
+    tested_frameworks.pytest_terminal_summary(terminalreporter)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note with each report which programs the test has asked for."""
+    report = yield
+    tested_frameworks.note(report)
+    return report
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -1,10 +1,7 @@
-"""The real dbmate, installed from npm once for all test processes, and run as a user runs it."""
+"""The real dbmate, run as a user runs it."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +12,8 @@ import pytest
 
 from rollback_tui.embedded.server import EmbeddedServer
 from tests.conftest import Database, create_database, drop_database
+from tests.frameworks import installed
 
-DBMATE = "dbmate@2"
-INSTALL_SECONDS = 120
 RUN_SECONDS = 30
 
 
@@ -40,7 +36,7 @@ class Dbmate:
                 *(str(self.program), "--url", self.url, "--no-dump-schema"),
                 *("--migrations-dir", str(self.directory), *arguments),
             ],
-            env=_environment(),
+            env=installed.bare_environment(),
             cwd=self.directory,
             capture_output=True,
             text=True,
@@ -73,33 +69,10 @@ def dbmate_url(database: Database) -> str:
     return f"postgres://{database.owner}@/{database.name}?host={socket}&port={port}&sslmode=disable"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def dbmate_program() -> Path:
     """Path of the real dbmate; skips when npm is missing or cannot install it."""
-    if not shutil.which("npm") or not shutil.which("node"):
-        pytest.skip("dbmate: npm and node are needed to install it, and are not here")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rollback_tui-tests"
-    home = cache / DBMATE
-    home.mkdir(parents=True, exist_ok=True)
-    program = home / "node_modules" / ".bin" / "dbmate"
-    # One process installs, the other xdist workers wait for it.
-    with (cache / f"{DBMATE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _runs(program):
-            try:
-                subprocess.run(
-                    ["npm", "install", "--prefix", str(home), "--no-audit", "--no-fund", DBMATE],
-                    capture_output=True,
-                    text=True,
-                    timeout=INSTALL_SECONDS,
-                    check=True,
-                )
-            except subprocess.CalledProcessError as error:
-                pytest.skip(f"dbmate: npm cannot install it: {error.stderr.strip()[-300:]}")
-            except subprocess.TimeoutExpired:
-                pytest.skip(f"dbmate: npm did not install it in {INSTALL_SECONDS} s")
-            assert _runs(program), "npm installed dbmate, but it does not run"
-    return program
+    return installed.npm("dbmate")
 
 
 @pytest.fixture
@@ -108,22 +81,3 @@ def other_database(server: EmbeddedServer) -> Iterator[Database]:
     created = create_database(server)
     yield created
     drop_database(created)
-
-
-def _runs(program: Path) -> bool:
-    try:
-        done = subprocess.run(
-            [str(program), "--version"],
-            env=_environment(),
-            capture_output=True,
-            text=True,
-            timeout=RUN_SECONDS,
-            check=False,
-        )
-    except OSError:
-        return False
-    return done.returncode == 0 and "dbmate version 2." in done.stdout
-
-
-def _environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

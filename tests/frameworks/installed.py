@@ -1,4 +1,7 @@
-"""The real programs of the frameworks, installed once for all test processes."""
+"""The real programs of the frameworks, installed once for all test processes.
+
+``python -m tests.frameworks.installed`` installs them beforehand, while something else goes on.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +46,13 @@ PYTHON = (
 
 INSTALL_SECONDS = 170
 
+asked_for: list[str] = []
+"""Programs that the test which runs now has asked for; see :mod:`tests.frameworks.tested`."""
+
 
 def npm(name: str) -> Path:
     """Return the path of a program that npm installed; skips where it cannot be installed."""
+    asked_for.append(name)
     home = _home("npm", NPM)
     _once(home, _install_npm)
     program = home / "node_modules" / ".bin" / name
@@ -55,6 +62,7 @@ def npm(name: str) -> Path:
 
 def python(name: str) -> Path:
     """Return the path of a program in the environment with PYTHON; skips like :func:`npm`."""
+    asked_for.append(name)
     home = _home("python", PYTHON)
     _once(home, _install_python)
     program = home / "bin" / name
@@ -64,6 +72,7 @@ def python(name: str) -> Path:
 
 def debian(name: str) -> Path:
     """Return the path of a program that ``.ci/run`` installs from Debian; skips without it."""
+    asked_for.append(name)
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
     if found is None:
         pytest.skip(f"{name} is not installed")
@@ -91,13 +100,22 @@ def _once(home: Path, install: Callable[[Path], None]) -> None:
         done = home / "installed"
         if done.exists():
             return
+        # What failed in another process of this test run fails here too, and takes its time.
+        failed = home.with_suffix(".failed")
+        this_run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+        if failed.exists() and failed.read_text().startswith(f"{this_run}\n"):
+            pytest.skip(failed.read_text().partition("\n")[2])
         try:
             install(home)
         except subprocess.CalledProcessError as error:
-            pytest.skip(f"{home.name}: cannot be installed: {error.stderr.strip()[-300:]}")
+            why = f"{home.name} cannot be installed: {error.stderr.strip()[-300:]}"
         except subprocess.TimeoutExpired:
-            pytest.skip(f"{home.name}: not installed in {INSTALL_SECONDS} s")
-        done.touch()
+            why = f"{home.name} was not installed in {INSTALL_SECONDS} s"
+        else:
+            done.touch()
+            return
+        failed.write_text(f"{this_run}\n{why}")
+        pytest.skip(why)
 
 
 def _install_npm(home: Path) -> None:
@@ -123,3 +141,11 @@ def _run(*command: str) -> None:
         timeout=INSTALL_SECONDS,
         check=True,
     )
+
+
+if __name__ == "__main__":
+    for program in (lambda: npm("dbmate"), lambda: python("alembic")):
+        try:
+            print(program())
+        except pytest.skip.Exception as skipped:
+            print(skipped.msg)
