@@ -34,7 +34,8 @@ def hint(walk: Walk, step: int) -> tuple[str, bool]:
 
 def _doing(walk: Walk, step: int) -> str:
     if step == 1:
-        return "Choose how far back."
+        given = walk.plan is not None and walk.plan.by_hand
+        return "The script was given by hand." if given else "Choose how far back."
     if step == 2:
         failing = obstacles(walk)
         return "o sets a check aside, r judges again." if failing else "Read the evidence."

@@ -211,7 +211,7 @@ class StateScreen(StepScreen):
         elif ended:
             title = "as before the run" + ("" if plan and plan.by_hand else " · enter chooses")
         elif plan and plan.by_hand:
-            title = "script given by hand" + ("" if plan.applied else " · history unknown")
+            title = "by hand: the newest" if plan.applied else "by hand · history unknown"
         else:
             title = f"back: {count(len(goes), 'migration')} · enter chooses"
         table.border_title = Content(shorten(title, 70))
@@ -336,8 +336,7 @@ class StateScreen(StepScreen):
             self.rollback_app.say("It is rolled back already. Choose one that stays.")
             return
         if plan is not None and plan.by_hand:
-            said = f"The script was given by hand: {plan.by_hand}. It takes back the newest only."
-            self.rollback_app.say(said)
+            self.rollback_app.say("A script given by hand takes back the newest only.")
             return
         if event.row_key.value in versions:
             self._chosen = True

@@ -40,12 +40,13 @@ def summary(walk: Walk) -> Content:
     reviewed: tuple[str, Tone] = (", all reviewed" if dangerous else "", "good")
     if missing:
         reviewed = (f", {missing:,} to review", "warn")
-    by: tuple[str, Tone] = (" · BY HAND" if plan.by_hand else "", "warn")
-    to = "version stays" if plan.version_stays else goal_of(plan)
+    what: tuple[str, Tone] = (f" {count(len(plan.migrations), 'migration')}", "plain")
+    if plan.by_hand:
+        what = (" BY HAND", "warn")
     said = line(
-        f" {count(len(plan.migrations), 'migration')} → ",
-        (to, "strong"),
-        by,
+        what,
+        " → ",
+        ("version stays" if plan.version_stays else goal_of(plan), "strong"),
         f" · {count(len(listed.statements), 'statement')}, ",
         (f"{dangerous:,} destructive", "bad" if dangerous else "good"),
         reviewed,
