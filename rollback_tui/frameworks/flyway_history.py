@@ -33,9 +33,9 @@ def read_history(rows: Sequence[Sequence[object]], files: Sequence[MigrationFile
     """Return what is applied, newest first, from the rows (installed_rank, version, description,
     type, success, schema of the table when it is not the current one) in the order of their ranks.
 
-    As ``MigrationInfoServiceImpl`` reads them: a row of type DELETE takes the last one of its
-    version away, and so does one of an undo. A baseline is an entry of its own, without a file; it
-    takes away all that is below it.
+    As ``MigrationInfoServiceImpl`` reads them: a row of type DELETE takes its version away, and so
+    does one of an undo, until it is applied again. A baseline is an entry of its own, without a
+    file; it takes away all that is below it.
     """
     known = {number(file.version): file for file in files}
     applied: list[AppliedMigration] = []
@@ -48,7 +48,8 @@ def read_history(rows: Sequence[Sequence[object]], files: Sequence[MigrationFile
         elif version is None or kind == "SCHEMA":
             continue
         elif kind == "DELETE" or str(kind).startswith("UNDO"):
-            applied = _without(applied, str(version))
+            gone = number(str(version))
+            applied = [one for one in applied if number(one.version) != gone]
         elif kind in _BASELINES:
             applied = [AppliedMigration(version=str(version), name=f"baseline: {title}")]
         else:
@@ -56,13 +57,6 @@ def read_history(rows: Sequence[Sequence[object]], files: Sequence[MigrationFile
             path = file.path if file else None
             applied.append(AppliedMigration(version=str(version), name=title, path=path))
     return History(applied=tuple(reversed(applied)), problem=problem or moved)
-
-
-def _without(applied: Sequence[AppliedMigration], version: str) -> list[AppliedMigration]:
-    """Return ``applied`` without the last one of that version."""
-    gone = number(version)
-    places = [at for at, one in enumerate(applied) if number(one.version) == gone]
-    return [one for at, one in enumerate(applied) if not places or at != places[-1]]
 
 
 def _failed(version: object, title: str) -> str:

@@ -207,6 +207,7 @@ def test_a_table_of_numbers_with_times_is_rolled_back_and_up(
         file = tmp_path / "migrations" / f"000{version}_{title}.sql"
         connection.execute(file.read_bytes())
         connection.execute('INSERT INTO "Ops"."Applied" VALUES (%s, %s)', [version, at])
+    connection.execute('INSERT INTO "Ops"."Applied" VALUES (9, NULL)')  # older than any time
     with pytest.raises(FrameworkError, match="it must be named"):
         rolled_back(database, tmp_path, migrations=Migrations(framework="pairs"))
     settings = Migrations(
@@ -215,7 +216,7 @@ def test_a_table_of_numbers_with_times_is_rolled_back_and_up(
     plan = rolled_back(database, tmp_path, steps=2, migrations=settings)
     assert [(m.version, m.name) for m in plan.migrations] == [("2", "late"), ("3", "email")]
     assert all(m.applied_at for m in plan.migrations)
-    assert [row["number"] for row in rows(database, "Ops.Applied")] == [1]
+    assert [row["number"] for row in rows(database, "Ops.Applied")] == [1, 9]
     table = VersionTable(schema="Ops", name="Applied", version_column="number", time_column="When")
     for migration in reversed(plan.migrations):
         again = next(m for m in plan.applied if m.version == migration.version)
@@ -223,5 +224,5 @@ def test_a_table_of_numbers_with_times_is_rolled_back_and_up(
             connection.execute(change)
     found = connection.execute(FRAMEWORK.history_sql(table)).fetchall()
     files = FRAMEWORK.files(tmp_path / "migrations")
-    assert [m.version for m in FRAMEWORK.history(found, files).applied] == ["2", "3", "1"]
+    assert [m.version for m in FRAMEWORK.history(found, files).applied] == ["2", "3", "1", "9"]
     assert FRAMEWORK.lock_sql(database.name, TABLE) is None
