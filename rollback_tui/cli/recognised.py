@@ -61,6 +61,13 @@ def _unrecognised(error: Undecided, given: Common) -> Finding:
         for what, name in (("framework", wanted.framework), ("table", wanted.table))
         if name
     )
+    if wanted.script and not asked:
+        return Finding(
+            "note",
+            f"{error.summary}: only the script given by hand would be run, and no version changed",
+            "",
+            (*error.why, f"Given by hand: {wanted.script}"),
+        )
     looked = f"Looked in all schemas for tables called {', '.join(TABLE_NAMES)}."
     return Finding(
         "bad",
@@ -72,7 +79,7 @@ def _unrecognised(error: Undecided, given: Common) -> Finding:
             f"Known are: {', '.join(f.about.title for f in FRAMEWORKS.values())};"
             " docs/frameworks.md says what each needs.",
             "What works all the same: `rollback-tui state`, and `rollback-tui checkpoint create`"
-            " before you roll back in another way.",
+            " before you roll back in another way; and `--script FILE`, with SQL written by hand.",
         ),
     )
 

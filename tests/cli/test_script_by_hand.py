@@ -165,6 +165,37 @@ def test_a_killed_worker_is_settled_by_the_runs_row_alone(
         assert proof["proven"] and "the run's own row" in proof["basis"]
 
 
+def test_statement_by_statement_the_runs_row_counts_and_a_resumed_run_goes_on(
+    project: Project, tmp_path: Path
+) -> None:
+    script = no_framework(project)
+    project.database.connect().execute("CREATE INDEX one ON users (email)").connection.close()
+    script.write_text("ALTER TABLE users DROP COLUMN note;\nDROP INDEX CONCURRENTLY one;\n")
+    given = ("--script", str(script), "--statement-by-statement")
+    fault = {
+        "process": "worker",
+        "database": project.database.name,
+        "directory": str(tmp_path),
+        "point": "before statement_started: 2",
+        "what": "kill",
+    }
+    broken = project.command(
+        *project.run_arguments,
+        *given,
+        env={"PYTHONPATH": str(INJECT), "RBT_FAULT": json.dumps(fault)},
+    )
+    assert events(broken.stdout)[-1]["outcome"] == "needs_operator", broken.stdout[-500:]
+    assert "statements done: 1;" in events(broken.stdout)[-1]["summary"]
+    assert columns(project) == ["id", "email"]
+
+    run = events(broken.stdout)[0]["run"]
+    done = project.command(*project.run_arguments, *given, "--resume", run)
+
+    assert done.returncode == 0, done.stdout[-800:] + done.stderr
+    assert project.query("SELECT to_regclass('one')") == [(None,)]
+    assert [e["index"] for e in only(events(done.stdout), "statement_skipped")] == [1]
+
+
 def test_a_script_that_is_not_there(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.two_migrations()
     refused = here(project, monkeypatch, "plan", "--script", "none.sql")
