@@ -85,6 +85,10 @@ class Yoyo(Base):
         ),
     )
 
+    def configured_directories(self, project: Path) -> tuple[str, ...]:
+        """``sources`` in ``yoyo.ini``."""
+        return yoyo_files.sources(project)
+
     def recognises(self, shape: TableShape) -> bool:
         """``migration_hash``, the key, ``migration_id`` and ``applied_at_utc`` (since yoyo 6)."""
         found = [(name, kind.partition("(")[0]) for name, kind in shape.columns]

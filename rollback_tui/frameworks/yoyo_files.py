@@ -8,6 +8,7 @@ understood. A ``.py`` file is a program; it is understood where it is nothing bu
 from __future__ import annotations
 
 import ast
+import configparser
 import hashlib
 import re
 import warnings
@@ -15,7 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.text import printable
+from rollback_tui.frameworks import files as migration_files
 
 _DIRECTIVE = re.compile(r"\s*--\s*(transactional|depends)\s*:\s*(.*)", re.DOTALL)
 _BLANK_OR_COMMENT = re.compile(r"(?:\s*|\s*--.*)", re.DOTALL)
@@ -156,6 +159,18 @@ def _names(value: object) -> tuple[str, ...] | None:
         names = [one for one in value if isinstance(one, str)]
         return tuple(sorted(names)) if len(names) == len(value) else None
     return None
+
+
+def sources(project: Path) -> tuple[str, ...]:
+    """Return the directories that ``yoyo.ini`` in ``project`` names, ``%(here)s`` being the
+    project; none where that cannot be read, or names a package or a pattern."""
+    settings = configparser.RawConfigParser()
+    try:
+        settings.read_string(migration_files.read(project, "yoyo.ini").decode())
+        named = settings.get("DEFAULT", "sources").replace("%(here)s", str(project)).split()
+    except (FileNotFoundError, FrameworkError, UnicodeDecodeError, configparser.Error):
+        return ()
+    return () if any(re.search(r"[%*?\[:]", name) for name in named) else tuple(named)
 
 
 def script(texts: Sequence[str]) -> bytes:

@@ -139,3 +139,10 @@ def test_a_blocker_is_on_its_statement(project: Project) -> None:
     assert f"waits    pid {other.info.backend_pid} (shop) holds AccessShare on public.tok" in first
     assert "waits" not in second
     assert "1 in the way now." in second
+
+
+def test_a_script_that_is_not_the_file_itself_says_so() -> None:
+    made = script(origin="the file as psql reads it: without \\set\x1b[2J")
+    found = list(plan_lines(plan(migration(script=made)), ()))
+    assert "  (the file as psql reads it: without \\set␛[2J)" in found
+    assert not any("psql" in line for line in plan_lines(plan(migration(script=script())), ()))

@@ -69,6 +69,27 @@ def test_files(tmp_path: Path) -> None:
         FRAMEWORK.files(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("text", "directories"),
+    [
+        ("[DEFAULT]\nsources = a  db/b\ndatabase = %(DB)s\n", ("a", "db/b")),
+        ("[DEFAULT]\nsources = %(here)s/db", ("{}/db",)),
+        ("[DEFAULT]\nsources = %(ROOT)s/db", ()),
+        ("[DEFAULT]\nsources = package:shop:migrations", ()),
+        ("[DEFAULT]\nsources = */migrations", ()),
+        ("sources = a", ()),
+        ("[DEFAULT]\n", ()),
+    ],
+)
+def test_the_directories_of_its_configuration(
+    tmp_path: Path, text: str, directories: tuple[str, ...]
+) -> None:
+    assert FRAMEWORK.configured_directories(tmp_path) == ()
+    write(tmp_path, {"yoyo.ini": text})
+    wanted = tuple(name.format(tmp_path) for name in directories)
+    assert FRAMEWORK.configured_directories(tmp_path) == wanted
+
+
 def test_newest_first_with_what_only_the_database_knows(tmp_path: Path) -> None:
     """Where the file of 3 would stand; what is pending plays no part."""
     files = {"1.sql": "-- depends: 4", "2.sql": "", "4.sql": "", "5.sql": "-- depends: none"}

@@ -74,6 +74,9 @@ def _statement(entry: Entry, statement: Statement, walk: Walk, *, pretty: bool) 
             (", given by hand" if walk.plan and walk.plan.by_hand else "", "warn"),
         ),
     ]
+    if entry.migration.script is not None and entry.migration.script.origin:
+        # Its lines are lines of that text, and not of the file.
+        rows.append(line(("script    ", "dim"), entry.migration.script.origin))
     if entry.migration.script is not None and entry.migration.script.wrapper_removed:
         rows.append(
             line(
