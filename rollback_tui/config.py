@@ -46,7 +46,11 @@ class Migrations(Table, frozen=True, kw_only=True):
         str, Meta(description="Directory with the migration files. Empty: found by framework.")
     ] = ""
     framework: Annotated[
-        str, Meta(description="dbmate or golang-migrate. Empty: recognised by its version table.")
+        str,
+        Meta(
+            description="The migration tool: ``dbmate``, ``rails``, ``alembic`` …, as"
+            " docs/frameworks.md names it. Empty: recognised by its version table."
+        ),
     ] = ""
     table: Annotated[
         str,

@@ -92,7 +92,13 @@ def common(command: Command) -> Command:
         help=f"Configuration file.  [default: {FILE_NAME} here, if there is one]",
     )
     @click.option("--migrations", default=None, metavar="DIR", help="Directory of migrations.")
-    @click.option("--framework", default=None, help="dbmate or golang-migrate.")
+    @click.option(
+        "--framework",
+        default=None,
+        metavar="NAME",
+        help="The migration tool: dbmate, rails, alembic … (docs/frameworks.md)."
+        "  [default: recognised]",
+    )
     @click.option(
         "--script",
         default=None,
