@@ -56,6 +56,8 @@ def _migration(migration: Migration, waiting: Mapping[int, Sequence[InTheWay]]) 
         yield "  (BEGIN … COMMIT around the script is taken off)"
     if script.nothing_to_undo and not script.statements:
         yield printable(f"  nothing to undo: {script.nothing_to_undo}")
+    if script.nothing_to_undo and not script.statements:
+        yield printable(f"  nothing to undo: {script.nothing_to_undo}")
     for problem in script.problems:
         yield f"  line {problem.line}: {printable(problem.summary)}"
     for statement in script.statements:

@@ -45,6 +45,8 @@ def _migration(migration: Migration) -> dict[str, object]:
         "transactional": script.transactional if script else None,
         "problems": msgspec.to_builtins(script.problems) if script else [],
         "why_no_script": migration.why_no_script,
+        "origin": script.origin if script else "",
+        "nothing_to_undo": script.nothing_to_undo if script else "",
     }
 
 

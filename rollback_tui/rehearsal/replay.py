@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -33,6 +32,7 @@ from rollback_tui.postgres.execute import execute, session_timeouts
 from rollback_tui.postgres.watchdog import cancelled_when
 from rollback_tui.rehearsal.making import empty, made
 from rollback_tui.rehearsal.order import APPLICATION, Order, Original, Stopped, look_for, words_of
+from rollback_tui.rehearsal.round_trip import text_of
 from rollback_tui.rehearsal.scratch import Scratch
 from rollback_tui.survey.baseline import Baseline
 from rollback_tui.survey.ups import Ups, with_scripts
@@ -283,7 +283,7 @@ def _execute(
             raise
         if order.stop.is_set():
             raise Stopped from None
-        where = f"line {statement.line} of {printable(Path(step.script.path).name)}"
+        where = f"line {statement.line} of {text_of(step.script)}"
         raise RollbackTuiError(
             f"the up script of {printable(step.version)} fails on an empty database, {where}:"
             f" {words_of(error)}",

@@ -173,13 +173,18 @@ class WayBack:
         together = inside and isinstance(error, _ONLY_TOGETHER)
         rowless = without_rows(self._order.source, error.sqlstate)
         why = "; on the schema alone the rows are missing: --from dump" if rowless else ""
-        where = f"line {statement.line} of {printable(Path(up.script.path).name)}"
+        where = f"line {statement.line} of {text_of(up.script)}"
         return RoundTrip(
             verdict="unknown" if together or rowless else "fail",
             summary=f"{printable(up.version)} could not be applied again, {where}:"
             f" {words_of(error)}{why}",
             differences=(shorten(statement.sql, _WIDTH),),
         )
+
+
+def text_of(script: Script) -> str:
+    """Return what the lines of a script are lines of: its file's name, or who printed it."""
+    return f"what was {script.origin}" if script.origin else printable(Path(script.path).name)
 
 
 def without_rows(source: Source, sqlstate: str | None) -> bool:
