@@ -29,9 +29,15 @@ def test_branches_and_a_merge_are_planned_rehearsed_and_rolled_back(
         plan = json.loads(planned.stdout)
         assert (plan["framework"], plan["current"], plan["target"]) == ("alembic", "d1", "b1")
         assert [m["version"] for m in plan["migrations"]] == ["d1", "z1", "m1", "c1"]
+        assert plan["migrations"][0]["origin"] == "printed by `alembic downgrade d1:m1 --sql`"
+        assert plan["migrations"][2]["nothing_to_undo"] == "its upgrade() does nothing"
         assert [s["sql"] for s in plan["statements"]] == [
             *("DROP INDEX orders_of", "DROP TABLE audit", "DROP TABLE stock"),
         ]
+
+        text = here(project, monkeypatch, "plan", "--steps", "4").output
+        assert "m1 Do m1\n" in text
+        assert "  nothing to undo: its upgrade() does nothing\n" in text
 
         done = project.command(*project.run_arguments, "--steps", "4", "--rehearse", "schema")
         assert done.returncode == 0, done.stdout + done.stderr
