@@ -6,9 +6,17 @@ only reads what is kept here, and takes it only for the same files, versions and
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from pathlib import Path
 
-from rollback_tui.core.model import Value
+import msgspec
+
+from rollback_tui.core.errors import ConfigurationError, FrameworkError
+from rollback_tui.core.model import AppliedMigration, Value
+from rollback_tui.core.script.source import Source
+from rollback_tui.core.text import printable
+from rollback_tui.frameworks import files
 
 DIRECTORY = "captured"
 """Below ``[run] directory``."""
@@ -24,10 +32,11 @@ class Capture(Value, frozen=True, kw_only=True):
     file_sha256: str
     """SHA-256 (hex) of the migration's file then."""
     applied: tuple[str, ...]
-    """All versions that were applied when it was called, newest first."""
-    system_identifier: str
+    """All versions that were applied when it was called, newest first: ``version`` is the first."""
+    target: str
+    """Fingerprint of the target whose schema it was captured on."""
     database: str
-    """The target whose schema it was captured on."""
+    """Its name, for people."""
     command: str
     """The call, as a person would type it."""
     made_at: str
@@ -38,11 +47,71 @@ class Capture(Value, frozen=True, kw_only=True):
     left_out: tuple[tuple[str, str], ...] = ()
     """(statement, why) of what the tool sent and the script does not have."""
     reads: tuple[str, ...] = ()
-    """Tables of the application whose rows the tool read: it may do other things on real rows."""
-    transactional: bool = True
+    """Tables of the application whose rows the tool read."""
+    refused: str = ""
+    """Why it is no script; empty: it is one."""
+
+    def source(self) -> Source:
+        """Return the script: one statement after the other."""
+        data = "".join(f"{statement}\n;\n\n" for statement in self.statements).encode()
+        return Source(
+            path=self.path,
+            data=data,
+            start=0,
+            end=len(data),
+            origin=f"captured from `{printable(self.command)}` on {self.made_at[:16]}Z",
+            file_sha256=self.file_sha256,
+        )
 
 
 def stored(directory: Path, framework: str, version: str) -> Path:
     """Return where the capture of ``version`` is kept, below the run directory ``directory``."""
-    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in version)[:120]
-    return directory / DIRECTORY / framework / f"{name}.json"
+    plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in version)[:120]
+    # Two versions may differ only in what a file name cannot hold.
+    digest = hashlib.sha256(version.encode(errors="surrogateescape")).hexdigest()[:8]
+    return directory / DIRECTORY / framework / f"{plain}.{digest}.json"
+
+
+def file_sha256(migration: AppliedMigration) -> str:
+    """Return the SHA-256 (hex) of the migration's file. Raises FrameworkError when there is none,
+    or when it is not safe to read."""
+    if migration.path is not None:
+        path = Path(migration.path)
+        with contextlib.suppress(FileNotFoundError):
+            return hashlib.sha256(files.read(path.parent, path.name)).hexdigest()
+    raise FrameworkError(
+        f"no file has version {printable(migration.version)}",
+        "The code that is checked out here is not the code that was deployed: check that out.",
+    )
+
+
+def kept(directory: Path, framework: str, version: str) -> Capture | None:
+    """Return the capture of ``version``; None when there is none. Raises ConfigurationError when
+    there is one that cannot be read."""
+    path = stored(directory, framework, version)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Capture)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ConfigurationError(
+            f"{printable(str(path))} cannot be read: {printable(str(error))}",
+            "Remove it, and capture the migration again: `rollback-tui capture`.",
+        ) from None
+
+
+def stale(
+    capture: Capture, migration: AppliedMigration, applied: tuple[str, ...], target: str
+) -> str:
+    """Return why ``capture`` does not hold for ``migration`` any more; empty: it holds.
+
+    ``applied``: the versions that are applied when its turn comes, newest first; ``target``: the
+    fingerprint. Raises FrameworkError when the file cannot be read.
+    """
+    if capture.target != target:
+        return f"it was captured on another target, {printable(capture.database)}"
+    if capture.file_sha256 != file_sha256(migration):
+        return "its file has changed since it was captured"
+    if capture.applied != applied:
+        return "other migrations were applied when it was captured"
+    return ""

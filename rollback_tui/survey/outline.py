@@ -39,7 +39,7 @@ def outline(
     past = history(connection, found)
     if past.problem:
         raise FrameworkError(past.problem, "Repair that with the framework's own command first.")
-    chosen = tuple(_chosen(past.applied, steps, version))
+    chosen = tuple(choose(past.applied, steps, version))
     script = settings.migrations.script
     if script and len(chosen) > 1:
         raise _one_only(f"--script takes one migration back, and {len(chosen)} are chosen")
@@ -113,9 +113,11 @@ def _one_only(summary: str) -> FrameworkError:
     return FrameworkError(summary, "Leave --steps and --to out, or leave --script out.")
 
 
-def _chosen(
+def choose(
     applied: Sequence[AppliedMigration], steps: int, version: str | None
 ) -> Sequence[AppliedMigration]:
+    """Return the newest ``steps`` of ``applied``, or all newer than ``version``. Raises
+    FrameworkError when there are none or not so many."""
     if not applied:
         raise FrameworkError("no migration is applied", "There is nothing to roll back.")
     if version is not None:

@@ -19,7 +19,8 @@ from rollback_tui.frameworks.detect import Detection
 from rollback_tui.frameworks.program import Program
 from rollback_tui.frameworks.protocol import Framework, Made, Missing, Printing, VersionTable
 from rollback_tui.frameworks.registry import FRAMEWORKS
-from rollback_tui.postgres.connect import Connection
+from rollback_tui.postgres.connect import Connection, target
+from rollback_tui.survey.captured import captured_down
 
 _SPARE = 30.0
 """Seconds that a way into the database is open longer than the program may run."""
@@ -59,6 +60,8 @@ def down_scripts(
             program = program_of(printing, settings, project, address)
             printed = printing.print_down(chosen, remaining, table, directory, program)
         return _found(printed)
+    if framework.kind == "captured":
+        return _captured(connection, settings, project, detection, applied, chosen)
     previous: list[AppliedMigration | None] = [*applied[1:], None]
     return tuple(
         Found(
@@ -95,6 +98,25 @@ def up_scripts(
         Found(framework.up(migration, directory), framework.applied_change(table, migration))
         for migration in again
     )
+
+
+def _captured(
+    connection: Connection,
+    settings: Settings,
+    project: Path,
+    detection: Detection,
+    applied: Sequence[AppliedMigration],
+    chosen: Sequence[AppliedMigration],
+) -> tuple[Found, ...]:
+    here = target(connection).fingerprint
+    downs = []
+    for place, migration in enumerate(chosen):
+        below = applied[place:]
+        one = captured_down(settings, project, detection.framework, migration, below, here)
+        downs.append(
+            Found(one, ()) if isinstance(one, Missing) else Found(one.source(), one.version_change)
+        )
+    return tuple(downs)
 
 
 def _found(printed: Sequence[Made | Missing]) -> tuple[Found, ...]:

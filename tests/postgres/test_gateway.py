@@ -114,6 +114,7 @@ def test_settings_from_the_start_and_later(gateway: Gateway) -> None:
         assert client.execute("SHOW statement_timeout").fetchone() == ("1234ms",)
         client.execute("SET TimeZone = 'Asia/Tokyo'")
         assert client.info.parameter_status("TimeZone") == "Asia/Tokyo"
+    assert sent(gateway, "set_config(E'search_path', E'pg_catalog', false)")
     with pytest.raises(psycopg.OperationalError, match="unrecognized configuration parameter"):
         psycopg.connect(gateway.address.url, options="-c no_such_thing=1")
 

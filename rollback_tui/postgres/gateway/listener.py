@@ -88,12 +88,16 @@ class Gateway:
         trace: TracebackType | None,
     ) -> None:
         """End every session and stop listening."""
-        self._ended.set()
+        self.end()
         self._thread.join(_JOIN_SECONDS)
         with self._lock:
             left = list(self._programs)
         for thread in left:
             thread.join(_JOIN_SECONDS)
+
+    def end(self) -> None:
+        """Have every session ended soon, from any thread; nobody comes in any more."""
+        self._ended.set()
 
     @property
     def address(self) -> Address:
@@ -219,7 +223,7 @@ class Gateway:
                 return
             talk.write(wire.message(b"R", struct.pack("!I", 0)))
             talk.write(wire.message(b"K", struct.pack("!ii", *key)))
-            Session(talk, upstream, self.recording).run()
+            Session(talk, upstream, self.recording, start.settings).run()
         finally:
             with self._lock:
                 del self._upstreams[key]

@@ -44,14 +44,24 @@ class _Portal:
 class Session:
     """One session of the program and one with the server."""
 
-    def __init__(self, program: Wire, upstream: Upstream, recording: Recording) -> None:
+    def __init__(
+        self,
+        program: Wire,
+        upstream: Upstream,
+        recording: Recording,
+        settings: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        """``settings`` are those that the session began with: recorded as if they were sent."""
         self._wire, self._upstream, self._recording = program, upstream, recording
         self._number = recording.came_in()
         self._statements: dict[bytes, _Statement] = {}
         self._portals: dict[bytes, _Portal] = {}
         self._skipping = False
-        self._batch = 1
+        self._batch = 0
         self._status = "I"
+        for name, value in settings:
+            place = self._record(_setting(name, value), simple=True)
+            recording.answered(place, "SELECT 1", 1)
         upstream.pgconn.notice_handler = self._notice
 
     def run(self) -> None:
@@ -331,6 +341,11 @@ class Session:
         else:
             self._portals.pop(name, None)
         self._wire.write(wire.CLOSED)
+
+
+def _setting(name: bytes, value: bytes) -> bytes:
+    quoted = [b"E'" + b.replace(b"\\", b"\\\\").replace(b"'", b"''") + b"'" for b in (name, value)]
+    return b"SELECT pg_catalog.set_config(" + b", ".join(quoted) + b", false)"
 
 
 def _types(described: PGresult) -> list[int]:
