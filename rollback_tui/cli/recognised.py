@@ -76,8 +76,6 @@ def _unrecognised(error: Undecided, given: Common) -> Finding:
         (
             *error.why,
             f"Asked for: {asked}." if asked else looked,
-            f"Known are: {', '.join(f.about.title for f in FRAMEWORKS.values())};"
-            " docs/frameworks.md says what each needs.",
             "What works all the same: `rollback-tui state`, and `rollback-tui checkpoint create`"
             " before you roll back in another way; and `--script FILE`, with SQL written by hand.",
         ),
@@ -87,9 +85,11 @@ def _unrecognised(error: Undecided, given: Common) -> Finding:
 def _way_back(given: Common, framework: Framework) -> Finding:
     about = framework.about
     words, meaning = IN_WORDS[framework.kind]
-    details = [meaning, f"Where: {plain(about.scripts)}"]
+    details = [meaning]
+    if framework.kind != "none":
+        details.append(f"Where: {plain(about.scripts)}")
     if not about.lock.startswith("none"):
-        details.append(f"Its own lock is held: {plain(about.lock)}")
+        details.append(f"Lock: {plain(about.lock)}")
     status: Literal["ok", "note"] = "note" if framework.kind in ("none", "captured") else "ok"
     by_hand = given.settings.migrations.script
     if by_hand:

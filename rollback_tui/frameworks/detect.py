@@ -305,7 +305,7 @@ def _nothing_found(
     return Unrecognised(
         f"this database has no version table of {whose}",
         "Is it the right database? If the table has a name of its own, say so in rollback.toml: "
-        f"{_TABLE}.",
+        f"{_TABLE}. Known are: {', '.join(FRAMEWORKS)}.",
     )
 
 
