@@ -105,6 +105,8 @@ class Sqitch(Base):
             "command of psql that does more than print; a condition that is not a plain truth "
             "value; a variable that psql takes from its connection, or whose value depends on "
             "the target. Each with its line.",
+            "A change that a deployed change of another project requires: the registry's foreign "
+            "key refuses it in the transaction, and nothing is changed then.",
             "A registry of version 1.0, which sqitch wants to be upgraded first.",
         ),
     )

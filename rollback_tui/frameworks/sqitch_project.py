@@ -111,10 +111,9 @@ def project_of(script: Path) -> tuple[Project, Change]:
     for directory in script.parents:
         project = project_in(directory)
         for change in project.plan.changes if project else ():
-            if project and script in (
-                project.script(change, "deploy"),
-                project.script(change, "revert"),
-            ):
+            # Where a script would be takes some looking: only of those with such a name.
+            named = script.name.startswith(change.name.rpartition("/")[2])
+            if project and named and script == project.script(change, "deploy"):
                 return project, change
     raise FrameworkError(
         f"no {PLAN} above {printable(str(script))} has a change with that script",

@@ -38,6 +38,7 @@ SAME = {
     "a value with a cast": "INSERT INTO seen VALUES (:cast);",
     "an unset name in quotes": "INSERT INTO seen VALUES ((json_object('a':'nope'))::text);",
     "a backslash in a value": "INSERT INTO seen VALUES (:'back');",
+    "a backslash behind a word": "INSERT INTO seen SELECT:'back';",
     "an accent": "INSERT INTO seen VALUES (:'é');",
     "set joins its values": "\\set a 'x y' z :word\nINSERT INTO seen VALUES (:'a');",
     "set takes C's escapes": "\\set a 'it''s\\ta\\101\\x42\\\\'\nINSERT INTO seen VALUES (:'a');",

@@ -112,6 +112,19 @@ def test_versions_are_what_an_operator_types(project: Path) -> None:
     ]
 
 
+def test_which_tag_a_reworked_change_and_its_scripts_have(tmp_path: Path) -> None:
+    """The tag next to the rework, unless the change has its own; the scripts may have either."""
+    text = f"%project=a\n\nu {WHO}\no {WHO}\n@v1 {WHO}\n@v1b {WHO}\nl {WHO}\n@v2 {WHO}\nu {WHO}\n"
+    (tmp_path / "sqitch.plan").write_text(text)
+    assert parse(text.encode(), "x").changes[0].rework_tags == ("@v2", "@v1", "@v1b")
+    assert FRAMEWORK.files(tmp_path)[0].version == "u@v2"
+    assert FRAMEWORK.files(tmp_path)[0].down_path == str(tmp_path / "revert/u@v2.sql")
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy/u@v1.sql").write_text("")
+    assert FRAMEWORK.files(tmp_path)[0].version == "u@v2"
+    assert FRAMEWORK.files(tmp_path)[0].down_path == str(tmp_path / "revert/u@v1.sql")
+
+
 def test_newest_is_what_was_committed_last_of_this_project(project: Path) -> None:
     """Deployed out of order; another project and a change that only the database knows."""
     first, second, third = ids(project)
