@@ -218,6 +218,9 @@ def test_a_plan_that_was_edited_after_deploying(database: Database, project: Pat
     assert [m.version for m in plan.applied][2:] == ["tools/clean-up", "users@v1.0", "appschema"]
     assert all(len(m.version) == 40 for m in plan.applied[:2])
     assert [m.version_change for m in plan.migrations] == [(), ()]
+    # It does not look at the ids on the way down, and is at a loss afterwards.
+    real.down()
+    assert "Cannot find change" in real.run("deploy", *real.target, check=False)
 
 
 def test_sqitch_waits_for_our_locks(database: Database, project: Path) -> None:
