@@ -60,7 +60,6 @@ class Atlas(NoDown):
     )
     file_pattern = "VERSION_name.sql"
     forward = _FORWARD
-    applies = '`atlas migrate apply --url "$DATABASE_URL"`'
     besides = (
         "(`atlas migrate down` plans a way back by itself, but it is no part of the community"
         " build, and what it plans is not this)"

@@ -51,7 +51,6 @@ class GraphileMigrate(NoDown):
     file_pattern = "committed/000001.sql, committed/000001-slug.sql"
     version_column = "filename"
     forward = _FORWARD
-    applies = "`graphile-migrate migrate`"
     besides = (
         "(`graphile-migrate uncommit` runs nothing: it takes the file and the row away, where one"
         " develops)"
@@ -158,7 +157,7 @@ class GraphileMigrate(NoDown):
         if not header.get("Hash") or not header.get("Previous"):
             raise FrameworkError(
                 f"the file of {printable(applied.version)} has no header with its hashes",
-                f"Apply it with {self.applies}.",
+                "Apply it with `graphile-migrate migrate`.",
             )
         before = "NULL" if header["Previous"] == "-" else literal(header["Previous"])
         values = f"{literal(header['Hash'])}, {before}, {literal(applied.version)}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.base import Base
@@ -19,8 +18,6 @@ class NoDown(Base):
     about: About
     forward: str
     """How the tool itself goes on from here, with its commands."""
-    applies: str
-    """Its command that applies what is pending."""
     besides: str = ""
     """What else it can do; a line of its own."""
 
@@ -37,20 +34,15 @@ class NoDown(Base):
                     " `rollback-tui checkpoint restore NAME --into NEW_DATABASE`; or your own"
                     " backup",
                     f"or fix forward: {self.forward}",
-                    "or write the SQL that takes it back into a file, and have it previewed,"
-                    " rehearsed, run and verified: `rollback-tui --script FILE`, without a screen"
-                    " `rollback-tui run --script FILE --confirm DATABASE`",
+                    "or write the SQL that takes it back into FILE: `rollback-tui --script FILE`,"
+                    " without a screen `rollback-tui run --script FILE --confirm DATABASE`",
                 )
             )
         )
 
     def applied_change(self, table: VersionTable, applied: AppliedMigration) -> tuple[str, ...]:  # noqa: ARG002
-        """Raise FrameworkError: what it enters holds a checksum that only it makes."""
-        raise FrameworkError(
-            f"what {self.about.title} enters for {printable(applied.version)} holds a checksum of"
-            " its own making",
-            f"Apply it with {self.applies}.",
-        )
+        """Return nothing: what it enters holds a checksum that only it makes."""
+        return ()
 
 
 def instead(title: str, forward: str, change: str) -> str:

@@ -55,7 +55,6 @@ class Pgroll(NoDown):
     file_pattern = "name.json, name.yaml"
     version_stays = _STAYS
     forward = _FORWARD
-    applies = "`pgroll migrate DIRECTORY`"
     besides = "(`pgroll rollback` takes back only a migration that is active; this one is complete)"
     about = About(
         title="pgroll",

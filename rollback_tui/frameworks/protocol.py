@@ -81,6 +81,8 @@ class Missing(Value, frozen=True, kw_only=True):
     """There is no such migration script."""
 
     why: str
+    capturable: bool = False
+    """The tool can run it, and has not been asked yet: it can be captured."""
 
 
 class About(Value, frozen=True, kw_only=True):
@@ -176,7 +178,8 @@ class Framework(Protocol):
 
     def applied_change(self, table: VersionTable, applied: AppliedMigration) -> tuple[str, ...]:
         """Return the statements, to be run one by one in the transaction of the up migration and
-        after it, that leave the version table as the framework's own ``up`` would leave it."""
+        after it, that leave the version table as the framework's own ``up`` would leave it; nothing
+        where only the tool itself can: it is then not applied again by us."""
 
     def stale_files(self, directory: Path) -> tuple[str, ...]:
         """Return existing files that describe the schema and will be out of date afterwards."""

@@ -29,8 +29,8 @@ from rollback_tui.frameworks.protocol import (
 _FILE = re.compile(r"[UV]([0-9]+)__(\w+)\.(?:sql|rs)", re.ASCII)
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 _FORWARD = (
-    "write what undoes it into a new `V…__name.sql` with the next number, then"
-    " `refinery migrate -e DATABASE_URL -p migrations` (or start the application that embeds it)"
+    "a new `V…__name.sql` that undoes it, then `refinery migrate -e DATABASE_URL -p migrations`, or"
+    " start the application that embeds it"
 )
 
 
@@ -42,7 +42,6 @@ class Refinery(NoDown):
     default_directories: tuple[str, ...] = ("migrations", "src/migrations", "db/migrations")
     file_pattern = "V1__name.sql and U1__name.sql"
     forward = _FORWARD
-    applies = "`refinery migrate -e DATABASE_URL -p migrations`, or by the application's start"
     about = About(
         title="refinery",
         site="https://github.com/rust-db/refinery",

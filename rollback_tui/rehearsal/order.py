@@ -17,7 +17,7 @@ from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.model import Plan, Statement, Target, Value
 from rollback_tui.core.rehearsal import Source
 from rollback_tui.core.schema import SchemaSnapshot
-from rollback_tui.core.text import printable, shorten
+from rollback_tui.core.text import printable
 from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection, connect, target, through_pooler
 from rollback_tui.postgres.leftovers import size
@@ -211,8 +211,8 @@ def _can_be_rehearsed(plan: Plan) -> None:
         name = printable(f"{migration.version} {migration.name}".strip())
         if migration.script is None:
             raise RollbackTuiError(
-                f"{name} has no down migration: {shorten(migration.why_no_script, 200)}",
-                "There is nothing to rehearse; write one.",
+                f"{name} has no down migration: {_first_line(migration.why_no_script)}",
+                "There is nothing to rehearse. Write one, or give a script by hand: --script FILE.",
             )
         if migration.script.problems:
             first = migration.script.problems[0]
@@ -221,6 +221,10 @@ def _can_be_rehearsed(plan: Plan) -> None:
                 f" {printable(first.summary)}",
                 printable(first.remedy) or "Correct the script.",
             )
+
+
+def _first_line(why: str) -> str:
+    return printable(why.splitlines()[0] if why else "")
 
 
 def words_of(error: psycopg.Error) -> str:

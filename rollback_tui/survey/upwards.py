@@ -60,6 +60,12 @@ def plan_upwards(connection: Connection, settings: Settings, project: Path, undo
         for one, (source, change) in zip(again, ups, strict=True):
             if not isinstance(source, Source):
                 raise FrameworkError(source.why, f"Apply it with {detection.framework} itself.")
+            if not change:
+                raise FrameworkError(
+                    f"what {framework.about.title} enters for {printable(one.version)} is of its"
+                    " own making",
+                    f"Apply it with {framework.about.title} itself.",
+                )
             script = read_script(source, first_index=index, trees=parser.trees, second=second)
             index += len(script.statements)
             migrations.append(
