@@ -81,6 +81,9 @@ class Alembic(Base):
             "A revision whose `revision`, `down_revision` or `depends_on` is computed.",
             "A downgrade that raises an exception, or that reads from the database"
             " (`op.get_bind()`): Alembic cannot print it. Give its script with `--script FILE`.",
+            "What is printed otherwise than it would be executed: each `%` twice (env.py without"
+            " the paramstyle `named`), `NULL` for a `:word` without a value. Tabs, which are"
+            " printed as blanks, are put back.",
             "An empty downgrade of a revision whose upgrade does something.",
             "Output that cannot be attributed to one revision: a `print` in env.py, a statement"
             " that ends in a comment.",

@@ -171,7 +171,8 @@ def _parts(
             raise FrameworkError(
                 "alembic printed something that belongs to no migration:"
                 f" {_shown(text[:end].strip())}",
-                f"Does env.py print or execute something? Take it out there. {_BY_HAND}",
+                "Does env.py print or execute something, or alembic.ini log to sys.stdout? Take"
+                f" that out there. {_BY_HAND}",
             )
     while waiting:
         header, revision = waiting.pop()

@@ -14,6 +14,7 @@ from rollback_tui.core.text import printable, shorten
 from rollback_tui.frameworks import files as migration_files
 from rollback_tui.frameworks.alembic_output import Section, Way, cut
 from rollback_tui.frameworks.alembic_revisions import Graph, changed
+from rollback_tui.frameworks.alembic_text import as_executed
 from rollback_tui.frameworks.program import Program, ProgramFailed
 from rollback_tui.frameworks.protocol import Made, Missing, VersionTable
 
@@ -55,7 +56,7 @@ def print_chain_down(
         heads = frozenset({top})
         for id_ in sections:
             heads = _as_printed(graph.down(heads, id_)[1], heads, sections[id_], program, arguments)
-            found[id_] = _made(graph, sections[id_], program.shown(*arguments))
+            found[id_] = _made(graph, sections[id_], "downgrade", program.shown(*arguments))
         left = left[len(sections) :]
         if failed is not None:
             if failed[0] != left[0]:
@@ -82,7 +83,7 @@ def print_path_up(
             raise _unexpected(program, arguments, sorted(wanted), list(sections))
         heads = _as_printed(graph.up(heads, id_)[1], heads, section, program, arguments)
         if id_ in wanted:
-            found[id_] = _made(graph, section, program.shown(*arguments))
+            found[id_] = _made(graph, section, "upgrade", program.shown(*arguments))
     if failed is not None:
         stopped = printable(failed[0])
         for id_ in wanted - set(found):
@@ -166,19 +167,23 @@ def _cannot(graph: Graph, failed: tuple[str, str], way: Way) -> Missing:
     return Missing(why=f"{way}() of {name} ends with an error: {words}")
 
 
-def _made(graph: Graph, section: Section, call: str) -> Made | Missing:
+def _made(graph: Graph, section: Section, way: Way, call: str) -> Made | Missing:
     revision = graph.revisions[section.revision]
     path = Path(revision.path)
     try:
         data = migration_files.read(path.parent, path.name)
     except FileNotFoundError:
         return Missing(why=f"{printable(revision.path)} does not exist")
+    text, why = as_executed(section.text.decode(), data)
+    if why:
+        return Missing(why=f"{way}() of {printable(path.name)}: {why}")
+    made = text.encode()
     return Made(
         source=Source(
             path=revision.path,
-            data=section.text,
+            data=made,
             start=0,
-            end=len(section.text),
+            end=len(made),
             transactional=section.transactional,
             origin=f"printed by `{call}`",
             file_sha256=hashlib.sha256(data).hexdigest(),

@@ -101,10 +101,7 @@ def _read(data: bytes) -> tuple[Mapping[str, object], str, bool] | str:
     """Return the four names' values, the docstring, and whether ``upgrade`` does nothing; or why
     it cannot be read. Remembered by content: the history of a run is read many times."""
     try:
-        with warnings.catch_warnings():
-            # An invalid escape in somebody's file must not be told on the screen.
-            warnings.simplefilter("ignore")
-            tree = ast.parse(data)
+        tree = syntax(data)
     except SyntaxError as error:
         return f"line {error.lineno}: {printable(error.msg)}"
     except (ValueError, RecursionError, MemoryError) as error:
@@ -124,6 +121,15 @@ def _read(data: bytes) -> tuple[Mapping[str, object], str, bool] | str:
             if value is not None and isinstance(target, ast.Name) and target.id in _NAMES:
                 values[target.id] = _plain(value)
     return values, ast.get_docstring(tree) or "", idle
+
+
+def syntax(data: bytes) -> ast.Module:
+    """Return the syntax tree of a Python file. Raises SyntaxError, ValueError, RecursionError or
+    MemoryError."""
+    with warnings.catch_warnings():
+        # An invalid escape in somebody's file must not be told on the screen.
+        warnings.simplefilter("ignore")
+        return ast.parse(data)
 
 
 def _plain(value: ast.expr) -> object:

@@ -21,7 +21,8 @@ from sqlalchemy import create_engine, pool
 OPTIONS = {options!r}
 url = os.environ["DATABASE_URL"]
 if context.is_offline_mode():
-    context.configure(url=url, literal_binds=True, **OPTIONS)
+    named = {{"paramstyle": "named"}}
+    context.configure(url=url, literal_binds=True, dialect_opts=named, **OPTIONS)
     with context.begin_transaction():
         context.run_migrations()
 else:

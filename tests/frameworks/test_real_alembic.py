@@ -18,7 +18,7 @@ from rollback_tui.survey.applied import detected, history
 from rollback_tui.survey.planning import make_plan
 from rollback_tui.survey.upwards import plan_upwards
 from tests.conftest import Database
-from tests.frameworks.agreement import agree, rolled_back, rows, schema
+from tests.frameworks.agreement import agree, rows, schema
 from tests.frameworks.alembic_projects import Real, branches, migrations, project, revision, table
 
 VERSIONS = VersionTable(schema="public", name="alembic_version", columns=("version_num",))
@@ -41,8 +41,9 @@ def test_alembic_agrees_on_branches_a_merge_and_a_second_base(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Down as the tool does it, row by row; up again by the tool, and up again by us. The
-    operator's own DATABASE_URL leads elsewhere, and nobody goes there."""
+    """Down as the tool does it, row by row; what we took back is applied again by the tool, and
+    what the tool took back by us. The operator's own DATABASE_URL leads elsewhere, and nobody goes
+    there."""
     for name in ("DATABASE_URL", "SQLALCHEMY_URL", "PGHOST"):
         monkeypatch.setenv(name, "postgresql+no_such_driver://root:pw@production/shop")
     path, settings = branches(project(tmp_path)), migrations()
@@ -52,15 +53,15 @@ def test_alembic_agrees_on_branches_a_merge_and_a_second_base(
         plan = agree(ours, theirs, ["public.alembic_version"], steps=4, migrations=settings)
         assert [m.version for m in plan.migrations] == ["d1", "z1", "m1", "c1"]
         assert rows(other_database, "public.alembic_version") == [{"version_num": "b1"}]
-        applied, everything = ours.status(), schema(database)
-        back = rolled_back(database, path, steps=5, migrations=settings)
-        assert [m.version for m in back.migrations][-1] == "b1"
-        assert rows(database, "public.alembic_version") == [{"version_num": "a2"}]
-        with database.connect() as connection:
-            up = plan_upwards(connection, Settings(migrations=settings), path, back)
-        execute(database, up)
-        assert ours.status() == applied
-        assert schema(database) == everything
+        with other_database.connect() as connection:
+            up = plan_upwards(connection, Settings(migrations=settings), path, plan)
+        assert [m.version for m in up.migrations] == ["c1", "m1", "z1", "d1"]
+        execute(other_database, up)
+        assert theirs.status() == ours.status()
+        assert schema(other_database) == schema(database)
+        assert rows(other_database, "public.alembic_version") == rows(
+            database, "public.alembic_version"
+        )
     _said_of_a_printed_script(plan, path)
 
 
@@ -143,11 +144,22 @@ def test_what_alembic_cannot_print_is_missing_and_the_rest_is_not(tmp_path: Path
     asks = "print(op.get_bind().execute(sa.text('SELECT 1')).scalar())"
     revision(path, "a4", "a3", asks, asks)
     revision(path, "a5", "a4", "op.execute('SELECT 5')", "pass")
+    text = "op.execute(\"UPDATE t SET x = format('%s', 1), y = {}\")"
+    revision(path, "b1", "a5", "op.execute('SELECT 1')", text.format("'\\tz'"))
+    revision(path, "b2", "b1", "op.execute('SELECT 1')", text.format("'{\\'a\\':1}'"))
+    revision(path, "b3", "b2", "op.execute('SELECT 1')", "op.execute(\"SELECT '%%', '\t;'\")")
     framework, directory = Alembic(), path / "alembic/versions"
-    applied = framework.history([("a5",)], framework.files(directory)).applied
+    applied = framework.history([("b3",)], framework.files(directory)).applied
     program = Program(command=migrations().command, project=path, environment={}, seconds=60)
     found = framework.print_down(applied, (), VERSIONS, directory, program)
-    empty, asking, printed, raising, first = found
+    twice, parameter, tabs, *others = found
+    assert isinstance(twice, Made)
+    assert twice.source.data == b"SELECT '%%', '\t;';\n"
+    assert isinstance(parameter, Missing)
+    assert ":1 in 'UPDATE t SET" in parameter.why
+    assert isinstance(tabs, Made)
+    assert tabs.source.data == b"UPDATE t SET x = format('%s', 1), y = '\tz';\n"
+    empty, asking, printed, raising, first = others
     assert isinstance(empty, Made)
     assert (empty.source.data, empty.source.nothing_to_undo) == (b"", "")
     assert isinstance(asking, Missing)
@@ -161,11 +173,25 @@ def test_what_alembic_cannot_print_is_missing_and_the_rest_is_not(tmp_path: Path
     )
     assert isinstance(first, Made)
     up = framework.print_up(applied[::-1], (), VERSIONS, directory, program)
-    assert [isinstance(one, Made) for one in up] == [True, True, True, False, False]
+    assert [isinstance(one, Made) for one in up] == [True, True, True, *[False] * 5]
     assert isinstance(up[3], Missing)
     assert "asks the database" in up[3].why
     assert up[4] == Missing(why="alembic cannot print what comes before it: a4 fails")
+    _an_env_with_the_drivers_paramstyle(path, program, directory)
     _an_env_that_only_connects(path, program, directory)
+
+
+def _an_env_with_the_drivers_paramstyle(path: Path, program: Program, directory: Path) -> None:
+    """The text with a % is missing: what is printed has it twice."""
+    env = path / "alembic/env.py"
+    env.write_text(env.read_text().replace("dialect_opts=named, ", ""))
+    framework = Alembic()
+    applied = framework.history([("b3",)], framework.files(directory)).applied
+    found = framework.print_down(applied[:3], applied[3:], VERSIONS, directory, program)
+    for one in found:
+        assert isinstance(one, Missing)
+    assert 'add dialect_opts={"paramstyle": "named"}' in str(found[0])
+    assert 'add dialect_opts={"paramstyle": "named"}' in str(found[2])
 
 
 def _an_env_that_only_connects(path: Path, program: Program, directory: Path) -> None:
