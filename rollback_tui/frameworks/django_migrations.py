@@ -8,10 +8,8 @@ each needs (``dependencies``, ``run_before``, ``replaces``). Where Django must b
 from __future__ import annotations
 
 import ast
-import os
 import re
 import warnings
-from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -20,16 +18,10 @@ from typing import NamedTuple
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files as migration_files
+from rollback_tui.frameworks.project_tree import directories
 
 MANAGE = "manage.py"
-DEEPEST = 8
-"""Directories below the project in which an app may be."""
-MOST_DIRECTORIES = 20_000
 
-_SKIPPED_TEXT = """
-    node_modules site-packages dist-packages venv env __pycache__ build dist static media
-    """
-_SKIPPED = frozenset(_SKIPPED_TEXT.split())
 _SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE["']\s*\]?\s*[,=]\s*["']([\w.]+)["']""")
 
 Key = tuple[str, str]
@@ -60,7 +52,7 @@ def migrations(project: Path) -> tuple[Found, ...]:
     Raises FrameworkError when the project cannot be read or is too large to be looked through.
     """
     found: list[Found] = []
-    for directory in _directories(project):
+    for directory in directories(project):
         if directory.name != "migrations":
             continue
         names = [n for n in migration_files.names(directory) if _is_module(n)]
@@ -125,7 +117,7 @@ def label(app: Path) -> str:
 def home(project: Path) -> Path | None:
     """Return the directory with the project's ``manage.py``, the nearest to ``project``; None when
     there is none. Raises FrameworkError when several are as near."""
-    found = [d for d in _directories(project) if (d / MANAGE).is_file()]
+    found = [d for d in directories(project) if (d / MANAGE).is_file()]
     if not found:
         return None
     depth = min(len(d.parts) for d in found)
@@ -147,34 +139,6 @@ def settings_module(home: Path) -> str:
         return ""
     match = _SETTINGS.search(text)
     return match[1] if match else ""
-
-
-def _directories(project: Path) -> Iterator[Path]:
-    """Yield ``project`` and the directories below it in which code of its own may be, top down."""
-    waiting, seen = deque([(project, 0)]), 0
-    while waiting:
-        directory, depth = waiting.popleft()
-        seen += 1
-        if seen > MOST_DIRECTORIES:
-            raise FrameworkError(
-                f"{printable(str(project))} has more than {MOST_DIRECTORIES:,} directories",
-                "Name the directory in which the Django project is with --migrations DIR.",
-            )
-        yield directory
-        if depth == DEEPEST:
-            continue
-        try:
-            with os.scandir(directory) as entries:
-                below = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
-        except OSError:
-            continue  # what this user may not read, Django cannot have run as this user either
-        waiting.extend(
-            (directory / name, depth + 1)
-            for name in sorted(below)
-            if not name.startswith(".")
-            and name not in _SKIPPED
-            and not (directory / name / "pyvenv.cfg").exists()
-        )
 
 
 def _is_module(name: str) -> bool:

@@ -24,6 +24,7 @@ from rollback_tui.frameworks.golang_migrate import GolangMigrate
 from rollback_tui.frameworks.goose import Goose
 from rollback_tui.frameworks.graphile_migrate import GraphileMigrate
 from rollback_tui.frameworks.knex import Knex
+from rollback_tui.frameworks.liquibase import Liquibase
 from rollback_tui.frameworks.node_pg_migrate import NodePgMigrate
 from rollback_tui.frameworks.other import Other
 from rollback_tui.frameworks.pairs import Pairs
@@ -68,6 +69,7 @@ _BUILT_IN: tuple[Framework, ...] = (
     Goose(),
     GraphileMigrate(),
     Knex(),
+    Liquibase(),
     NodePgMigrate(),
     Other(),
     Pairs(),
