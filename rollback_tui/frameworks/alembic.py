@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.text import printable
-from rollback_tui.frameworks.alembic_files import graph_from, graph_of
+from rollback_tui.frameworks.alembic_files import configured, graph_from, graph_of
 from rollback_tui.frameworks.alembic_printing import chains, print_chain_down, print_path_up
 from rollback_tui.frameworks.alembic_revisions import Change, Graph
 from rollback_tui.frameworks.base import Base, no_file
@@ -89,6 +89,10 @@ class Alembic(Base):
             " that ends in a comment.",
         ),
     )
+
+    def configured_directories(self, project: Path) -> tuple[str, ...]:
+        """``version_locations`` or ``script_location`` of alembic.ini or pyproject.toml."""
+        return configured(project)
 
     def recognises(self, shape: TableShape) -> bool:
         """One column ``version_num``, usually varchar(32). The primary key can be turned off

@@ -73,20 +73,50 @@ def _options(directory: Path) -> tuple[Mapping[str, object], Path]:
     What cannot be read there is left for alembic itself to complain of."""
     absolute = directory.absolute()
     for here in (absolute, *absolute.parents)[: _LEVELS + 1]:
-        ini = configparser.ConfigParser(interpolation=None)
-        try:
-            ini.read_string(migration_files.read(here, "alembic.ini").decode())
-            if ini.has_section("alembic"):
-                return dict(ini["alembic"]), here
-        except (OSError, UnicodeDecodeError, configparser.Error, FrameworkError):
-            pass
-        try:
-            tool = tomllib.loads(migration_files.read(here, "pyproject.toml").decode()).get("tool")
-            if isinstance(tool, dict) and isinstance(tool.get("alembic"), dict):
-                return tool["alembic"], here
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, FrameworkError):
-            pass
+        found = _options_in(here)
+        if found:
+            return found, here
     return {}, absolute
+
+
+def _options_in(here: Path) -> dict[str, object]:
+    """Return what pyproject.toml and alembic.ini say there; where both do, alembic.ini is right."""
+    found: dict[str, object] = {}
+    try:
+        tool = tomllib.loads(migration_files.read(here, "pyproject.toml").decode()).get("tool")
+        if isinstance(tool, dict) and isinstance(tool.get("alembic"), dict):
+            found |= tool["alembic"]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, FrameworkError):
+        pass
+    ini = configparser.ConfigParser(interpolation=None)
+    try:
+        ini.read_string(migration_files.read(here, "alembic.ini").decode())
+        if ini.has_section("alembic"):
+            found |= dict(ini["alembic"])
+    except (OSError, UnicodeDecodeError, configparser.Error, FrameworkError):
+        pass
+    return found
+
+
+def configured(project: Path) -> tuple[str, ...]:
+    """Return where the configuration in ``project`` says that the versions are, relative to it: of
+    several ``version_locations`` the first, for :func:`graph_of` knows the others from there. A
+    ``script_location`` in a package is looked for in the project and in its ``src``."""
+    options = _options_in(project)
+    for location in _locations(options, Path()):
+        return (str(location),)
+    scripts = str(options.get("script_location") or "").strip()
+    if not scripts:
+        return ()
+    package, colon, path = scripts.partition(":")
+    if not colon:
+        return (str(_place(scripts, Path()) / "versions"),)
+    inside = Path(*package.split("."), path, "versions")
+    return (str(inside), str(Path("src") / inside))
+
+
+def _place(text: str, here: Path) -> Path:
+    return here / text.replace("%(here)s", str(here)).replace("%%", "%")
 
 
 def _locations(options: Mapping[str, object], here: Path) -> Iterator[Path]:
@@ -99,6 +129,5 @@ def _locations(options: Mapping[str, object], here: Path) -> Iterator[Path]:
     else:
         listed = [str(one) for one in value] if isinstance(value, list) else []
     for one in listed:
-        text = one.strip().replace("%(here)s", str(here)).replace("%%", "%")
-        if text:
-            yield here / text
+        if one.strip():
+            yield _place(one.strip(), here)

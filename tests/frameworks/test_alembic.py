@@ -168,6 +168,30 @@ def test_versions_in_several_directories_are_one_graph(tmp_path: Path, configura
         assert graph_of(path / directory).order == ("b1", "a1")
 
 
+@pytest.mark.parametrize(
+    ("configuration", "directories"),
+    [
+        ("script_location = %(here)s/db/way", ["db/way/versions"]),
+        ("script_location = db", ["db/versions"]),
+        (
+            "script_location = shop.core:way",
+            ["shop/core/way/versions", "src/shop/core/way/versions"],
+        ),
+        ("script_location = x\nversion_locations = %(here)s/one two", ["one"]),
+        ("sqlalchemy.url = driver://", ["from/toml/versions"]),
+        ("script_location =", []),
+    ],
+)
+def test_where_the_configuration_says_that_the_versions_are(
+    tmp_path: Path, configuration: str, directories: list[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.alembic]\nscript_location = "from/toml"\n')
+    (tmp_path / "alembic.ini").write_text(f"[alembic]\n{configuration}\n")
+    assert list(Alembic().configured_directories(tmp_path)) == directories
+    (tmp_path / "alembic.ini").write_bytes(b"\xff[")
+    assert Alembic().configured_directories(tmp_path) == ("from/toml/versions",)
+
+
 def test_versions_below_and_a_configuration_in_pyproject(tmp_path: Path) -> None:
     path = project(tmp_path)
     (path / "alembic.ini").unlink()
