@@ -27,6 +27,7 @@ from rollback_tui.core.schema_verdict import (
 )
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.detect import Detection
+from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import Connection, resolved, target
 from rollback_tui.rehearsal.order import Order
@@ -215,7 +216,10 @@ def compare(given: Common) -> None:
         current=known.snapshot,
         origin=known.origin,
         version=version,
-        bookkeeping=detection.table.quoted,
+        bookkeeping=(
+            detection.table.quoted,
+            *FRAMEWORKS[detection.framework].own_tables(detection.table),
+        ),
         baseline_at=known.recorded_at,
     )
     found = msgspec.structs.replace(

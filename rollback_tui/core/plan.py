@@ -221,6 +221,9 @@ class Migration(Value, frozen=True, kw_only=True):
     why_no_script: str = ""
     version_change: tuple[str, ...] = ()
     """The SQL that takes the version out of the framework's table, after the script."""
+    capturable: bool = False
+    """There is no script because only the framework's own program can run it, and what it sends has
+    not been captured yet."""
 
 
 class Plan(Value, frozen=True, kw_only=True):
@@ -254,6 +257,9 @@ class Plan(Value, frozen=True, kw_only=True):
     transaction_lock: tuple[str, ...] = ()
     """Statements that take the framework's own lock at the beginning of the transaction, where it
     keeps one in a table."""
+    own_tables: tuple[str, ...] = ()
+    """The framework's own tables beside its version table, those there may be: qualified, and
+    quoted where needed."""
 
     @property
     def current_words(self) -> str:
@@ -283,6 +289,11 @@ class Plan(Value, frozen=True, kw_only=True):
         if self.direction == "up":
             return (*(m.version for m in reversed(self.migrations)), *before)
         return before[len(self.migrations) :]
+
+    @property
+    def books(self) -> tuple[str, ...]:
+        """The version table and the framework's other own tables; none where it is not known."""
+        return tuple(filter(None, (self.version_table, *self.own_tables)))
 
     @property
     def bookkeeping(self) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def verdict(
     current: SchemaSnapshot | None,
     origin: Origin,
     version: str,
-    bookkeeping: str = "",
+    bookkeeping: Sequence[str] = (),
     why: str = "",
     baseline_at: datetime | None = None,
 ) -> SchemaVerdict:
@@ -88,9 +88,9 @@ def verdict(
 
     ``before`` is what was there before the run, ``current`` the baseline of the version that was
     current then. Without it nothing is excused as drift: a migration that is not undone looks just
-    like it. ``bookkeeping`` is the framework's version table, qualified: where the baseline was
-    taken before it existed, that it is there now is nobody's leftover. ``why`` there is no
-    baseline, and when it was taken (``baseline_at``), is told with the verdict.
+    like it. ``bookkeeping``: the framework's version table and others of its own, qualified: where
+    the baseline was taken before one existed, that it is there now is nobody's leftover. ``why``
+    there is no baseline, and when it was taken (``baseline_at``), is told with the verdict.
     """
     if baseline is None:
         return SchemaVerdict(
@@ -101,7 +101,9 @@ def verdict(
             fingerprint=after.fingerprint,
             why=why or NO_BASELINE,
         )
-    differences = _without(bookkeeping, diff(baseline, after), baseline)
+    differences: Sequence[Difference] = diff(baseline, after)
+    for table in bookkeeping:
+        differences = _without(table, differences, baseline)
     notes = tuple(
         f"order of columns differs: {printable(t)}" for t in moved_columns(baseline, after)
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.protocol import Kind, Missing, VersionTable
-from rollback_tui.frameworks.quoting import literal
+from rollback_tui.frameworks.quoting import identifier, literal
 
 
 class Base:
@@ -35,6 +35,10 @@ class Base:
     def transaction_lock(self, table: VersionTable) -> tuple[str, ...]:  # noqa: ARG002
         """Return nothing: it takes no lock in a transaction."""
         return ()
+
+    def own_tables(self, table: VersionTable) -> tuple[str, ...]:
+        """Return what stands ``beside``."""
+        return tuple(f"{identifier(table.schema)}.{name}" for name in self.beside)
 
     def version_change(
         self,

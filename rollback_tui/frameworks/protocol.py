@@ -198,6 +198,11 @@ class Framework(Protocol):
         again; ``LOCK TABLE``. The version table itself is locked in any case. Run one by one, each
         may wait up to the lock timeout."""
 
+    def own_tables(self, table: VersionTable) -> tuple[str, ...]:
+        """Return the quoted names of the tables that are the tool's own besides ``table``, where
+        there are such: no migration makes them, so a schema without them lacks nothing; a scratch
+        copy gets their rows; and what is written into them is no part of a script."""
+
 
 class Made(Value, frozen=True, kw_only=True):
     """A migration script that the framework's own program made."""
@@ -262,7 +267,3 @@ class Capturing(Framework, Protocol):
 
     given: Mapping[str, str]
     """Files (name, text) that are put into that directory before the call."""
-
-    def own_tables(self, table: VersionTable) -> tuple[str, ...]:
-        """Return the quoted names of the tables that are the tool's own besides ``table``: what it
-        sends to these is no part of the script."""

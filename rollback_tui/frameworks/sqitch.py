@@ -249,6 +249,11 @@ class Sqitch(Base):
         """Take the advisory lock of ``try_lock``."""
         return f"SELECT pg_try_advisory_lock({LOCK})"
 
+    def own_tables(self, table: VersionTable) -> tuple[str, ...]:
+        """The rest of its registry."""
+        names = ("projects", "releases", "tags", "dependencies", "events")
+        return tuple(f"{identifier(table.schema)}.{name}" for name in names)
+
     def transaction_lock(self, table: VersionTable) -> tuple[str, ...]:
         """Lock ``changes`` as its ``begin_work`` does."""
         return (f"LOCK TABLE {table.quoted} IN EXCLUSIVE MODE",)

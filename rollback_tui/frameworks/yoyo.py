@@ -229,6 +229,10 @@ class Yoyo(Base):
         """
         return f"SELECT NOT EXISTS (SELECT FROM {_beside(table, 'yoyo_lock')})"  # noqa: S608 - quoted
 
+    def own_tables(self, table: VersionTable) -> tuple[str, ...]:
+        """Its log, its lock, and the version of these tables."""
+        return tuple(_beside(table, name) for name in ("_yoyo_log", "_yoyo_version", "yoyo_lock"))
+
     def transaction_lock(self, table: VersionTable) -> tuple[str, ...]:
         """Insert its row, and delete it again: the key stays taken until the transaction ends."""
         lock = _beside(table, "yoyo_lock")

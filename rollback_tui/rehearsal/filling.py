@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import humanize
@@ -34,6 +34,7 @@ from rollback_tui.postgres.server_tools import (
     run_tool,
     tools,
 )
+from rollback_tui.rehearsal import books
 from rollback_tui.rehearsal.order import APPLICATION, Order, Stopped, words_of
 from rollback_tui.rehearsal.own_server import OwnServer
 from rollback_tui.rehearsal.scratch import Beside
@@ -47,7 +48,7 @@ _ARCHIVE = "schema.dump"
 
 def with_schema(order: Order, scratch: Beside | OwnServer) -> None:
     """Dump the schema of the target into the scratch database; of the rows only those of the
-    version table, which the plan changes. Raises RollbackTuiError or psycopg.Error."""
+    framework's own tables, which the plan changes. Raises RollbackTuiError or psycopg.Error."""
     major = scratch.original.target.major
     dumper = _tool("pg_dump", major)
     loader = _tool("pg_restore", max(dumper.major, scratch.server_version // 10000))
@@ -59,7 +60,7 @@ def with_schema(order: Order, scratch: Beside | OwnServer) -> None:
         archive = Path(folder) / _ARCHIVE
         order.say("dumping the schema")
         _dump_schema(order, dumper, archive, snapshot)
-        versions = _versions(order, snapshot)
+        kept = books.read(snapshot.connection, order.plan)
         empty = {name.replace('"', "") for name in snapshot.unpopulated_views}
         # Nothing is held on the target any longer than it takes to read it.
         snapshot.connection.close()
@@ -72,7 +73,7 @@ def with_schema(order: Order, scratch: Beside | OwnServer) -> None:
             seconds=order.seconds,
             aborted=order.stop.is_set,
         )
-        _fill(order, scratch, versions, empty)
+        _fill(order, scratch, kept, empty)
 
 
 def _tool(name: str, major: int) -> Tool:
@@ -145,33 +146,17 @@ WHERE c.relkind = 'm' AND NOT c.relispopulated ORDER BY c.oid
 """
 
 
-def _versions(order: Order, snapshot: Snapshot) -> list[bytes]:
-    """Return the rows of the version table, as COPY writes them; none where there is no table."""
-    if not order.plan.version_table:
-        return []
-    table = sql.SQL(order.plan.version_table)  # quoted by whoever found it
-    with (
-        snapshot.connection.cursor() as cursor,
-        cursor.copy(sql.SQL("COPY {} TO STDOUT").format(table)) as rows,
-    ):
-        return [bytes(row) for row in rows]
-
-
 def _fill(
-    order: Order, scratch: Beside | OwnServer, versions: list[bytes], empty: Set[str]
+    order: Order,
+    scratch: Beside | OwnServer,
+    kept: Mapping[str, Sequence[bytes]],
+    empty: Set[str],
 ) -> None:
-    """Give the version table its rows, and fill materialised views (from empty tables): one that
-    was never filled refuses what the target's does not. ``empty`` names those that are to stay."""
+    """Give the framework's tables their rows, and fill materialised views (from empty tables): one
+    that was never filled refuses what the target's does not. ``empty``: those that are to stay."""
     opened = connect(scratch.admin_dsn, application=APPLICATION, patience=order.patience)
     with contextlib.closing(opened) as connection:
-        table = sql.SQL(order.plan.version_table)
-        if versions:
-            with (
-                connection.cursor() as cursor,
-                cursor.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as taken,
-            ):
-                for row in versions:
-                    taken.write(row)
+        books.write(connection, kept)
         for name, stays in connection.execute(_VIEWS).fetchall():
             if not stays:
                 order.note(f"{name} is not filled: that would ask another server, or a function")

@@ -52,7 +52,7 @@ def _judged(
         current=known.current,
         origin=known.origin,
         version=order.plan.goal or "",
-        bookkeeping=order.plan.version_table,
+        bookkeeping=order.plan.books,
         why=known.why,
         baseline_at=known.recorded_at,
     )

@@ -197,7 +197,7 @@ def _furnish(
     text = ";\n".join(s.sql.lower() for step in steps for s in step.script.statements)
     objects = here.objects | {
         name: original.schema.objects[name]
-        for name in _nobodys(original.schema, order.plan.version_table, text)
+        for name in _nobodys(original.schema, order.plan.books, text)
     }
     like = msgspec.structs.replace(
         here, objects=objects, column_order=original.schema.column_order | here.column_order
@@ -213,15 +213,16 @@ def _furnish(
                 break
 
 
-def _nobodys(target: SchemaSnapshot, version_table: str, text: str) -> Iterator[str]:
-    """Yield the objects that are there although no script can have made them: the version table,
-    and extensions, schemas, their grants and default privileges that no script mentions."""
-    bare = version_table.rpartition(".")[2].strip('"').lower()
-    made_by_hand = re.search(
-        rf"create\s+table\s+(if\s+not\s+exists\s+)?([\w\"]+\.)?\"?{re.escape(bare)}\b", text
-    )
-    if not made_by_hand:
-        yield from belonging(f"table {version_table}", target)
+def _nobodys(target: SchemaSnapshot, books: Sequence[str], text: str) -> Iterator[str]:
+    """Yield the objects that are there although no script can have made them: the framework's own
+    tables, and extensions, schemas, their grants and default privileges that no script mentions."""
+    for table in books:
+        bare = table.rpartition(".")[2].strip('"').lower()
+        made_by_hand = re.search(
+            rf"create\s+table\s+(if\s+not\s+exists\s+)?([\w\"]+\.)?\"?{re.escape(bare)}\b", text
+        )
+        if not made_by_hand:
+            yield from belonging(f"table {table}", target)
     for name in target.objects:
         key = named(name)
         word = key.name.rpartition(" ")[2].strip('"').lower()

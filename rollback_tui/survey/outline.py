@@ -80,6 +80,7 @@ def _plan(
         by_hand=by,
         version_stays=stays,
         transaction_lock=FRAMEWORKS[found.framework].transaction_lock(found.table),
+        own_tables=FRAMEWORKS[found.framework].own_tables(found.table),
     )
 
 

@@ -89,6 +89,7 @@ def plan_upwards(connection: Connection, settings: Settings, project: Path, undo
         notes=_changed(undone, migrations),
         direction="up",
         transaction_lock=framework.transaction_lock(detection.table),
+        own_tables=framework.own_tables(detection.table),
     )
     _refuse(plan, again=detection.framework)
     return plan

@@ -156,7 +156,7 @@ def test_a_version_table_that_came_after_the_baseline_is_nobodys_leftover() -> N
         current=None,
         origin="recorded",
         version="",
-        bookkeeping="public.versions",
+        bookkeeping=("public.versions",),
     )
     assert found.kind == "identical"
 

@@ -46,7 +46,7 @@ def schema_restored(run: Run, connection: Connection) -> Verification:
         current=known.current,
         origin=known.origin,
         version=run.plan.goal or "",
-        bookkeeping=run.plan.version_table,
+        bookkeeping=run.plan.books,
         why=known.why,
         baseline_at=known.recorded_at,
     )
