@@ -137,13 +137,13 @@ class Django(Base):
             )
         )
 
-    def down(self, applied: AppliedMigration, directory: Path) -> Source | Missing:  # noqa: ARG002
+    def down(self, applied: AppliedMigration, directory: Path) -> Source | Missing:
         """Django prints it."""
-        return Missing(why="Django writes it when it is asked")
+        return _asked_for(applied, directory)
 
-    def up(self, applied: AppliedMigration, directory: Path) -> Source | Missing:  # noqa: ARG002
+    def up(self, applied: AppliedMigration, directory: Path) -> Source | Missing:
         """Django prints it."""
-        return Missing(why="Django writes it when it is asked")
+        return _asked_for(applied, directory)
 
     def version_change(
         self,
@@ -218,6 +218,12 @@ class Django(Base):
             django_printing.source(one, next(answers)) if one.path else _outside(one)
             for one in migrations
         )
+
+
+def _asked_for(migration: AppliedMigration, directory: Path) -> Missing:  # noqa: ARG001
+    return (
+        Missing(why="Django writes it when it is asked") if migration.path else _outside(migration)
+    )
 
 
 def _outside(migration: AppliedMigration) -> Missing:

@@ -30,9 +30,12 @@ class Writer(MigrationExecutor):
 
     def __init__(self, unapplied):
         super().__init__(connection)
-        # What is taken back in the plan, and is still in the table while the way up is asked for.
-        for key in unapplied:
-            self.loader.applied_migrations.pop(key, None)
+        # What is taken back in the plan is still in the table while the way up is asked for; of
+        # what needs it, the models make no sense without it.
+        graph = self.loader.graph
+        for key in (key for key in unapplied if key in graph.nodes):
+            for other in graph.backwards_plan(key):
+                self.loader.applied_migrations.pop(other, None)
         self.found = {}
 
     def unapply_migration(self, state, migration, fake=False):  # noqa: ARG002
@@ -140,7 +143,7 @@ class Command(BaseCommand):
             with contextlib.suppress(Stopped):
                 writer.migrate([], plan=plan)
         for key in keys:
-            found = writer.found.setdefault(key, {"sql": [], "problem": "not written"})
+            found = writer.found.setdefault(key, {"sql": [], "problem": "stopped"})
             if key not in nodes:
                 found["problem"] = "unknown"
             found["dependents"] = writer.dependents(key, set(keys)) if backwards else []

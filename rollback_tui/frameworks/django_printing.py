@@ -173,6 +173,8 @@ def _explained(problem: str) -> str:
             "Django does not know it: its app is not in INSTALLED_APPS of these settings, or the"
             " migration is part of a squashed one that is applied"
         )
+    if problem == "stopped":
+        return "Django could not write an earlier one, and does not know the models above it"
     if "Found wrong number" in problem:
         return (
             f"{words}. Django looks constraints up in the database as it is now: roll back one"

@@ -135,13 +135,13 @@ class Liquibase(Base):
         holder = rows[0][5] if rows else None
         return History(applied=tuple(applied.values()), problem=_locked(holder) if holder else "")
 
-    def down(self, applied: AppliedMigration, directory: Path) -> Source | Missing:  # noqa: ARG002
+    def down(self, applied: AppliedMigration, directory: Path) -> Source | Missing:
         """Liquibase prints it."""
-        return Missing(why="Liquibase prints it when it is asked")
+        return _asked_for(applied, directory)
 
-    def up(self, applied: AppliedMigration, directory: Path) -> Source | Missing:  # noqa: ARG002
+    def up(self, applied: AppliedMigration, directory: Path) -> Source | Missing:
         """Liquibase prints it."""
-        return Missing(why="Liquibase prints it when it is asked")
+        return _asked_for(applied, directory)
 
     def version_change(
         self,
@@ -275,6 +275,12 @@ def _made(
 
 def _askable(migration: AppliedMigration) -> bool:
     return migration.path is not None and not migration.name.endswith(_MARKED)
+
+
+def _asked_for(migration: AppliedMigration, directory: Path) -> Missing:
+    if _askable(migration):
+        return Missing(why="Liquibase prints it when it is asked")
+    return _unasked(migration, directory)
 
 
 def _unasked(migration: AppliedMigration, directory: Path) -> Missing:

@@ -11,9 +11,12 @@ import pytest
 
 from rollback_tui.config import Settings
 from rollback_tui.core.model import Plan
+from rollback_tui.core.script.source import Source
+from rollback_tui.frameworks.protocol import VersionTable
 from rollback_tui.survey.planning import make_plan
+from rollback_tui.survey.scripts import up_scripts
 from tests.conftest import Database, create_database, drop_database
-from tests.frameworks.agreement import agree
+from tests.frameworks.agreement import agree, schema
 from tests.frameworks.installed import bare_environment, python
 
 SCHEMA = "shop data"
@@ -234,6 +237,26 @@ def test_the_real_django_agrees(
     ]
     assert state.nothing_to_undo and not state.statements
     assert not list(project.rglob("*rollback_tui*"))
+
+    # What Django would apply again, we write as well: theirs is still without it.
+    connection = other_database.connect()
+    found = up_scripts(
+        connection,
+        Settings(),
+        project,
+        "django",
+        VersionTable(schema=SCHEMA, name="django_migrations"),
+        project,
+        tuple(reversed(plan.applied[:4])),
+        plan.applied[4:],
+    )
+    for up in found:
+        assert isinstance(up.script, Source), up
+        connection.execute(up.script.data)
+        for change in up.version_change:
+            connection.execute(change.encode())
+    assert schema(other_database) == schema(database)
+    assert theirs.status() == ours.status()
 
     write(project / "backend/blog/migrations", {f"{k}.py": v for k, v in UNWRITABLE.items()})
     ours.up()
