@@ -30,6 +30,13 @@ STEPS = {
     "10_c.sql": "CREATE INDEX c ON a (id);\n-- undo\nDROP INDEX CONCURRENTLY c;\n",
 }
 
+LOCKED = """
+[migrations]
+framework = "locking"
+[run]
+lock_attempts = 2
+"""
+
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
@@ -151,7 +158,7 @@ def applied(project: Project) -> Detection:
 def test_a_run_takes_the_lock_of_a_plug_in_in_its_transactions(
     project: Project, command: Command
 ) -> None:
-    project.configure('[migrations]\nframework = "locking"\n[run]\nlock_attempts = 2')
+    project.configure(LOCKED)
     project.query("INSERT INTO steps_lock VALUES (1) RETURNING 1")
     arguments = [*project.run_arguments, "--statement-by-statement"]
     held = command(*arguments)
