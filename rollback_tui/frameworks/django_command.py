@@ -18,6 +18,7 @@ import json
 from pathlib import Path
 
 import django
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.exceptions import IrreversibleError
@@ -110,14 +111,17 @@ def one_line(text):
     return text if text.rstrip().endswith(";") else " ".join(text.split())
 
 
-def in_session():
-    """Return the search_path when the project's settings give the session one of its own."""
-    options = str(connection.settings_dict.get("OPTIONS", {}).get("options", ""))
-    if "search_path" not in options:
+def search_path(wanted):
+    """Set what the project's settings want; return it when the session had another."""
+    if not wanted:
         return ""
     with connection.cursor() as cursor:
         cursor.execute("SHOW search_path")
-        return cursor.fetchone()[0]
+        before = cursor.fetchone()[0]
+        cursor.execute("SELECT set_config('search_path', %s, false)", [wanted])
+        cursor.execute("SHOW search_path")
+        after = cursor.fetchone()[0]
+    return "" if after == before else after
 
 
 class Command(BaseCommand):
@@ -136,6 +140,7 @@ class Command(BaseCommand):
         order = json.loads(Path(options["order"]).read_text(encoding="utf-8"))
         keys = [tuple(key) for key in order["migrations"]]
         backwards = order["direction"] == "down"
+        path = search_path(settings.ROLLBACK_TUI_SEARCH_PATH)
         writer = Writer([tuple(key) for key in order["unapplied"]])
         nodes = writer.loader.graph.nodes
         plan = [(nodes[key], backwards) for key in keys if key in nodes]
@@ -149,7 +154,7 @@ class Command(BaseCommand):
             found["dependents"] = writer.dependents(key, set(keys)) if backwards else []
         answer = {
             "django": django.get_version(),
-            "search_path": in_session(),
+            "search_path": path,
             "migrations": [writer.found[key] for key in keys],
         }
         Path(options["answer"]).write_text(json.dumps(answer), encoding="utf-8")

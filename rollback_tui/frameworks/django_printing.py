@@ -35,28 +35,36 @@ _VARIABLE = "DJANGO_SETTINGS_MODULE"
 _SETTINGS_TEXT = """\
 import importlib
 import json
+import re
 
 _own = importlib.import_module({module!r})
 globals().update({{name: value for name, value in vars(_own).items() if name.isupper()}})
 _address = json.loads({address!r})
 
 
-def _there(before):
-    engine = before.get("ENGINE", "")
+_before = {{"default": {{}}, **globals().get("DATABASES", {{}})}}
+
+
+def _engine(name):
     others = ("sqlite3", "mysql", "oracle", "dummy", "")
-    if engine.rpartition(".")[2] in others:
-        engine = "django.db.backends.postgresql"
-    options = {{"sslmode": "disable"}}
-    given = (before.get("OPTIONS") or {{}}).get("options")
-    if given:
-        options["options"] = given
-    return {{**_address, "ENGINE": engine, "OPTIONS": options}}
+    other = name.rpartition(".")[2] in others
+    return "django.db.backends.postgresql" if other else name
+
+
+def _search_path(options):
+    found = re.findall(r"(?:-c\\s*|--)search[-_]path=((?:\\\\.|[^\\s\\\\])*)", options or "")
+    return re.sub(r"\\\\(.)", r"\\1", found[-1]) if found else ""
 
 
 DATABASES = {{
-    alias: _there(before)
-    for alias, before in {{"default": {{}}, **globals().get("DATABASES", {{}})}}.items()
+    alias: {{
+        **_address,
+        "ENGINE": _engine(database.get("ENGINE", "")),
+        "OPTIONS": {{"sslmode": "disable"}},
+    }}
+    for alias, database in _before.items()
 }}
+ROLLBACK_TUI_SEARCH_PATH = _search_path((_before["default"].get("OPTIONS") or {{}}).get("options"))
 INSTALLED_APPS = [*globals().get("INSTALLED_APPS", ()), {app!r}]
 """
 
@@ -72,7 +80,7 @@ class Answer(Value, frozen=True, kw_only=True):
     dependents: tuple[str, ...] = ()
     """Applied migrations that need it and were not asked for."""
     search_path: str = ""
-    """What the project's settings set it to; empty: nothing."""
+    """What the project's settings set it to; empty: nothing, or what our session has as well."""
     version: str = ""
     """Django's own."""
 
