@@ -113,9 +113,10 @@ def _changelog_arguments(
         or "changelogfile" in liquibase_changelog.properties(program.project)
     ):
         return (), ()
-    one = next(one for one in asked if one.path)
-    filename = _file_of(one)
-    root = liquibase_changelog.root(directory, filename, Path(one.path or ""))
+    # A logicalFilePath says nothing of where names begin; another one may.
+    places = [(_file_of(one), Path(one.path)) for one in asked if one.path]
+    filename, path = next((p for p in places if p[1].match(normal(p[0]))), places[0])
+    root = liquibase_changelog.root(directory, filename, path)
     place = (
         ()
         if "LIQUIBASE_SEARCH_PATH" in given

@@ -37,6 +37,7 @@ _CHANGESET_XML = re.compile(
     r"""<(?:\w+:)?changeSet\b((?:\s+[\w:.-]+\s*=\s*(?:"[^"]*"|'[^']*'))*)"""
 )
 _ATTRIBUTE = re.compile(r"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_LOGICAL = re.compile(r"""logicalFilePath["']?\s*[:=]\s*["']?([^"'\s,}>]+)""")
 _OUTSIDE_SQL = re.compile(r"runInTransaction:\s*false\b", re.IGNORECASE)
 _KEY_YAML = re.compile(r"^(\s*)(?:-\s+)?(id|author|runInTransaction)\s*:\s*(.*?)\s*$")
 _PROPERTY = re.compile(r"^\s*([^#!\s=:][^\s=:]*)\s*[=:\s]\s*(.*?)\s*$", re.MULTILINE)
@@ -93,7 +94,9 @@ def placed(filenames: Sequence[str], files: Sequence[Path]) -> dict[str, Path]:
     """Return where the files are whose names the table has, as far as they are here.
 
     A name is relative to a search path that we do not know: it is the end of a path. What is no
-    changelog itself (plain SQL of an ``includeAll``) is looked for where the others are.
+    changelog itself (plain SQL of an ``includeAll``) is looked for where the others are. It may
+    also be a ``logicalFilePath``, which stands in a file of any name. Raises FrameworkError when a
+    file is not safe to read.
     """
     found: dict[str, Path] = {}
     bases: dict[Path, None] = {}
@@ -113,6 +116,20 @@ def placed(filenames: Sequence[str], files: Sequence[Path]) -> dict[str, Path]:
             there = [p for base in bases if (p := base.joinpath(*parts)).is_file()]
             if there:
                 found[filename] = there[0]
+    if len(found) < len(wanted):
+        logical = _logical(files)
+        for filename in wanted.keys() - found.keys():
+            if normal(filename) in logical:
+                found[filename] = logical[normal(filename)]
+    return found
+
+
+def _logical(files: Sequence[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in files:
+        text = migration_files.read(path.parent, path.name).decode(errors="replace")
+        for name in _LOGICAL.findall(text):
+            found.setdefault(normal(name), path)
     return found
 
 
@@ -123,7 +140,8 @@ def root(directory: Path, filename: str, path: Path) -> Root:
     Raises FrameworkError when it cannot be told.
     """
     files = changelogs(directory)
-    base = path.parents[len(PurePosixPath(normal(filename)).parts) - 1]
+    parts = PurePosixPath(normal(filename)).parts
+    base = path.parents[len(parts) - 1] if path.parts[-len(parts) :] == parts else directory
     for likely in (
         [f for f in files if re.search(r"master|root", f.stem, re.IGNORECASE)],
         [f for f in files if re.fullmatch(r"(db\.?|database)?changelog", f.stem, re.IGNORECASE)],

@@ -54,7 +54,7 @@ def write(directory: Path, files: dict[str, str]) -> Path:
 
 
 XML = '<?xml version="1.0"?>\n<!-- ours -->\n<databaseChangeLog xmlns="x">{}</databaseChangeLog>'
-SQL = "-- liquibase formatted SQL\n"
+SQL = "-- liquibase formatted SQL logicalFilePath:other/name.sql\n"
 RESOURCES = "service/src/main/resources"
 FILES = {
     f"{RESOURCES}/db/changelog/db.changelog-master.yaml": "databaseChangeLog:\n",
@@ -117,16 +117,18 @@ def test_newest_is_by_date_and_then_by_order(database: Database, directory: Path
             ("raw", "/db/changelog/plain/raw.sql", at, 3, "RERAN"),
             ("4", "gone.sql", at, 2, "EXECUTED"),
             ("4", "gone.sql", at, 1, "EXECUTED"),
+            ("logical", "other/name.sql", at, 0, "EXECUTED"),
         ],
     )
     found = history(database, directory)
     assert [m.version.partition("::")[2] for m in found.applied] == [
-        *("1::ann", "3::ann", "2::ann", "raw::ann", "4::ann"),
+        *("1::ann", "3::ann", "2::ann", "raw::ann", "4::ann", "logical::ann"),
     ]
     base = directory / RESOURCES / "db/changelog"
     assert [m.path for m in found.applied] == [
         *(str(base / n) for n in ("v1/tables.xml", "v1/more.json", "v1/data.sql", "plain/raw.sql")),
         None,
+        str(base / "v1/data.sql"),
     ]
     assert found.applied[0].name == "createTable"
     assert "never executed" in found.applied[1].name
@@ -226,6 +228,7 @@ def test_the_changelog_that_includes_the_others(directory: Path) -> None:
     assert "LIQUIBASE_COMMAND_CHANGELOG_FILE" in caught.value.remedy
     write(directory, {"changelog.xml": XML.format("")})
     assert changelog.root(directory, filename, path) == (directory, "changelog.xml")
+    assert changelog.root(directory, "other/name.sql", path) == (directory, "changelog.xml")
 
 
 def test_properties_in_every_spelling(tmp_path: Path) -> None:
