@@ -20,9 +20,9 @@ IN_WORDS = MappingProxyType[Kind, tuple[str, str]](
         ),
         "captured": (
             "only run by the tool",
-            "The tool can only run them. It does so on a scratch copy of the schema, what it sends"
-            " is captured, and that is the script. It must be installed where rollback-tui runs,"
-            " and what was captured holds as long as files and versions stay the same.",
+            "The tool can only run them. `rollback-tui capture` has it do so on a scratch copy of"
+            " the schema, and what it sends is the script. It must be installed where rollback-tui"
+            " runs, and what was captured holds as long as files and versions stay the same.",
         ),
         "none": (
             "there are none",
