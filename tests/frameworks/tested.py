@@ -19,7 +19,7 @@ PROGRAMS = {
     "django-admin": "django",
     "graphile-migrate": "graphile-migrate",
     "knex": "knex",
-    "liquibase": "liquibase",
+    "node-liquibase": "liquibase",
     "node-pg-migrate": "node-pg-migrate",
     "postgrator": "postgrator",
     "rake": "rails",
