@@ -31,6 +31,12 @@ COMMANDS = {
         "rehearse",
         "Execute the plan on a scratch database and measure it; the target is only read.",
     ),
+    "capture": Later(
+        f"{_HERE}.capture",
+        "capture",
+        "For frameworks that only run their down migrations: have them do so on a scratch copy, and"
+        " keep what they send as the script.",
+    ),
     "run": Later(f"{_HERE}.rollback", "run", "Roll back now."),
     "settle": Later(
         f"{_HERE}.settling",

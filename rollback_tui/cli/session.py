@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
-import psycopg
 
 from rollback_tui.cli.beside import settle_request
+from rollback_tui.cli.line import Line, SentLog
 from rollback_tui.cli.options import Common
 from rollback_tui.cli.undoing import recovery_request
 from rollback_tui.core.checks import judge
 from rollback_tui.core.claim import Claim
-from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
+from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.events import Record
 from rollback_tui.core.facts import Facts
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
@@ -29,7 +27,7 @@ from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.report import report_markdown
 from rollback_tui.core.run_view import RunSummary, fold
-from rollback_tui.core.text import printable, shorten
+from rollback_tui.frameworks.captured import Captures
 from rollback_tui.postgres import activity, catalog, counts
 from rollback_tui.postgres.blockers import in_the_way
 from rollback_tui.postgres.connect import Connection, resolved, target
@@ -46,99 +44,8 @@ from rollback_tui.survey.planning import make_plan
 from rollback_tui.survey.proof import proof_cost
 from rollback_tui.ui.operations import Choice, Feed, LogFeed
 
-T = TypeVar("T")
-
 _COUNT_SECONDS = 30.0
 _SIZE_EVERY = 30.0
-_LOG_TEXTS = 300
-_LOG_WIDTH = 400
-
-
-class Line:
-    """One connection that is made when it is needed, and made again when it was lost. Calls
-    from several threads take turns."""
-
-    def __init__(self, opened: Callable[[], Connection]) -> None:
-        self._open = opened
-        self._connection: Connection | None = None
-        self._lock = threading.Lock()
-
-    def ask(self, question: Callable[[Connection], T]) -> T:
-        """Ask on this connection. Raises RollbackTuiError, also for the server's errors.
-
-        One that was lost while nobody used it (a run's door ends it, too) is made again.
-        """
-        with self._lock:
-            if self._connection is not None:
-                try:
-                    return self._put(self._connection, question)
-                except ConnectionFailed:
-                    self._connection = None
-            self._connection = self._open()
-            return self._put(self._connection, question)
-
-    @staticmethod
-    def _put(connection: Connection, question: Callable[[Connection], T]) -> T:
-        try:
-            return question(connection)
-        except psycopg.Error as error:
-            if connection.closed or connection.broken:
-                raise ConnectionFailed(
-                    printable(" ".join(str(error).split())) or "the connection was lost",
-                    "It is made again by itself.",
-                ) from None
-            raise _refused(error) from None
-
-    @contextlib.contextmanager
-    def silent(self) -> Iterator[None]:
-        """Close it, and let whoever asks wait until the block ends."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-            yield
-
-    def close(self) -> None:
-        """Close it; the next question opens it again."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-
-
-class SentLog:
-    """The SQL that was sent, each text once with how often and when last: what is refreshed each
-    second must not push out what was done once."""
-
-    def __init__(self) -> None:
-        self._sent: collections.OrderedDict[str, tuple[int, str]] = collections.OrderedDict()
-        self._lock = threading.Lock()
-
-    def add(self, text: str) -> None:
-        """Take in one text; comments and line breaks are left out."""
-        lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
-        flat = shorten(" ".join(lines), _LOG_WIDTH)
-        with self._lock:
-            times, _ = self._sent.pop(flat, (0, ""))
-            self._sent[flat] = (times + 1, time.strftime("%H:%M:%S"))
-            if len(self._sent) > _LOG_TEXTS:
-                self._sent.popitem(last=False)
-
-    def lines(self) -> tuple[str, ...]:
-        """Return the texts, the one sent last at the end."""
-        with self._lock:
-            return tuple(
-                f"{last} {f'×{times} ' if times > 1 else ''}{text}"
-                for text, (times, last) in self._sent.items()
-            )
-
-
-def _refused(error: psycopg.Error) -> RollbackTuiError:
-    message = error.diag.message_primary or str(error)
-    remedy = "See the server's log; the SQL log shows what was sent."
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        remedy = "Connect as the role that runs the migrations, or have it granted the right."
-    return RollbackTuiError(printable(" ".join(message.split())), remedy)
 
 
 class Session:
@@ -367,6 +274,22 @@ class Session:
                     silent.enter_context(line.silent())
             settings, project = self._common.settings, self._common.project
             return rehearse(dsn, settings, project, plan, source, said=said, stop=stop)
+
+    def capture(
+        self, choice: Choice, said: Callable[[str], None], stop: threading.Event
+    ) -> Captures:
+        """Capture what the framework's own program sends to take ``choice`` back."""
+        from rollback_tui.rehearsal.capturing import capture
+
+        return capture(
+            self._work.ask(resolved),
+            self._common.settings,
+            self._common.project,
+            steps=choice.steps,
+            version=choice.version,
+            said=said,
+            stop=stop,
+        )
 
     def claims(self) -> tuple[Claim, ...]:
         """Return the runs of this target that have no outcome."""

@@ -64,6 +64,15 @@ class Capture(Value, frozen=True, kw_only=True):
         )
 
 
+class Captures(Value, frozen=True, kw_only=True):
+    """What capturing came to."""
+
+    made: tuple[Capture, ...]
+    """Newest first, each kept already."""
+    notes: tuple[str, ...] = ()
+    """What whoever reads them must know of how they came about."""
+
+
 def stored(directory: Path, framework: str, version: str) -> Path:
     """Return where the capture of ``version`` is kept, below the run directory ``directory``."""
     plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in version)[:120]

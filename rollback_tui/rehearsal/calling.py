@@ -65,7 +65,7 @@ class Caller:
     def prove(self, applied: Sequence[AppliedMigration], parser: Parser) -> None:
         """Raise FrameworkError unless the tool's status comes through the gateway, reads the
         version table there, and changes nothing of it."""
-        self._order.say("asking the tool for its status, through the gateway")
+        self._order.say("asking the tool for its status")
         shown = self._call("status_command", applied[0])
         recording = self._gateway.recording
         if not recording.sessions:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import msgspec
 from psycopg import sql
@@ -23,7 +23,7 @@ from rollback_tui.core.errors import ConfigurationError, FrameworkError
 from rollback_tui.core.model import AppliedMigration, Plan
 from rollback_tui.core.text import inert_json, printable
 from rollback_tui.frameworks import captured
-from rollback_tui.frameworks.captured import Capture
+from rollback_tui.frameworks.captured import Capture, Captures
 from rollback_tui.frameworks.detect import Detection
 from rollback_tui.frameworks.protocol import Capturing
 from rollback_tui.frameworks.registry import FRAMEWORKS
@@ -47,15 +47,6 @@ from rollback_tui.survey.outline import choose
 
 _SPARE_SECONDS = 60.0
 """That the gateway stays open longer than all calls may take."""
-
-
-class Captures(NamedTuple):
-    """What capturing came to."""
-
-    made: tuple[Capture, ...]
-    """Newest first, each kept already."""
-    notes: tuple[str, ...]
-    """What whoever reads them must know of how they came about."""
 
 
 def capture(
@@ -108,7 +99,7 @@ def capture(
         scratch.remove()
     for one in found:
         _keep(project / settings.run.directory, one)
-    return Captures(found, tuple(order.notes))
+    return Captures(made=found, notes=tuple(order.notes))
 
 
 def _connected(dsn: str, settings: Settings) -> Connection:

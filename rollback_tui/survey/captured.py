@@ -13,7 +13,7 @@ from rollback_tui.frameworks import captured
 from rollback_tui.frameworks.captured import Capture
 from rollback_tui.frameworks.protocol import Missing
 
-COMMAND = "rollback-tui capture"
+COMMAND_OR_KEY = "capture it with `rollback-tui capture` (key c on screen 3)"
 BY_HAND = "write the script by hand (--script FILE), or roll back with the tool itself"
 
 
@@ -37,13 +37,15 @@ def captured_down(
         return Missing(why=f"{only} {framework} can run, and {against}")
     found = captured.kept(project / settings.run.directory, framework, migration.version)
     if found is None:
-        return Missing(why=f"{only} {framework} can run: capture it with `{COMMAND}` (key C)")
+        why = f"{only} {framework} can run: {COMMAND_OR_KEY}"
+        return Missing(why=why, capturable=True)
     versions = tuple(one.version for one in applied)
     why = captured.stale(found, migration, versions, target)
     if why:
-        return Missing(why=f"it must be captured again (`{COMMAND}`, key C): {why}")
+        return Missing(why=f"{why}: {COMMAND_OR_KEY}", capturable=True)
     if found.refused:
-        return Missing(why=f"what was captured is no script: {found.refused}")
+        why = f"what was captured is no script: {found.refused}"
+        return Missing(why=why, capturable=True)
     return found
 
 

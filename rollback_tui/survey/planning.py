@@ -14,6 +14,7 @@ from rollback_tui.core.script.crosscheck import SecondReading
 from rollback_tui.core.script.read import Trees, effective, read_script
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.script.version_table import marked
+from rollback_tui.frameworks.protocol import Missing
 from rollback_tui.parser import Parser
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.foresight import Tree, foresee
@@ -88,6 +89,7 @@ def _migrations(
                 script=script,
                 why_no_script=why,
                 version_change=found.version_change,
+                capturable=isinstance(found.script, Missing) and found.script.capturable,
             )
         )
     return tuple(migrations)

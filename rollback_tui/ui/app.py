@@ -163,6 +163,7 @@ class RollbackApp(App[int]):
     def ended(self) -> None:
         """Called when the application has ended and the screen is restored."""
         self.guide.rehearsing.join(REMOVED)
+        self.guide.capturing.join(REMOVED)
         if self._hangup is not None:
             self._hangup.stop()
 
@@ -186,6 +187,8 @@ class RollbackApp(App[int]):
         walk = self.guide.walk
         if walk.running:
             words = _left_behind(walk)
+        elif walk.capturing is not None:
+            words = [line("The capture is stopped, and its scratch copy removed.")]
         elif walk.rehearsing is not None:
             words = [line("The rehearsal is stopped, and its scratch database removed.")]
         elif walk.folder is None and (walk.reviewed or walk.overrides):

@@ -19,6 +19,7 @@ from rollback_tui.core.claim import Claim
 from rollback_tui.core.events import Record
 from rollback_tui.core.model import Activity, Target
 from rollback_tui.ui.beside import Beside
+from rollback_tui.ui.capturing import Capturing
 from rollback_tui.ui.counting import Counting
 from rollback_tui.ui.following import Following
 from rollback_tui.ui.log_lines import LogLines
@@ -87,6 +88,7 @@ class Guide:
         self.watching = Watching(self)
         self.planning = Planning(self)
         self.rehearsing = Rehearsing(self)
+        self.capturing = Capturing(self)
         self.undoing = Undoing(self)
         self.logs = LogLines(self)
         self._asked_at = -1e9
@@ -166,6 +168,7 @@ class Guide:
         """Give back the controls of the run, and close the connections."""
         self._following.close()
         self.rehearsing.stop()
+        self.capturing.stop()
         self.logs.close()
         # It may wait for a server that does not answer; leaving must not.
         threading.Thread(target=self.operations.close, name="close", daemon=True).start()

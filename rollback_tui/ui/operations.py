@@ -18,6 +18,7 @@ from rollback_tui.core.proof import ProofCost
 from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.run_view import RunSummary
+from rollback_tui.frameworks.captured import Captures
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -154,6 +155,13 @@ class Operations(Protocol):
         """Execute ``plan`` on a scratch database and measure it. ``said`` is told, from this
         thread, what is being done now; ``stop`` ends it early. The scratch database is removed
         in any case."""
+
+    def capture(
+        self, choice: Choice, said: Callable[[str], None], stop: threading.Event
+    ) -> Captures:
+        """Have the framework's own program take the migrations of ``choice`` back on a scratch
+        copy, and keep what it sent as their scripts. ``said`` and ``stop`` as for
+        :meth:`rehearse`. Raises RollbackTuiError, also when it was stopped."""
 
     def claims(self) -> tuple[Claim, ...]:
         """Return the runs of this target that have no outcome, newest first. Needs no

@@ -25,6 +25,7 @@ FORGOTTEN: Mapping[str, object] = MappingProxyType(
         "keep": frozenset(),
         "rehearsal": None,
         "rehearsal_failure": None,
+        "capture_failure": None,
         "proof_cost": None,
         "proof_failure": None,
     }

@@ -20,6 +20,7 @@ from rollback_tui.core.proof import ProofCost
 from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.run_view import RunSummary, RunView
+from rollback_tui.frameworks.captured import Captures
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.once import once
 from rollback_tui.ui.operations import Choice
@@ -42,6 +43,16 @@ class Underway(msgspec.Struct, frozen=True, kw_only=True):
     """A rehearsal that is going on."""
 
     source: Source
+    since: float
+    """Monotonic seconds of this process when it began."""
+    words: str
+    """What is being done now."""
+    stopping: bool = False
+
+
+class CaptureUnderway(msgspec.Struct, frozen=True, kw_only=True):
+    """The framework's own program at work on a scratch copy."""
+
     since: float
     """Monotonic seconds of this process when it began."""
     words: str
@@ -100,6 +111,10 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     rehearsal: Rehearsal | None = None
     rehearsing: Underway | None = None
     rehearsal_failure: Failure | None = None
+    capturing: CaptureUnderway | None = None
+    captures: Captures | None = None
+    """What this terminal captured last."""
+    capture_failure: Failure | None = None
     proof_cost: ProofCost | None = None
     """What verifying the plan's result would cost; None before that is known."""
     proof_failure: Failure | None = None
@@ -210,10 +225,29 @@ def may_not_rehearse(walk: Walk) -> str:
         return "there is nothing to rehearse"
     if walk.rehearsing is not None:
         return "a rehearsal goes on: x stops it"
+    if walk.capturing is not None:
+        return "scripts are being captured: x stops it"
     if walk.read_only:
         return "a rehearsal makes a scratch database, and this terminal was started read-only"
     if not walk.armed:
         return "a rehearsal makes a scratch database on the server: a arms this terminal"
+    return ""
+
+
+def may_not_capture(walk: Walk) -> str:
+    """Return why nothing may be captured now; empty when something may."""
+    if walk.folder is not None:
+        return "this plan was already confirmed"
+    if walk.capturing is not None:
+        return "it is being captured: x stops it"
+    if walk.rehearsing is not None:
+        return "a rehearsal goes on: x stops it"
+    if walk.plan is None or not any(m.capturable for m in walk.plan.migrations):
+        return "no migration of this plan has to be captured"
+    if walk.read_only:
+        return "to capture makes a scratch copy, and this terminal was started read-only"
+    if not walk.armed:
+        return "to capture makes a scratch copy on the server: a arms this terminal"
     return ""
 
 
@@ -244,6 +278,8 @@ def not_ready(walk: Walk) -> str:
         return "nothing is applied, so there is nothing to roll back"
     if walk.rehearsing is not None:
         return "a rehearsal goes on (x on step 3 stops it)"
+    if walk.capturing is not None:
+        return "scripts are being captured (x on step 3 stops it)"
     if walk.counting:
         return "what goes is still being counted"
     if walk.judging:

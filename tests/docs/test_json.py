@@ -21,6 +21,7 @@ from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.report import report_json
 from rollback_tui.core.run_view import RunSummary, RunView
 from rollback_tui.core.schema_verdict import SchemaVerdict
+from rollback_tui.frameworks.captured import Captures
 from rollback_tui.run.journal import flat
 from tests.conftest import Database
 from tests.core.example import facts
@@ -154,6 +155,12 @@ def test_the_checks_have_the_keys_and_the_names_of_the_page() -> None:
     printed = json.loads(msgspec.json.encode(check_shape([result], safe=True)))
     assert keys(printed) == keys(example("## check --json"))
     assert between("checks") == [result.name for result in judge(facts())]
+
+
+def test_what_was_captured_has_the_keys_of_the_example() -> None:
+    shown = example("## capture --json")
+    found = msgspec.convert(shown, Captures)
+    assert keys(msgspec.to_builtins(found)) == keys(shown)
 
 
 def test_a_rehearsal_has_the_keys_of_the_example() -> None:

@@ -42,6 +42,7 @@ from rollback_tui.core.proof import ProofCost
 from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.run_view import RunSummary
+from rollback_tui.frameworks.captured import Captures
 from rollback_tui.ui.operations import Choice, Feed, LogFeed
 
 HOSTILE = "[/red]\x1b]52;c;aGk=\x07‮evil[bold]x"
@@ -349,6 +350,8 @@ class World:
         self.way_asked = 0
         self.the_rehearsal: Rehearsal | None = None
         self.rehearsed: list[Source] = []
+        self.the_captures: Captures | None = None
+        self.captured: list[Choice] = []
         self.go_on = threading.Event()
         self.go_on.set()
         self.stopped = False
@@ -503,6 +506,20 @@ class World:
         if self.the_rehearsal is None:
             raise RollbackTuiError("no scratch database here", "Rehearse on a real server.")
         return msgspec.structs.replace(self.the_rehearsal, plan_sha256=plan.sha256, source=source)
+
+    def capture(
+        self, choice: Choice, said: Callable[[str], None], stop: threading.Event
+    ) -> Captures:
+        self._asked()
+        self.captured.append(choice)
+        said("asking the tool for its status")
+        while not self.go_on.wait(0.02):
+            if stop.is_set():
+                self.stopped = True
+                raise RollbackTuiError("it was stopped", "Nothing is left of it.")
+        if self.the_captures is None:
+            raise RollbackTuiError("`knex migrate:list` did not connect", "Nothing was done.")
+        return self.the_captures
 
     def claims(self) -> tuple[Claim, ...]:
         return self.the_claims

@@ -21,8 +21,15 @@ from rollback_tui.ui.screens.foreseen import schema_dialog
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.surroundings import around
 from rollback_tui.ui.theme import line
-from rollback_tui.ui.walk import Walk, may_not_rehearse, unreviewed, valid_rehearsal
+from rollback_tui.ui.walk import (
+    Walk,
+    may_not_capture,
+    may_not_rehearse,
+    unreviewed,
+    valid_rehearsal,
+)
 from rollback_tui.ui.widgets import plan_lines
+from rollback_tui.ui.widgets.capture_lines import capture_line, captures_in_full
 from rollback_tui.ui.widgets.dialogs import Read
 from rollback_tui.ui.widgets.entry_view import describe
 from rollback_tui.ui.widgets.rehearse_dialog import RehearseDialog
@@ -45,7 +52,8 @@ class PreviewScreen(StepScreen):
         "not reviewed, going to fail, blocked, or not as forecast. enter gives the text the "
         "room of the list. r executes the plan on a scratch database and measures it; v then "
         "shows whether the schema is the one that it should be, and what would mend it. k copies "
-        "what a statement removes into an archive, in the same transaction. What runs is the "
+        "what a statement removes into an archive, in the same transaction. c captures the scripts "
+        "of a framework that only runs its down migrations. What runs is the "
         "original text, byte by byte; f only shows it formatted. The list: " + LEGEND + "."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -58,7 +66,9 @@ class PreviewScreen(StepScreen):
         Binding("r", "rehearse", "rehearse", tooltip="Execute it on a scratch database, measured"),
         Binding("R", "show_rehearsal", "results", show=False, tooltip="The rehearsal in full"),
         Binding("v", "schema", "schema", tooltip="The schema afterwards, in full; what mends it"),
-        Binding("x", "stop_rehearsal", "stop", tooltip="Stop the rehearsal"),
+        Binding("x", "stop_rehearsal", "stop", tooltip="Stop the rehearsal, or capturing"),
+        Binding("c", "capture", "", show=False, tooltip="Capture what the tool itself would do"),
+        Binding("C", "show_captures", "captured", show=False, tooltip="What was captured in full"),
         Binding("escape", "escape", "", show=False),
         Binding("k", "keep", "keep", tooltip="Keep what this statement removes, or not"),
         Binding("K", "keep_all", "keep all", tooltip="Keep all that can be kept, or nothing"),
@@ -75,6 +85,7 @@ class PreviewScreen(StepScreen):
         yield Bar(id="plan-summary")
         yield Bar(id="plan-losses")
         yield Bar(id="plan-rehearsal")
+        yield Bar(id="plan-capture")
         with Container(id="pair"):
             yield StatementList(columns(0, 0), id="entries")
             with VerticalScroll(id="entry"):
@@ -92,8 +103,9 @@ class PreviewScreen(StepScreen):
         self.set_class(self.query_one("#entry").has_focus, "-reading")
 
     def _tick(self) -> None:
-        if self.is_current and self.walk_value.rehearsing is not None:
-            self._show_rehearsal(self.walk_value)
+        walk = self.walk_value
+        if self.is_current and (walk.rehearsing is not None or walk.capturing is not None):
+            self._show_rehearsal(walk)
 
     def show_step(self, walk: Walk) -> None:
         """Show the list and the statement under the cursor."""
@@ -126,6 +138,7 @@ class PreviewScreen(StepScreen):
 
     def _show_rehearsal(self, walk: Walk) -> None:
         self._line("#plan-rehearsal", plan_lines.rehearsal(walk, time.monotonic()))
+        self._line("#plan-capture", capture_line(walk, time.monotonic()))
 
     @property
     def _listed(self) -> Listing | None:
@@ -161,7 +174,12 @@ class PreviewScreen(StepScreen):
         if action == "rehearse":
             return may_not_rehearse(walk)
         if action == "stop_rehearsal":
-            return "" if walk.rehearsing is not None else "no rehearsal goes on"
+            goes_on = walk.rehearsing is not None or walk.capturing is not None
+            return "" if goes_on else "no rehearsal goes on"
+        if action == "capture":
+            return may_not_capture(walk)
+        if action == "show_captures" and walk.captures is None:
+            return "nothing was captured in this terminal"
         if action == "show_rehearsal" and valid_rehearsal(walk) is None:
             return "nothing was rehearsed"
         if action in ("keep", "keep_all"):
@@ -177,7 +195,7 @@ class PreviewScreen(StepScreen):
         """Go back to the list; from the list, stop the rehearsal."""
         if self.query_one("#entry").has_focus:
             self.query_one("#entries").focus()
-        elif self.walk_value.rehearsing is not None:
+        elif self.walk_value.rehearsing is not None or self.walk_value.capturing is not None:
             self.action_stop_rehearsal()
 
     def action_review(self) -> None:
@@ -251,9 +269,23 @@ class PreviewScreen(StepScreen):
         self.app.push_screen(schema_dialog(self.walk_value))
 
     def action_stop_rehearsal(self) -> None:
-        """Stop the rehearsal."""
+        """Stop the rehearsal, or the capturing."""
         if self.allowed("stop_rehearsal"):
             self.guide.rehearsing.stop()
+            self.guide.capturing.stop()
+
+    # --- capturing ----------------------------------------------------------------------------
+
+    def action_capture(self) -> None:
+        """Have the framework's own program run its down migrations on a scratch copy."""
+        if self.allowed("capture"):
+            self.guide.capturing.begin()
+
+    def action_show_captures(self) -> None:
+        """Show everything that was captured, and what was left out."""
+        captures = self.walk_value.captures
+        if self.allowed("show_captures") and captures is not None:
+            self.app.push_screen(Read("Captured", captures_in_full(captures)))
 
     # --- keeping ------------------------------------------------------------------------------
 
