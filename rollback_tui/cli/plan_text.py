@@ -56,8 +56,8 @@ def _migration(migration: Migration, waiting: Mapping[int, Sequence[InTheWay]]) 
         yield "  (BEGIN … COMMIT around the script is taken off)"
     if script.nothing_to_undo and not script.statements:
         yield printable(f"  nothing to undo: {script.nothing_to_undo}")
-    if script.nothing_to_undo and not script.statements:
-        yield printable(f"  nothing to undo: {script.nothing_to_undo}")
+    elif not script.statements and not script.problems:
+        yield f"  NO DOWN MIGRATION: {printable(script.path)} holds no statement"
     for problem in script.problems:
         yield f"  line {problem.line}: {printable(problem.summary)}"
     for statement in script.statements:

@@ -305,7 +305,8 @@ def _nothing_found(
     return Unrecognised(
         f"this database has no version table of {whose}",
         "Is it the right database? If the table has a name of its own, say so in rollback.toml: "
-        f"{_TABLE}. Known are: {', '.join(FRAMEWORKS)}.",
+        f"{_TABLE}. SQL written by hand needs no framework: --script FILE. Known are:"
+        f" {', '.join(FRAMEWORKS)}.",
     )
 
 

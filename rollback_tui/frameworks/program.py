@@ -17,7 +17,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple, cast
 
 from rollback_tui.core.address import Address
@@ -116,7 +116,7 @@ class Program(Value, frozen=True, kw_only=True):
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise FrameworkError(
                 f"{printable(name)} cannot be started: {printable(reason or 'unknown error')}",
-                _HOW_CALLED,
+                _how_called(name),
             ) from None
         shown = shorten(self.shown(*arguments), 200)
         if ended.code is None:
@@ -174,12 +174,14 @@ class Program(Value, frozen=True, kw_only=True):
     def _found(self, environment: Mapping[str, str]) -> Path:
         """Return the path of the program. Raises FrameworkError."""
         if not self.command:
-            raise FrameworkError("no program is named that prints the migrations", _HOW_CALLED)
+            raise FrameworkError("no program is named that has the migrations", _how_called(""))
         name = self.command[0]
         project = self.project.absolute()
         if "/" in name:
             if not (project / name).is_file():
-                raise FrameworkError(f"there is no {printable(str(project / name))}", _HOW_CALLED)
+                raise FrameworkError(
+                    f"there is no {printable(str(project / name))}", _how_called(name)
+                )
             return project / name
         own = (str(project / place) for place in _PLACES)
         found = shutil.which(name, path=os.pathsep.join((*own, environment.get("PATH", ""))))
@@ -187,7 +189,7 @@ class Program(Value, frozen=True, kw_only=True):
             raise FrameworkError(
                 f"{printable(name)} is not found: not in {', '.join(_PLACES)} of"
                 f" {printable(str(project))}, and not on PATH",
-                _HOW_CALLED,
+                _how_called(name),
             )
         return Path(found)
 
@@ -202,10 +204,27 @@ class Program(Value, frozen=True, kw_only=True):
         return shorten(" · ".join([line for line in lines if line][-_LAST_LINES:]), _WIDTH)
 
 
-_HOW_CALLED = (
-    'Say how it is called in rollback.toml: [migrations] command = ["poetry", "run", "alembic"],'
-    ' or [".venv/bin/alembic"].'
-)
+_RUN_BY = {
+    "alembic": '["poetry", "run", "alembic"]',
+    "python3": '[".venv/bin/python", "manage.py"]',
+    "rails": '["bundle", "exec", "rails"]',
+    "rake": '["bundle", "exec", "rake"]',
+    "knex": '["npx", "knex"]',
+    "sequelize-cli": '["npx", "sequelize-cli"]',
+    "typeorm": '["npx", "typeorm"]',
+}
+"""How well-known programs are often called where they are not on PATH."""
+
+
+def _how_called(name: str) -> str:
+    """Return what to configure where the program ``name`` is not found."""
+    program = printable(PurePosixPath(name).name)
+    example = _RUN_BY.get(program, "")
+    path = f'["/full/path/to/{program or "PROGRAM"}"]'
+    return (
+        "Install it, or say how it is called in rollback.toml: [migrations] command ="
+        f" {example}{', or ' if example else ''}{path}."
+    )
 
 
 class _Ended(NamedTuple):

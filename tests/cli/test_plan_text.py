@@ -146,3 +146,12 @@ def test_a_script_that_is_not_the_file_itself_says_so() -> None:
     found = list(plan_lines(plan(migration(script=made)), ()))
     assert "  (the file as psql reads it: without \\set␛[2J)" in found
     assert not any("psql" in line for line in plan_lines(plan(migration(script=script())), ()))
+
+
+def test_an_empty_down_migration_is_called_none() -> None:
+    """Where goose would drop the version and leave the schema, the plan does not look well."""
+    empty = script(statements=())
+    found = list(plan_lines(plan(migration(script=empty)), ()))
+    assert "  NO DOWN MIGRATION: db/migrations/3_verify.sql holds no statement" in found
+    merge = script(statements=(), nothing_to_undo="a mere merge")
+    assert not any("NO DOWN" in line for line in plan_lines(plan(migration(script=merge)), ()))

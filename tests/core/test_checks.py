@@ -689,6 +689,20 @@ def test_text_of_others_is_made_printable() -> None:
             assert text.isprintable(), (result.name, text)
 
 
+@pytest.mark.parametrize(
+    ("missing", "way"),
+    [
+        ({"why_no_script": "code", "capturable": True}, "Capture it from the tool itself (c on"),
+        ({"why_no_script": "it has none\neither restore"}, "Take one of the ways above"),
+        ({"why_no_script": "no such file"}, "Write the down migration, or give"),
+    ],
+)
+def test_what_helps_where_there_is_no_script(missing: dict[str, Any], way: str) -> None:
+    remedy = answer("down_migration", facts(plan=plan(migration(script=None, **missing)))).remedy
+    assert remedy.startswith(way)
+    assert "never just crossed out" in remedy
+
+
 def test_evidence_is_capped_and_says_so() -> None:
     many = activity(*(replace(SHORT, pid=n) for n in range(500)))
     evidence = answer("no_writers", facts(activity=many)).evidence

@@ -106,13 +106,25 @@ def test_the_projects_own_program_comes_before_the_one_on_path(
         assert bare.run() == f"{where}\n"
 
 
-@pytest.mark.parametrize("command", [("no-such-tool",), ("bin/no-such-tool",), ()])
+@pytest.mark.parametrize(
+    ("command", "example"),
+    [
+        (("alembic",), '["poetry", "run", "alembic"], or ["/full/path/to/alembic"]'),
+        (("bin/rails",), '["bundle", "exec", "rails"], or ["/full/path/to/rails"]'),
+        (("no-such-tool",), '["/full/path/to/no-such-tool"]'),
+        ((), '["/full/path/to/PROGRAM"]'),
+    ],
+)
 def test_a_program_that_is_not_there_says_what_to_configure(
-    command: tuple[str, ...], tmp_path: Path
+    command: tuple[str, ...],
+    example: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
     with pytest.raises(FrameworkError) as raised:
         program(tmp_path, "", command=command).run()
-    assert 'command = ["poetry", "run", "alembic"]' in raised.value.remedy
+    assert f"[migrations] command = {example}." in raised.value.remedy
     assert all(word in raised.value.summary for word in command)
 
 

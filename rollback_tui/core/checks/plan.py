@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rollback_tui.core.checks.verdicts import Question, some
 from rollback_tui.core.facts import EventTrigger, Facts
 from rollback_tui.core.model import CheckResult, Migration
@@ -45,8 +47,7 @@ def down_migration(facts: Facts) -> CheckResult:
             f"no effective down migration for {missing[0].version}"
             + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""),
             [line for m in missing for line in _why_missing(m).splitlines()],
-            "Write the down migration, or give a script by hand (--script FILE), then come back:"
-            " a version is never just crossed out.",
+            f"{_way_out(missing)}: a version is never just crossed out.",
         )
     if not facts.plan.migrations:
         return DOWN_MIGRATION.failed(
@@ -62,6 +63,17 @@ def down_migration(facts: Facts) -> CheckResult:
             if m.script
         ],
     )
+
+
+def _way_out(missing: Sequence[Migration]) -> str:
+    if all(m.capturable for m in missing):
+        return (
+            "Capture it from the tool itself (c on screen 3, or `rollback-tui capture`), or give a"
+            " script by hand (--script FILE)"
+        )
+    if any("\n" in m.why_no_script for m in missing):
+        return "Take one of the ways above, then come back"
+    return "Write the down migration, or give a script by hand (--script FILE), then come back"
 
 
 def _effective(migration: Migration) -> bool:
