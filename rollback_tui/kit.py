@@ -12,6 +12,7 @@ AssertionError. :func:`databases` needs the extra ``demo`` (an embedded PostgreS
 from __future__ import annotations
 
 import contextlib
+import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ from rollback_tui.core.model import Plan
 from rollback_tui.frameworks.protocol import About, Framework, Kind
 from rollback_tui.frameworks.registry import FRAMEWORKS, lacking
 from rollback_tui.postgres import catalog
+from rollback_tui.postgres.connect import resolved
+from rollback_tui.rehearsal.capturing import capture
 from rollback_tui.survey.applied import detected
 from rollback_tui.survey.planning import make_plan
 
@@ -124,9 +127,20 @@ def rolled_back(
     migrations: Migrations | None = None,
 ) -> Plan:
     """Roll back as a run does: what the plan says, in one transaction, with the framework's own
-    locks held. Returns the plan. Raises Disagreement where a run would refuse it."""
+    locks held; where scripts have to be captured, they are. Returns the plan. Raises Disagreement
+    where a run would refuse it."""
     settings = Settings(migrations=migrations or Migrations())
     with database.connect() as connection:
+        if FRAMEWORKS[detected(connection, settings, project).framework].kind == "captured":
+            capture(
+                resolved(connection),
+                settings,
+                project,
+                steps=steps,
+                version=version,
+                said=lambda _: None,
+                stop=threading.Event(),
+            )
         plan = make_plan(
             connection, settings, project, steps=steps, version=version, count_losses=False
         )

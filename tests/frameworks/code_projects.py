@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
+from rollback_tui.postgres.gateway import Gateway
 from tests.conftest import Database
 from tests.frameworks import installed
 
@@ -184,22 +185,23 @@ class Program:
     statuses: tuple[str, ...]
 
     def run(self, *arguments: str) -> str:
-        """Run it on its own database, and return what it printed."""
-        host, port = quote(self.database.server.host, safe=""), self.database.server.port
-        url = f"postgresql://{self.database.owner}@/{self.database.name}?host={host}&port={port}"
-        done = subprocess.run(
-            (*self.command, *arguments),
-            cwd=self.project,
-            env=installed.bare_environment(
-                DATABASE_URL=url,
-                PGHOST=self.database.server.host,
-                SCHEMA=str(self.project / "schema.rb"),
-            ),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        """Run it on its own database, and return what it printed.
+
+        The way there is a gateway of ours: not all of them find a Unix socket.
+        """
+        with Gateway(self.database.dsn, read_only=False) as gateway:
+            done = subprocess.run(
+                (*self.command, *arguments),
+                cwd=self.project,
+                env=installed.bare_environment(
+                    **gateway.address.environment(),
+                    SCHEMA=str(self.project.parent / "schema.rb"),
+                ),
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                check=False,
+            )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -212,9 +214,10 @@ class Program:
         self.run(*self.downs)
 
     def status(self) -> list[str]:
-        """Return its own words, without the name of the database."""
+        """Return its own words, without the database's name and TypeORM's numbers, which go on."""
         text = self.run(*self.statuses).replace(self.database.name, "")
-        return [line for line in text.splitlines() if not line.startswith("query:")]
+        lines = [line for line in text.splitlines() if not line.startswith("query:")]
+        return [re.sub(r"^\[X\] [0-9]+", "[X]", line) for line in lines]
 
 
 def rails(database: Database, project: Path) -> Program:
