@@ -147,6 +147,10 @@ class Program(Value, frozen=True, kw_only=True):
                 "Correct the migration, or have the program print UTF-8: [migrations] environment.",
             ) from None
 
+    def where(self) -> Path:
+        """Return the path of the program, without calling it. Raises FrameworkError."""
+        return self._found(self._environment({}))
+
     def shown(self, *arguments: str) -> str:
         """Return the call as a person would type it."""
         return printable(shlex.join((*self.command, *arguments)))
