@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import cast
 
 import msgspec
-from psycopg import sql
+import psycopg
 
 from rollback_tui.checkpoint.storage import make_directory, write_whole
 from rollback_tui.config import Settings
-from rollback_tui.core.errors import ConfigurationError, FrameworkError
+from rollback_tui.core.errors import ConfigurationError, FrameworkError, RollbackTuiError
 from rollback_tui.core.model import AppliedMigration, Plan
 from rollback_tui.core.text import inert_json, printable
 from rollback_tui.frameworks import captured
@@ -32,11 +32,10 @@ from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.gateway import Gateway, Recorded
 from rollback_tui.rehearsal.belonging import Belonging
 from rollback_tui.rehearsal.calling import Caller
-from rollback_tui.rehearsal.filling import with_schema
 from rollback_tui.rehearsal.held import Held
 from rollback_tui.rehearsal.literals import Literals
-from rollback_tui.rehearsal.making import made
-from rollback_tui.rehearsal.order import APPLICATION, Order, Original, look_for
+from rollback_tui.rehearsal.making import made, with_the_schema
+from rollback_tui.rehearsal.order import APPLICATION, Order, Original, look_for, words_of
 from rollback_tui.rehearsal.own_server import OwnServer
 from rollback_tui.rehearsal.scratch import Beside
 from rollback_tui.rehearsal.sent import Unclear, done, one_by_one
@@ -86,8 +85,7 @@ def capture(
     plan = _plan(detection, past.applied, wanted)
     order = Order(dsn, settings, project, plan, "schema", said=said, stop=stop)
     original = look_for(order, ())
-    own = cast("Capturing", framework).own_tables(detection.table)
-    scratch = made(order, original, _filled(own))
+    scratch = made(order, original, with_the_schema)
     try:
         with contextlib.closing(_connected(dsn, settings)) as target:
             held = Held(target, detection.table.quoted)
@@ -95,6 +93,10 @@ def capture(
                 order.note(f"the version table could not be held meanwhile: {held.note}")
             work = _Work(order, original, scratch, detection, held)
             found = tuple(work.captures(past.applied, wanted))
+    except psycopg.Error as error:
+        raise RollbackTuiError(
+            f"capturing was cut off: {words_of(error)}", "Nothing was rolled back. Try again."
+        ) from None
     finally:
         scratch.remove()
     for one in found:
@@ -120,34 +122,8 @@ def _plan(
         goal=goal.version if goal else None,
         migrations=(),
         applied=tuple(applied),
+        own_tables=FRAMEWORKS[detection.framework].own_tables(detection.table),
     )
-
-
-def _filled(own: Sequence[str]) -> Callable[[Order, Beside | OwnServer], None]:
-    """Return what fills the scratch database: the schema, and the rows of the tool's tables."""
-
-    def fill(order: Order, scratch: Beside | OwnServer) -> None:
-        scratch.create()
-        with_schema(order, scratch)
-        with (
-            contextlib.closing(_connected(order.dsn, order.settings)) as source,
-            contextlib.closing(connect(scratch.admin_dsn, application=APPLICATION)) as goal,
-        ):
-            for table in own:
-                if source.execute("SELECT to_regclass(%s)", [table]).fetchone() != (None,):
-                    _copy(source, goal, table)
-
-    return fill
-
-
-def _copy(source: Connection, goal: Connection, table: str) -> None:
-    name = sql.SQL(table)  # quoted by the framework
-    with (
-        source.cursor().copy(sql.SQL("COPY {} TO STDOUT").format(name)) as rows,
-        goal.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(name)) as taken,
-    ):
-        for row in rows:
-            taken.write(row)
 
 
 def _keep(directory: Path, one: Capture) -> None:

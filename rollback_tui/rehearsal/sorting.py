@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -32,6 +33,9 @@ _HARMLESS = frozenset(
     jit plan_cache_mode""".split()  # noqa: SIM905
 )
 """Settings that change nothing about what a migration does to the database."""
+# Rails sets it: it changes how intervals are printed, not what is understood (only sql_standard
+# does, of negative ones).
+_AS_GOOD = {("intervalstyle", "set intervalstyle = iso_8601")}
 _LEXING = ("standard_conforming_strings", "backslash_quote")
 _ADVISORY = re.compile(r"pg_(try_)?advisory_(xact_)?(un)?lock(_shared|_all)?")
 _READS = (
@@ -66,7 +70,11 @@ class Sorter:
         self._reads: dict[str, None] = {}
         self._refused: list[str] = []
         self._paths: dict[int, tuple[str, ...]] = {}
-        self._set: set[str] = set()
+        self._set: dict[int, set[str]] = defaultdict(set)
+        """Settings by session that are not those of the target."""
+        self._settings: dict[int, list[Sent]] = defaultdict(list)
+        """The statements that made them so, until a statement follows that may depend on them."""
+        self._with_settings: set[int] = set()
 
     def sort(self, done: Sequence[Sent]) -> Sorted:
         """Return what it comes to."""
@@ -107,6 +115,17 @@ class Sorter:
         else:
             self._command(one)
 
+    def _keep(self, one: Sent) -> None:
+        self._depends(one)
+        self._statements.append(one)
+
+    def _depends(self, one: Sent) -> None:
+        """Settings that the session has made until now belong before it."""
+        made = self._settings.pop(one.session, [])
+        self._statements += made
+        if made:
+            self._with_settings.add(one.session)
+
     def _leave(self, one: Sent, why: str) -> None:
         self._left_out.append(LeftOut(one.place, one.text, why))
 
@@ -124,14 +143,22 @@ class Sorter:
             if self._changes(name, one.text):
                 raise Unclear(f"{_shown(one)}: it changes where strings end")
             self._leave(one, "it is set so already")
-        elif name not in self._set and not (kind == "VAR_RESET_ALL" and self._set):
-            if kind in ("VAR_RESET", "VAR_RESET_ALL") or not self._changes(name, one.text):
-                self._leave(one, "it is set so already")
-            else:
-                self._set.add(name)
-                self._statements.append(one)
+        elif self._differs(one, name, kind):
+            self._set[one.session].add(name)
+            self._settings[one.session].append(one)
         else:
-            self._statements.append(one)
+            self._leave(one, "it is set so already")
+
+    def _differs(self, one: Sent, name: str, kind: str) -> bool:
+        """Whether the session is then not, or was not, as one of the target's begins."""
+        known = self._set[one.session]
+        if kind == "VAR_RESET_ALL":
+            return bool(known)
+        if name in known:
+            return True
+        if kind == "VAR_RESET" or (name, one.text.lower()) in _AS_GOOD:
+            return False
+        return self._changes(name, one.text)
 
     def _configured(self, one: Sent, call: Node) -> None:
         """``SELECT set_config('name', …)`` is a SET."""
@@ -168,7 +195,7 @@ class Sorter:
                 else "it only asks the server",
             )
         elif all(f[1] == "setval" or self._belonging.answers_nothing(f) for f in doing):
-            self._statements.append(one)
+            self._keep(one)
         else:
             raise Unclear(f"{_shown(one)}: it calls a function whose answer the tool may use")
 
@@ -183,18 +210,29 @@ class Sorter:
             if target == "own":
                 self._leave(one, "it concerns a table of the tool's own")
             else:
-                self._version_change.append(one)
+                self._bookkeeping(one)
             return
         if owners & {"version", "own"}:
             raise Unclear(f"{_shown(one)}: it mixes the tool's own tables with the others")
         if child(one.fields, "returning_clause") or children(one.fields, "returning_list"):
             raise Unclear(f"{_shown(one)}: it returns what it changes, and {_READS}")
-        self._statements.append(one)
+        self._keep(one)
+
+    def _bookkeeping(self, one: Sent) -> None:
+        """Settings alone are no script: where the migration does nothing, what changes the version
+        table must mean the same without them."""
+        if any(other.session == one.session for other in self._statements):
+            self._depends(one)
+        else:
+            self._belonging.under(())
+            if "version" not in self._belonging.owners(one.tree):
+                raise Unclear(f"{_shown(one)}: only the tool's search_path leads to that table")
+        self._version_change.append(one)
 
     def _command(self, one: Sent) -> None:
         owners = self._belonging.owners(one.tree)
         if not owners & {"version", "own"}:
-            self._statements.append(one)
+            self._keep(one)
             return
         there = one.kind == "create_stmt" and one.fields.get("if_not_exists") is True
         harmless = owners <= {"version", "own"} and (there or one.kind == "lock_stmt")
@@ -205,11 +243,17 @@ class Sorter:
 
     def _in_one_piece(self) -> None:
         """Statements of several sessions have an order only where one session is through before
-        the next begins."""
+        the next begins; and in one session, ours, they share their settings."""
+        for made in self._settings.values():
+            for one in made:
+                self._leave(one, "it concerns a session of the tool's that changed nothing")
         sessions = [one.session for one in self._statements]
         changes = [s for s, after in itertools.pairwise(sessions) if s != after]
         if len(changes) + 1 > len(set(sessions)) > 1:
             self._refused.append("several sessions changed the database at the same time")
+        several = {one.session for one in (*self._statements, *self._version_change)}
+        if self._with_settings and len(several) > 1:
+            self._refused.append("several sessions with different settings changed the database")
 
 
 def _shown(one: Sent) -> str:

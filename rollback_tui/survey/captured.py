@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rollback_tui.config import Settings
-from rollback_tui.core.errors import FrameworkError
+from rollback_tui.core.errors import ConfigurationError, FrameworkError
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import captured
@@ -28,14 +28,16 @@ def captured_down(
     """Return what was captured of ``migration``, the first of ``applied``, and still holds.
 
     ``target`` is the fingerprint of the database it is for. What is missing can be captured unless
-    :func:`obstacle` says otherwise. Raises FrameworkError or ConfigurationError when files cannot
-    be read.
+    :func:`obstacle` says otherwise. Raises FrameworkError when the migration's file cannot be read.
     """
     only = f"the down migration of {printable(migration.version)} is code that only"
     against = obstacle(settings, framework, migration)
     if against:
         return Missing(why=f"{only} {framework} can run, and {against}")
-    found = captured.kept(project / settings.run.directory, framework, migration.version)
+    try:
+        found = captured.kept(project / settings.run.directory, framework, migration.version)
+    except ConfigurationError as error:
+        return Missing(why=f"{error.summary}: {COMMAND_OR_KEY}", capturable=True)
     if found is None:
         why = f"{only} {framework} can run: {COMMAND_OR_KEY}"
         return Missing(why=why, capturable=True)

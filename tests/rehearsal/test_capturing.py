@@ -413,8 +413,6 @@ def test_what_is_left_out(desk: Desk, statement: str, why: str) -> None:
     "statement",
     [
         "ALTER TABLE users ALTER COLUMN email SET DEFAULT 'x'",
-        "SET search_path = app, public",
-        "SELECT set_config('search_path', 'app', false)",
         "DO $$ BEGIN PERFORM 1; END $$",
         "SELECT setval('numbers', 5)",
         "SELECT silent()",
@@ -428,6 +426,18 @@ def test_what_is_the_script(desk: Desk, statement: str) -> None:
     found = sent(desk, statement)
     assert found.refused == ""
     assert texts(found) == [statement.partition(";")[0] if "LOCK" in statement else statement]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["SET search_path = app, public", "SELECT set_config('search_path', 'app', false)"],
+)
+def test_a_setting_counts_where_something_is_done_under_it(desk: Desk, setting: str) -> None:
+    change = "COMMENT ON TABLE public.users IS 'more'"
+    assert texts(sent(desk, f"{setting}; {change}")) == [setting, change]
+    alone = sent(desk, setting)
+    assert texts(alone) == []
+    assert any("changed nothing" in one.why for one in alone.left_out)
 
 
 @pytest.mark.parametrize(
@@ -462,6 +472,25 @@ def test_names_are_those_of_the_session(desk: Desk) -> None:
     assert texts(found) == ["SET search_path = app", "DELETE FROM done WHERE version = 'x'"]
     found = sent(desk, "SET search_path = app", "DELETE FROM public.done WHERE version = 'x'")
     assert len(found.version_change) == 1
+
+
+def test_settings_of_a_migration_that_does_nothing_are_no_script(desk: Desk) -> None:
+    found = sent(desk, "SET search_path = app, public", "DELETE FROM public.done WHERE false")
+    assert (texts(found), len(found.version_change), found.refused) == ([], 1, "")
+    found = sent(
+        desk, "SET search_path = app", "CREATE TEMP TABLE x ()", "SET search_path = public"
+    )
+    assert len(texts(found)) == 2
+    with desk.database.connect() as connection:
+        connection.execute("CREATE SCHEMA far; CREATE TABLE far.books (version text)")
+    far = Belonging(desk.inside, "far.books", ())
+    entries = len(desk.gateway.recording.entries)
+    with psycopg.connect(desk.gateway.address.url, autocommit=True) as client:
+        client.execute("SET search_path = far")
+        client.execute("DELETE FROM books")
+    kept, _ = done(one_by_one(desk.gateway.recording.entries[entries:], desk.parser))
+    assert "only the tool's search_path" in Sorter(far, lambda *_: True).sort(kept).refused
+    far.under(())
 
 
 def test_savepoints_within_a_transaction(desk: Desk) -> None:
