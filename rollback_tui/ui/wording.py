@@ -11,6 +11,7 @@ from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.report.words import status
 from rollback_tui.core.run_view import RunView
 from rollback_tui.core.text import data_size
+from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.ui.theme import OUTCOME, Tone
 
 CHOICES = {
@@ -135,6 +136,16 @@ def goal_of(plan: Plan) -> str:
     """Return the target version as it is shown and typed; ``none`` when nothing stays. Where no
     version changes, the name of the script that was given by hand."""
     return plan.asked_for
+
+
+def made_by(plan: Plan) -> str:
+    """Return that the scripts were printed by the framework's program, or captured from it; empty
+    where they are files, or nothing has been captured yet."""
+    framework = FRAMEWORKS.get(plan.framework)
+    scripts = [m.script for m in plan.migrations if m.script is not None and m.script.origin]
+    if framework is None or plan.by_hand or not scripts:
+        return ""
+    return {"printed": "printed", "captured": "captured"}.get(framework.kind, "")
 
 
 def writers_of(sessions: tuple[Session, ...]) -> tuple[Session, ...]:

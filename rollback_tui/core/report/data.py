@@ -109,6 +109,7 @@ def _migrations(view: RunView) -> list[dict[str, Any]]:
             "applied_at": _plain(m.applied_at),
             "path": m.script.path if m.script else None,
             "sha256": m.script.sha256 if m.script else None,
+            "origin": m.script.origin if m.script else "",
             "version_change": list(m.version_change),
         }
         for m in view.started.plan.migrations

@@ -170,9 +170,7 @@ def _migrations(view: RunView) -> list[str]:
                     markdown(m.version),
                     markdown(m.name),
                     applied(m),
-                    f"{markdown(m.script.path)} (sha256 {m.script.sha256[:12]})"
-                    if m.script
-                    else "none",
+                    words.script(m.script),
                 )
                 for m in plan.migrations
             ],

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import humanize
 
 from rollback_tui.core.events import RunRowInserted
-from rollback_tui.core.model import Outcome, Rung, Verification
+from rollback_tui.core.model import Outcome, Rung, Script, Verification
 from rollback_tui.core.run_view import RunView, StatementView
 from rollback_tui.core.text import markdown
 
@@ -214,6 +214,15 @@ def follow_ups(view: RunView) -> tuple[str, ...]:
     if view.checkpoint:
         items.append(f"Remove the checkpoint when it is no longer needed: {view.checkpoint.path}")
     return tuple(items)
+
+
+def script(script: Script | None) -> str:
+    """Return where a script is, its SHA-256, and who made it where it is not the file itself, as
+    Markdown."""
+    if script is None:
+        return "none"
+    made = f"; {markdown(script.origin)}" if script.origin else ""
+    return f"{markdown(script.path)} (sha256 {script.sha256[:12]}{made})"
 
 
 def paths(view: RunView) -> tuple[tuple[str, str], ...]:

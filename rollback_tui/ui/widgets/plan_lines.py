@@ -23,6 +23,7 @@ from rollback_tui.ui.wording import (
     count,
     goal_of,
     keep_cost,
+    made_by,
     rehearsed_words,
     time_of,
     took,
@@ -43,8 +44,10 @@ def summary(walk: Walk) -> Content:
     what: tuple[str, Tone] = (f" {count(len(plan.migrations), 'migration')}", "plain")
     if plan.by_hand:
         what = (" BY HAND", "warn")
+    made = made_by(plan)
     said = line(
         what,
+        (f" {made}" if made else "", "accent"),
         " → ",
         ("version stays" if plan.version_stays else goal_of(plan), "strong"),
         f" · {count(len(listed.statements), 'statement')}, ",

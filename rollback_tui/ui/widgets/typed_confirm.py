@@ -33,7 +33,7 @@ from rollback_tui.ui.widgets.plan_lines import kept_words
 from rollback_tui.ui.widgets.proof_lines import cost_words
 from rollback_tui.ui.widgets.schema_lines import foreseen, foreseen_words
 from rollback_tui.ui.widgets.status_bar import is_production
-from rollback_tui.ui.wording import count, goal_of, rehearsed_words
+from rollback_tui.ui.wording import count, goal_of, made_by, rehearsed_words
 
 FIELDS = ("database", "version", "undone", "reason")
 UNDONE = "cannot be undone"
@@ -177,6 +177,8 @@ def facts(walk: Walk) -> Content:
         environment = (f" {walk.environment.upper()} ", "alarm")
     listed = listing(plan)
     rehearsal, verdict = valid_rehearsal(walk), foreseen(walk)
+    made = made_by(plan)
+    by_tool = f", {made} {'from' if made == 'captured' else 'by'} {plan.framework}" if made else ""
     back = ", ".join(m.version for m in plan.migrations)
     rows = [
         line(("You are about to roll back", "strong")),
@@ -191,7 +193,8 @@ def facts(walk: Walk) -> Content:
         line(
             ("runs       ", "dim"),
             f"{count(len(listed.statements), 'statement')} "
-            + ("in one transaction" if listed.transactional else "NOT in one transaction"),
+            + ("in one transaction" if listed.transactional else "NOT in one transaction")
+            + by_tool,
             (", not rehearsed" if rehearsal is None else "", "dim"),
         ),
     ]
