@@ -9,6 +9,8 @@ from pathlib import Path
 from rollback_tui.core.events import RestorePointMade
 from rollback_tui.core.model import Plan
 from rollback_tui.core.text import markdown, printable
+from rollback_tui.frameworks.registry import FRAMEWORKS
+from rollback_tui.run.by_hand import again
 from rollback_tui.run.by_hand.pasted import block, identifier, literal, pattern, relation, word
 from rollback_tui.run.by_hand.situation import Situation, end_sessions
 
@@ -254,24 +256,23 @@ def apply_again(here: Situation) -> str:
     plan = here.begun.plan
     if not plan.migrations or here.begun.task != "rollback" or plan.version_stays:
         return ""
-    directory, many = word(plan.directory), len(plan.migrations)
-    command = {
-        "dbmate": f'dbmate --url "$DATABASE_URL" --migrations-dir {directory} --no-dump-schema up',
-        "golang-migrate": f'migrate -path {directory} -database "$DATABASE_URL" up {many}',
-    }.get(plan.framework, f"# {plan.framework}: its own command for {many} migrations up")
     texts = [
         "When the rollback is committed and the migration is to come back without a restore:"
         " nothing written since is lost; what the rollback removed is not there, except what it"
         " kept.",
-        block(command),
+        block(again.command(plan)),
     ]
-    texts += [
-        "With the tool, which enters the versions and proves the result:",
-        block(
-            f"rollback-tui recover {word(here.short)} --rung reapply"
-            f" --confirm {word(here.database)}"
-        ),
-    ]
+    if not again.names_its_target(plan):
+        texts.append("It reads its own configuration: make sure that this leads to the database.")
+    known = FRAMEWORKS.get(plan.framework)
+    if known is not None and known.kind != "captured":  # of code, only the tool knows the way up
+        texts += [
+            "With the tool, which enters the versions and proves the result:",
+            block(
+                f"rollback-tui recover {word(here.short)} --rung reapply"
+                f" --confirm {word(here.database)}"
+            ),
+        ]
     if here.view.kept:
         texts += [
             f"What was kept in {markdown(here.view.kept[0].schema)}, put back:",
