@@ -74,12 +74,15 @@ def has_files(framework: Framework, project: Path, directory: str) -> bool:
     tool's, and whether it is this one is just the question."""
     if not framework.default_directories:
         return False
-    asked = [project / directory] if directory else _existing(framework, project)
+    try:
+        asked = [project / directory] if directory else _existing(framework, project)
+    except OSError:  # a directory that this user may not enter
+        return False
     for path in asked:
         try:
             if framework.files(path):
                 return True
-        except FrameworkError:
+        except (FrameworkError, OSError):
             continue
     return False
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rollback_tui.core.errors import FrameworkError
@@ -97,6 +99,17 @@ def read(directory: Path, name: str) -> bytes:
             "A migration of that size is not taken; move its data out of the file.",
         )
     return data
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """Raise FrameworkError for what the file system refuses within: a directory that this user may
+    not enter, a link to itself."""
+    try:
+        yield
+    except OSError as error:
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "a file"
+        raise _unreadable(printable(name), error) from None
 
 
 def _unreadable(shown: str, error: OSError | RuntimeError) -> FrameworkError:

@@ -25,7 +25,7 @@ def subdirectories(directory: Path) -> tuple[str, ...]:
     not UTF-8.
     """
     migration_files.names(directory)  # says in words what is wrong with the directory
-    with os.scandir(directory) as entries:
+    with migration_files.said_plainly(), os.scandir(directory) as entries:
         found = [e.name for e in entries if not e.name.startswith(".") and e.is_dir()]
     for name in found:
         if any("\udc80" <= character <= "\udcff" for character in name):

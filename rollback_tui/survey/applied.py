@@ -5,12 +5,18 @@ All that a run asks of it; reading the scripts (:mod:`rollback_tui.survey.planni
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import psycopg
+
 from rollback_tui.config import Settings
+from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import Plan
+from rollback_tui.core.text import printable
+from rollback_tui.frameworks import files as migration_files
 from rollback_tui.frameworks.detect import (
     TABLE_NAMES,
     Detection,
@@ -79,16 +85,17 @@ def _detected(
             connection, sorted(names), wanted.table
         )
     ]
-    return detect(
-        shapes,
-        project,
-        directory=wanted.directory,
-        framework=wanted.framework,
-        table=wanted.table,
-        version_column=wanted.version_column,
-        time_column=wanted.time_column,
-        among=among,
-    )
+    with migration_files.said_plainly():
+        return detect(
+            shapes,
+            project,
+            directory=wanted.directory,
+            framework=wanted.framework,
+            table=wanted.table,
+            version_column=wanted.version_column,
+            time_column=wanted.time_column,
+            among=among,
+        )
 
 
 def versions(connection: Connection, settings: Settings, project: Path, plan: Plan) -> list[str]:
@@ -101,8 +108,50 @@ def versions(connection: Connection, settings: Settings, project: Path, plan: Pl
 
 
 def history(connection: Connection, detection: Detection) -> History:
-    """Return what the framework's table says is applied, newest first by its own rule."""
+    """Return what the framework's table says is applied, newest first by its own rule.
+
+    Raises FrameworkError for files that cannot be read, and for rows that the tool never writes:
+    which migration is the newest cannot be known from them.
+    """
     framework = FRAMEWORKS[detection.framework]
-    files = framework.files(Path(detection.directory))
-    query = framework.history_sql(detection.table)
-    return framework.history(connection.execute(query.encode()).fetchall(), files)
+    with migration_files.said_plainly():
+        files = framework.files(Path(detection.directory))
+    rows = _rows(connection, detection, framework.history_sql(detection.table))
+    try:
+        found = framework.history(rows, files)
+    except (ValueError, TypeError, ArithmeticError):
+        # NULL, or a number that is none, where the tool always has a number.
+        raise _strange(
+            detection, "a row without a version, or with one that is no number"
+        ) from None
+    if found.problem:
+        return found
+    times = Counter(one.version for one in found.applied)
+    # Text is how a framework takes what is in the column: NULL has become a word.
+    if times["None"] and not any(one.path for one in found.applied if one.version == "None"):
+        raise _strange(detection, "a row without a version")
+    version, most = max(times.items(), key=lambda one: one[1], default=("", 0))
+    if most > 1:
+        # To take one of them back would delete the rows of all.
+        raise _strange(detection, f"{most} rows of version {printable(version)}")
+    return found
+
+
+def _rows(connection: Connection, detection: Detection, query: str) -> list[tuple[object, ...]]:
+    try:
+        return connection.execute(query.encode()).fetchall()
+    except psycopg.errors.InsufficientPrivilege:
+        raise  # said well enough by the server
+    except (psycopg.DataError, psycopg.ProgrammingError) as error:
+        # "infinity" as a time, a column of another type than the tool gives it.
+        words = printable(" ".join(str(error).split()))
+        raise _strange(detection, f"what cannot be read: {words}") from None
+
+
+def _strange(detection: Detection, what: str) -> FrameworkError:
+    title = FRAMEWORKS[detection.framework].about.title
+    return FrameworkError(
+        f"{printable(detection.table.quoted)} has {what}: what is applied cannot be told from that",
+        f"{title} leaves no such rows. Look at them with psql, find out who wrote them, and correct"
+        " them. If another table is the right one: table under [migrations] in rollback.toml.",
+    )
