@@ -58,6 +58,8 @@ def _migration(migration: Migration, waiting: Mapping[int, Sequence[InTheWay]]) 
         yield printable(f"  nothing to undo: {script.nothing_to_undo}")
     elif not script.statements and not script.problems:
         yield f"  NO DOWN MIGRATION: {printable(script.path)} holds no statement"
+    elif migration.why_no_script:
+        yield f"  NO DOWN MIGRATION: {printable(migration.why_no_script)}"
     for problem in script.problems:
         yield f"  line {problem.line}: {printable(problem.summary)}"
     for statement in script.statements:

@@ -11,6 +11,7 @@ from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration, Plan
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import by_hand
+from rollback_tui.frameworks import files as migration_files
 from rollback_tui.frameworks.detect import Detection
 from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.postgres.connect import Connection
@@ -26,6 +27,8 @@ class Outline(NamedTuple):
     chosen: tuple[AppliedMigration, ...]
     downs: tuple[Found, ...]
     """Of each of ``chosen``."""
+    schema: str
+    """Of the version table, unquoted; empty: none is known."""
 
 
 def outline(
@@ -43,13 +46,15 @@ def outline(
     script = settings.migrations.script
     if script and len(chosen) > 1:
         raise _one_only(f"--script takes one migration back, and {len(chosen)} are chosen")
-    downs = down_scripts(connection, settings, project, found, past.applied, chosen)
+    with migration_files.said_plainly():
+        downs = down_scripts(connection, settings, project, found, past.applied, chosen)
     stays = ""
     if script and not downs[0].version_change:
         stays = FRAMEWORKS[found.framework].version_stays or (
             f"what {found.framework} would change in its table is not known"
         )
-    return Outline(_plan(settings, project, found, past.applied, chosen, stays), chosen, downs)
+    plan = _plan(settings, project, found, past.applied, chosen, stays)
+    return Outline(plan, chosen, downs, found.table.schema)
 
 
 def _plan(
@@ -107,7 +112,7 @@ def _script_alone(
         version_stays=why,
     )
     chosen = AppliedMigration(version=path.name, name="given by hand", path=str(path))
-    return Outline(plan, (chosen,), (Found(by_hand.given(path), ()),))
+    return Outline(plan, (chosen,), (Found(by_hand.given(path), ()),), "")
 
 
 def _one_only(summary: str) -> FrameworkError:

@@ -11,14 +11,17 @@ from rollback_tui.config import Settings
 from rollback_tui.core.model import AppliedMigration, Migration, Plan, Script
 from rollback_tui.core.script.collector import collector_paused
 from rollback_tui.core.script.crosscheck import SecondReading
+from rollback_tui.core.script.idle import only_idle
 from rollback_tui.core.script.read import Trees, effective, read_script
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.script.version_table import marked
+from rollback_tui.core.text import shorten
 from rollback_tui.frameworks.protocol import Missing
 from rollback_tui.parser import Parser
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.foresight import Tree, foresee
 from rollback_tui.survey.counting import counted
+from rollback_tui.survey.other_schema import refuse_other_schema
 from rollback_tui.survey.outline import outline
 from rollback_tui.survey.scripts import Found
 
@@ -34,7 +37,8 @@ def make_plan(
 ) -> Plan:
     """Return the plan for the newest ``steps`` migrations, or for all newer than ``version``.
 
-    Raises FrameworkError when the history, the files or the choice make no sense.
+    Raises FrameworkError when the history, the files or the choice make no sense, or a script
+    would change what is in another schema than the tool's.
     """
     made = outline(connection, settings, project, steps, version)
     trees: dict[str, Tree | None] = {}
@@ -47,9 +51,11 @@ def make_plan(
 
         plan = msgspec.structs.replace(
             made.plan,
-            migrations=_migrations(made.chosen, made.downs, remembered),
+            migrations=_migrations(made.chosen, made.downs, remembered, bool(made.plan.by_hand)),
             notes=(*made.plan.notes, *_unread(parser)),
         )
+        if made.schema and not plan.by_hand:
+            refuse_other_schema(connection, plan, made.schema)
         with collector_paused():
             plan = marked(_foreseen(connection, plan, trees))
         return counted(connection, plan, parser) if count_losses else plan
@@ -65,9 +71,10 @@ def _unread(parser: Parser) -> tuple[str, ...]:
 
 
 def _migrations(
-    chosen: Sequence[AppliedMigration], downs: Sequence[Found], trees: Trees
+    chosen: Sequence[AppliedMigration], downs: Sequence[Found], trees: Trees, by_hand: bool
 ) -> tuple[Migration, ...]:
-    """Return the migrations of the plan, each with what takes it back."""
+    """Return the migrations of the plan, each with what takes it back. ``by_hand``: somebody wrote
+    the script for this very rollback, and meant it even where it changes nothing."""
     migrations: list[Migration] = []
     index = 1
     second = SecondReading()
@@ -79,6 +86,9 @@ def _migrations(
             index += len(script.statements)
             if not (effective(script) or script.problems or script.nothing_to_undo):
                 why = f"{found.script.path} has no effective statement in its down part"
+            elif only_idle(script) and not by_hand:
+                first = shorten(script.statements[0].sql, 40)
+                why = f"the down part of {found.script.path} changes nothing: {first}"
         else:
             why = found.script.why
         migrations.append(

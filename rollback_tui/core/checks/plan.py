@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from rollback_tui.core.checks.verdicts import Question, some
 from rollback_tui.core.facts import EventTrigger, Facts
-from rollback_tui.core.model import CheckResult, Migration
+from rollback_tui.core.model import CheckResult, Migration, Plan
+from rollback_tui.core.script.idle import only_idle
 from rollback_tui.core.script.version_table import touches_version_table
 from rollback_tui.core.text import shorten
 
@@ -41,7 +42,7 @@ def plan_not_empty(facts: Facts) -> CheckResult:
 def down_migration(facts: Facts) -> CheckResult:
     """Every migration needs a script with at least one statement: goose and golang-migrate take
     the version out silently when there is none, and leave the schema."""
-    missing = [m for m in facts.plan.migrations if not _effective(m)]
+    missing = [m for m in facts.plan.migrations if not _effective(m, facts.plan)]
     if missing:
         return DOWN_MIGRATION.failed(
             f"no effective down migration for {missing[0].version}"
@@ -76,17 +77,22 @@ def _way_out(missing: Sequence[Migration]) -> str:
     return "Write the down migration, or give a script by hand (--script FILE), then come back"
 
 
-def _effective(migration: Migration) -> bool:
-    return migration.script is not None and bool(
-        migration.script.statements or migration.script.problems or migration.script.nothing_to_undo
-    )
+def _effective(migration: Migration, plan: Plan) -> bool:
+    script = migration.script
+    if script is None:
+        return False
+    if only_idle(script) and not plan.by_hand:
+        return bool(script.problems)
+    return bool(script.statements or script.problems or script.nothing_to_undo)
 
 
 def _why_missing(migration: Migration) -> str:
     if migration.script is None:
         why = migration.why_no_script or "there is no down migration"
     else:
-        why = f"{migration.script.path} holds no statement"
+        idle = only_idle(migration.script)
+        what = "no statement that changes anything" if idle else "no statement"
+        why = f"{migration.script.path} holds {what}"
     return f"{migration.version}: {why}"
 
 
