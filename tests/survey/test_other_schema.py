@@ -60,7 +60,7 @@ def test_a_script_that_says_which_schema_it_means_is_run(
     write(tmp_path, down)
     rolled_back(database, tmp_path)
     assert rows(database, "public.users") == []
-    with pytest.raises(Exception, match='"tenant.users" does not exist'):
+    with pytest.raises(Exception, match=r'"tenant\.users" does not exist'):
         rows(database, "tenant.users")
 
 
@@ -80,5 +80,5 @@ def test_a_schema_with_nothing_but_the_version_table_means_no_other(
     database.connect().execute(_TENANT)
     write(tmp_path, "DROP TABLE users;")
     rolled_back(database, tmp_path)
-    with pytest.raises(Exception, match='"public.users" does not exist'):
+    with pytest.raises(Exception, match=r'"public\.users" does not exist'):
         rows(database, "public.users")
