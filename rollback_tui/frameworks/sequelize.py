@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from types import MappingProxyType
 
 from rollback_tui.core.model import AppliedMigration
@@ -73,7 +74,12 @@ class Sequelize(Code):
 
     def history(self, rows: Sequence[Sequence[object]], files: Sequence[MigrationFile]) -> History:
         """The highest name first (umzug's storage asks for ``ORDER BY name``)."""
-        found = [AppliedMigration(version=str(row[0]), name="") for row in rows]
+        found = [
+            AppliedMigration(
+                version=str(name), name="", applied_at=at if isinstance(at, datetime) else None
+            )
+            for name, at in rows
+        ]
         found.sort(key=lambda one: one.version.encode(), reverse=True)
         return History(applied=applied_of(found, files))
 

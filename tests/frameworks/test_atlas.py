@@ -119,7 +119,12 @@ def test_the_lock_is_that_of_migrate_apply(database: Database) -> None:
     assert (_fnv1(""), _fnv1("a"), _fnv1("foobar")) == (0x811C9DC5, 0x050C5D7E, 0x31F0B262)
     taken = FRAMEWORK.lock_sql("db", TABLE_OF)
     assert taken is not None
+    key = 0x811C9DC5
+    for byte in b"atlas_migrate_execute":
+        key = key * 16777619 % 2**32 ^ byte
     assert database.connect().execute(taken.encode()).fetchone() == (True,)
+    theirs = database.connect()
+    assert theirs.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone() == (False,)
     assert database.connect().execute(taken.encode()).fetchone() == (False,)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+import psycopg
 import pytest
 
 from rollback_tui.config import Migrations, Settings
 from rollback_tui.core.errors import FrameworkError
+from rollback_tui.core.model import AppliedMigration
 from rollback_tui.frameworks.protocol import History, Missing, VersionTable
 from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.survey.applied import detected, history
 from tests.conftest import Database
+from tests.frameworks.test_golang_migrate import crc32
 
 KNEX = """
 CREATE TABLE {0}knex_migrations (id serial PRIMARY KEY, name varchar(255), batch integer,
@@ -39,7 +43,7 @@ def project(path: Path, *files: str) -> Path:
 
 def read(database: Database, where: Path, **wanted: str) -> tuple[str, History]:
     """Recognise, and read the history, as the plan does."""
-    settings = Settings(migrations=Migrations(**wanted))
+    settings = Settings(migrations=msgspec.convert(wanted, Migrations))
     connection = database.connect()
     found = detected(connection, settings, where)
     return found.framework, history(connection, found)
@@ -65,6 +69,19 @@ def test_rails_is_told_from_dbmate_by_what_stands_beside(
     down = FRAMEWORKS["rails"].down(past.applied[2], tmp_path / "db/migrate")
     assert isinstance(down, Missing)
     assert "no file" in down.why
+
+
+def test_the_lock_of_rails(database: Database) -> None:
+    """``Zlib.crc32(current_database) * 2053462845`` (ActiveRecord's ``Migrator``)."""
+    table = VersionTable(schema="public", name="schema_migrations")
+    sql = FRAMEWORKS["rails"].lock_sql(database.name, table)
+    assert sql is not None
+    assert database.connect().execute(sql.encode()).fetchone() == (True,)
+    tool = database.connect()
+    theirs = "SELECT pg_try_advisory_lock(%s)"
+    key = crc32(database.name.encode()) * 2053462845
+    assert tool.execute(theirs, [key]).fetchone() == (False,)
+    assert tool.execute(theirs, [key + 1]).fetchone() == (True,)
 
 
 def test_knex_goes_by_id_and_knows_the_times(database: Database, tmp_path: Path) -> None:
@@ -101,10 +118,21 @@ def test_knex_in_another_schema(database: Database, tmp_path: Path) -> None:
     framework = FRAMEWORKS[name]
     database.connect().execute(framework.version_change(table, past.applied[0], None)[0].encode())
     assert read(database, tmp_path)[1].applied == ()
-    for statement in framework.transaction_lock(table):
-        assert database.connect().execute(statement.encode()).fetchall() == [(0,)]
+    _a_knex_that_starts_meanwhile_waits(database, framework.transaction_lock(table))
     database.connect().execute(framework.applied_change(table, past.applied[0])[0].encode())
     assert [m.version for m in read(database, tmp_path)[1].applied] == ["1_a.js"]
+
+
+def _a_knex_that_starts_meanwhile_waits(database: Database, lock: tuple[str, ...]) -> None:
+    """Its own statement (``Migrator._lockMigrations``): no row changed means that it is taken."""
+    ours, tool = database.connect(autocommit=False), database.connect()
+    assert [ours.execute(statement.encode()).fetchall() for statement in lock] == [[(0,)]]
+    take = 'UPDATE "Ops".knex_migrations_lock SET is_locked = 1 WHERE is_locked = 0'
+    tool.execute("SET lock_timeout = '50ms'")
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        tool.execute(take)
+    ours.commit()
+    assert tool.execute(take).rowcount == 1
 
 
 def test_sequelize_goes_by_the_bytes_of_the_name(database: Database, tmp_path: Path) -> None:
@@ -116,6 +144,29 @@ def test_sequelize_goes_by_the_bytes_of_the_name(database: Database, tmp_path: P
     assert name == "sequelize"
     assert [m.version for m in past.applied] == ["B.js", "9-b.js", "10-a.js"]
     assert [m.path is None for m in past.applied] == [True, False, False]
+    assert past.applied[0].applied_at is None
+
+
+def test_sequelize_with_timestamps_in_another_schema(database: Database, tmp_path: Path) -> None:
+    """``migrationStorageTableSchema``, and the columns of a model with ``timestamps: true``."""
+    project(tmp_path, "migrations/1-a.js")
+    connection = database.connect()
+    connection.execute(
+        'CREATE SCHEMA "Ops"; CREATE TABLE "Ops"."SequelizeMeta" (name varchar(255) PRIMARY KEY,'
+        ' "createdAt" timestamptz NOT NULL, "updatedAt" timestamptz NOT NULL)'
+    )
+    table = VersionTable(
+        schema="Ops", name="SequelizeMeta", columns=("name", "createdAt", "updatedAt")
+    )
+    framework, one = FRAMEWORKS["sequelize"], AppliedMigration(version="1-a.js", name="")
+    for statement in framework.applied_change(table, one):
+        connection.execute(statement.encode(), binary=True)
+    name, past = read(database, tmp_path)
+    assert (name, [m.version for m in past.applied]) == ("sequelize", ["1-a.js"])
+    assert past.applied[0].applied_at is not None
+    for statement in framework.version_change(table, past.applied[0], None):
+        connection.execute(statement.encode(), binary=True)
+    assert read(database, tmp_path)[1].applied == ()
 
 
 def test_typeorm_is_told_from_others_with_a_table_migrations(

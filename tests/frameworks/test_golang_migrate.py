@@ -18,12 +18,15 @@ from pathlib import Path
 
 import pytest
 
+from rollback_tui.config import Migrations, Settings
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.frameworks.golang_migrate import GolangMigrate, lock_key
 from rollback_tui.frameworks.protocol import Missing, TableShape, VersionTable
+from rollback_tui.survey.planning import make_plan
 from tests.conftest import Database
+from tests.frameworks.agreement import rolled_back, rows
 
 FRAMEWORK = GolangMigrate()
 TABLE = VersionTable(schema="public", name="schema_migrations")
@@ -269,6 +272,35 @@ def test_the_lock_is_refused_while_the_tool_migrates(database: Database) -> None
     sql = FRAMEWORK.lock_sql(database.name, TABLE)
     assert sql is not None
     assert database.connect().execute(sql).fetchone() == (False,)
+
+
+def test_a_table_elsewhere_has_a_lock_of_its_own(database: Database, tmp_path: Path) -> None:
+    """As with ``x-migrations-table="Ops"."user"&x-migrations-table-quoted=1``. What cannot run in
+    a transaction is told by itself: there is no mark for it."""
+    directory = tmp_path / "migrations"
+    directory.mkdir()
+    for name, text in FILES.items():
+        (directory / name).write_text(text)
+    connection = database.connect()
+    connection.execute('CREATE SCHEMA "Ops"; CREATE TABLE users (id int, email text)')
+    connection.execute(CREATE.replace("schema_migrations", '"Ops"."user"'))
+    connection.execute('INSERT INTO "Ops"."user" VALUES (10, false); CREATE TABLE orders (id int)')
+    connection.execute("CREATE INDEX by_id ON orders (id)")
+    settings = Migrations(table='"Ops"."user"')
+    tool = database.connect()
+    key = crc32(f"Ops\0user\0/{database.name}".encode()) * 1486364155 % 2**32
+    tool.execute("SELECT pg_advisory_lock(%s)", [key])
+    with pytest.raises(AssertionError, match="its lock is taken"):
+        rolled_back(database, tmp_path, migrations=settings)
+    tool.execute("SELECT pg_advisory_unlock_all()")
+    plan = rolled_back(database, tmp_path, steps=2, migrations=settings)
+    assert plan.transactional
+    assert rows(database, "Ops.user") == [{"version": 1, "dirty": False}]
+    connection.execute('UPDATE "Ops"."user" SET version = 2')
+    (directory / "000002_orders.down.sql").write_text("DROP INDEX CONCURRENTLY by_id;")
+    later = make_plan(connection, Settings(migrations=settings), tmp_path, count_losses=False)
+    assert not later.transactional
+    assert later.migrations[0].script is not None and not later.migrations[0].script.problems
 
 
 def test_it_has_no_side_files(directory: Path) -> None:

@@ -117,16 +117,18 @@ def test_two_steps_leave_what_sqlx_leaves(database: Database, project: Path) -> 
 
 
 def test_a_failed_migration_stops_everything(database: Database, project: Path) -> None:
-    apply(database, ["1_users.up.sql", "10_email.up.sql"], '"Ops table"')
-    settings = Migrations(framework="sqlx", table='"Ops table"')
+    """In a table of another name, in another schema."""
+    database.connect().execute("CREATE SCHEMA ops")
+    apply(database, ["1_users.up.sql", "10_email.up.sql"], 'ops."Its table"')
+    settings = Migrations(framework="sqlx", table='ops."Its table"')
     with database.connect() as connection:
-        connection.execute('UPDATE "Ops table" SET success = false WHERE version = 1')
+        connection.execute('UPDATE ops."Its table" SET success = false WHERE version = 1')
     with pytest.raises(FrameworkError, match="Version 1 is marked as not successful"):
         rolled_back(database, project, migrations=settings)
     with database.connect() as connection:
-        connection.execute('UPDATE "Ops table" SET success = true')
+        connection.execute('UPDATE ops."Its table" SET success = true')
     rolled_back(database, project, migrations=settings)
-    assert [row["version"] for row in rows(database, "public.Ops table")] == [1]
+    assert [row["version"] for row in rows(database, "ops.Its table")] == [1]
 
 
 def test_an_empty_way_back_is_none(database: Database, project: Path) -> None:
