@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rollback_tui.core import foreseen
+from rollback_tui.core.checks.plan import way_out, without_a_way_back
 from rollback_tui.core.model import Migration, Plan, Statement
 from rollback_tui.core.outlook import InTheWay, locks_unknown
 from rollback_tui.core.text import printable, shorten
@@ -33,15 +34,20 @@ def plan_lines(plan: Plan, way: Way) -> Iterator[str]:
             "NOT ONE TRANSACTION: it goes statement by statement, what is done stays done, and"
             " only the checkpoint brings it back."
         )
+    stuck = without_a_way_back(plan)
     waiting = _by_statement(() if isinstance(way, str) else way)
     for migration in plan.migrations:
         yield ""
-        yield from _migration(migration, waiting)
+        yield from _migration(migration, waiting, stuck=migration in stuck)
     yield ""
+    if stuck:
+        yield f"→ {way_out(stuck)}. As it is, this plan is refused."
     yield from _way(plan, way)
 
 
-def _migration(migration: Migration, waiting: Mapping[int, Sequence[InTheWay]]) -> Iterator[str]:
+def _migration(
+    migration: Migration, waiting: Mapping[int, Sequence[InTheWay]], *, stuck: bool
+) -> Iterator[str]:
     yield printable(f"{migration.version} {migration.name}")
     script = migration.script
     if script is None:
@@ -70,7 +76,7 @@ def _migration(migration: Migration, waiting: Mapping[int, Sequence[InTheWay]]) 
         )
         for name, text in _known(statement, waiting.get(statement.index, ())):
             yield f"       {name:<8} {printable(text)}"
-    for text in migration.version_change:
+    for text in () if stuck else migration.version_change:
         yield f"       version table: {printable(text)}"
 
 

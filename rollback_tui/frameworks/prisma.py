@@ -40,9 +40,20 @@ _COLUMNS = {
     "started_at": "timestamp with time zone",
     "applied_steps_count": "integer",
 }
-_INSTEAD = (
+_DIFF = (
     "`prisma migrate diff` can write one, from the schema as it is now to the schema.prisma of the "
-    "version below; a script from anywhere is taken with --script FILE; or go back with a backup, "
+    "version below"
+)
+_WAYS = (
+    f"either put a down.sql there: {_DIFF}",
+    "or write the SQL that takes it back into FILE: `rollback-tui --script FILE`, without a screen "
+    "`rollback-tui run --script FILE --confirm DATABASE`",
+    "or bring back what was there before: `rollback-tui checkpoint list`, then `rollback-tui "
+    "checkpoint restore NAME --into NEW_DATABASE`; or your own backup",
+    "or fix forward with a new migration",
+)
+_INSTEAD = (
+    f"{_DIFF}; a script from anywhere is taken with --script FILE; or go back with a backup, "
     "or forward with a new migration"
 )
 
@@ -145,8 +156,13 @@ class Prisma(Base):
         script = whole(directory, str(directory / place / "down.sql"))
         if isinstance(script, Missing):
             return Missing(
-                why=f"{printable(str(place))} has no down.sql: Prisma has no down migrations of "
-                f"its own; {_INSTEAD}"
+                why="\n".join(
+                    (
+                        f"{printable(str(place))} has no down.sql, and Prisma has no down "
+                        "migrations of its own",
+                        *_WAYS,
+                    )
+                )
             )
         return script
 

@@ -153,5 +153,8 @@ def test_an_empty_down_migration_is_called_none() -> None:
     empty = script(statements=())
     found = list(plan_lines(plan(migration(script=empty)), ()))
     assert "  NO DOWN MIGRATION: db/migrations/3_verify.sql holds no statement" in found
+    assert "version table" not in "\n".join(found), "it is not changed: the plan is refused"
+    (helps,) = [line for line in found if line.startswith("→")]
+    assert "Write the down migration, or give a script by hand (--script FILE)" in helps
     merge = script(statements=(), nothing_to_undo="a mere merge")
     assert not any("NO DOWN" in line for line in plan_lines(plan(migration(script=merge)), ()))

@@ -170,7 +170,7 @@ def test_without_a_down_file_it_is_said_what_can_be_done(project: Path) -> None:
     )
     missing = FRAMEWORK.down(applied, directory)
     assert not isinstance(missing, Source)
-    assert missing.why.startswith(f"{EMAIL} has no down.sql: Prisma has no down migrations")
+    assert missing.why.startswith(f"{EMAIL} has no down.sql, and Prisma has no down migrations")
     for way in ("`prisma migrate diff`", "--script FILE", "backup", "forward"):
         assert way in missing.why
     gone = FRAMEWORK.down(AppliedMigration(version="20250101000000_x", name="x"), directory)

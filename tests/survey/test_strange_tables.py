@@ -128,7 +128,13 @@ def test_a_script_that_changes_nothing_is_no_way_back(
 
 @pytest.mark.parametrize(
     "something",
-    ["SELECT f();", "SELECT setval('s', 1);", "SELECT * FROM v;", "COMMENT ON TABLE t IS '';"],
+    [
+        "SELECT f();",
+        "SELECT 1 / 0;",
+        "SELECT setval('s', 1);",
+        "SELECT * FROM v;",
+        "COMMENT ON TABLE t IS '';",
+    ],
 )
 def test_what_may_change_something_is_not_taken_for_nothing(
     database: Database, tmp_path: Path, something: str

@@ -42,13 +42,13 @@ def plan_not_empty(facts: Facts) -> CheckResult:
 def down_migration(facts: Facts) -> CheckResult:
     """Every migration needs a script with at least one statement: goose and golang-migrate take
     the version out silently when there is none, and leave the schema."""
-    missing = [m for m in facts.plan.migrations if not _effective(m, facts.plan)]
+    missing = without_a_way_back(facts.plan)
     if missing:
         return DOWN_MIGRATION.failed(
             f"no effective down migration for {missing[0].version}"
             + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""),
             [line for m in missing for line in _why_missing(m).splitlines()],
-            f"{_way_out(missing)}: a version is never just crossed out.",
+            f"{way_out(missing)}: a version is never just crossed out.",
         )
     if not facts.plan.migrations:
         return DOWN_MIGRATION.failed(
@@ -66,7 +66,13 @@ def down_migration(facts: Facts) -> CheckResult:
     )
 
 
-def _way_out(missing: Sequence[Migration]) -> str:
+def without_a_way_back(plan: Plan) -> list[Migration]:
+    """Return the migrations of the plan that nothing takes back: the plan is refused."""
+    return [m for m in plan.migrations if not _effective(m, plan)]
+
+
+def way_out(missing: Sequence[Migration]) -> str:
+    """Return what helps where nothing takes ``missing`` back, without a full stop."""
     if all(m.capturable for m in missing):
         return (
             "Capture it from the tool itself (c on screen 3, or `rollback-tui capture`), or give a"
