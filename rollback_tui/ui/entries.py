@@ -34,11 +34,11 @@ def entries(plan: Plan) -> tuple[Entry, ...]:
 def _of(migration: Migration) -> list[Entry]:
     found: list[Entry] = []
     script = migration.script
-    if script is None:
+    if no_way_back(migration):
         found.append(
             Entry(key=f"m{migration.version}", kind="missing", migration=migration, sql="")
         )
-    else:
+    if script is not None:
         found += [
             Entry(
                 key=f"p{migration.version}:{number}",
@@ -64,6 +64,14 @@ def _of(migration: Migration) -> list[Entry]:
         for number, sql in enumerate(migration.version_change)
     ]
     return found
+
+
+def no_way_back(migration: Migration) -> bool:
+    """Whether nothing takes the migration back: no script, or one without a statement."""
+    script = migration.script
+    if script is None or migration.why_no_script:
+        return True
+    return not (script.statements or script.problems or script.nothing_to_undo)
 
 
 def loss_of(statement: Statement) -> str:

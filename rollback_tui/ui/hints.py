@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollback_tui.ui.listing import listing
 from rollback_tui.ui.walk import (
     Walk,
     blocked,
@@ -26,6 +27,9 @@ def hint(walk: Walk, step: int) -> tuple[str, bool]:
         return _hint_verify(walk), False
     if step == 6:
         return "↑ ↓ scroll. Tab goes to the runs, where enter shows one. q leaves.", False
+    if step == 1 and walk.plan_failure is not None:
+        again = "r reads again; what you change in rollback.toml needs a new start."
+        return f"There is no plan: above stands why, and what helps. {again}", True
     if reason := blocked(walk, step + 1):
         reason = reason.removesuffix(f" (press {step})")
         return f"{_doing(walk, step)} Blocked: {reason}.", True
@@ -41,6 +45,10 @@ def _doing(walk: Walk, step: int) -> str:
         return "o sets a check aside, r judges again." if failing else "Read the evidence."
     if unreviewed(walk):
         return "Space: reviewed; d: next."
+    if walk.plan is not None and any(m.capturable for m in walk.plan.migrations):
+        return "c captures the script." if walk.armed else "a arms; then c captures the script."
+    if walk.plan is not None and listing(walk.plan).stops:
+        return "d: what stops it."
     return "All reviewed."
 
 

@@ -327,7 +327,10 @@ def done(walk: Walk, step: int) -> bool:
     return (
         walk.target is not None and walk.plan is not None,
         walk.checks is not None and not walk.judging and not obstacles(walk),
-        walk.plan is not None and bool(walk.plan.migrations) and not unreviewed(walk),
+        walk.plan is not None
+        and bool(walk.plan.migrations)
+        and not unreviewed(walk)
+        and not listing(walk.plan).stops,
         walk.finished,
         walk.finished,
         walk.report is not None and walk.finished,

@@ -89,6 +89,7 @@ class StateScreen(StepScreen):
     def compose_body(self) -> ComposeResult:
         """Summary, sessions with their filter, tables beside migrations."""
         yield Bar(id="summary")
+        yield Bar(id="no-plan")
         yield LiveTable(SESSIONS, id="sessions")
         yield QuietInput(id="filter", placeholder="filter: pid, application, user, state, query")
         with Horizontal(id="below"):
@@ -119,6 +120,11 @@ class StateScreen(StepScreen):
     def show_step(self, walk: Walk) -> None:
         """Show the three tables and the summary."""
         self.query_one("#summary", Bar).say(summary(walk))
+        failure, bar = walk.plan_failure, self.query_one("#no-plan", Bar)
+        bar.display = failure is not None
+        if failure is not None:
+            # In full, with what helps: the list's border and the last line have not the room.
+            bar.say(line((f" ✗ {failure.summary} ", "bad"), ("→ ", "accent"), failure.remedy))
         self._show_sessions(walk)
         self._show_tables(walk)
         self._show_migrations(walk)
@@ -205,7 +211,7 @@ class StateScreen(StepScreen):
             ]
         table.show_rows(rows)
         if walk.plan_failure:
-            title = walk.plan_failure.summary
+            title = "migrations · not understood"
         elif walk.planning:
             title = "migrations · reading"
         elif ended:
@@ -215,6 +221,10 @@ class StateScreen(StepScreen):
         else:
             title = f"back: {count(len(goes), 'migration')} · enter chooses"
         table.border_title = Content(shorten(title, 70))
+        # Which tool was recognised: nobody should have to guess it from the versions.
+        table.border_subtitle = Content(
+            shorten(plan.framework, 30) if plan and plan.version_table else ""
+        )
 
     # --- actions ------------------------------------------------------------------------------
 

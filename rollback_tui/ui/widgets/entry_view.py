@@ -44,7 +44,9 @@ def describe(entry: Entry, walk: Walk, *, pretty: bool) -> Content:
             *(
                 line(text)
                 for text in (
-                    migration.why_no_script or "No script takes this migration back."
+                    migration.why_no_script
+                    or (f"{entry.path} holds no statement." if entry.path else "")
+                    or "No script takes this migration back."
                 ).splitlines()
             ),
         ]

@@ -45,13 +45,19 @@ def summary(walk: Walk) -> Content:
     if plan.by_hand:
         what = (" BY HAND", "warn")
     made = made_by(plan)
+    gone = [entry.migration for entry in listed.entries if entry.kind == "missing"]
+    harm: tuple[str, Tone] = (f"{dangerous:,} destructive", "bad" if dangerous else "good")
+    if gone:
+        harm = (f"no down migration for {len(gone):,} of {len(plan.migrations):,}", "bad")
+    if gone and all(migration.capturable for migration in gone):
+        harm = (f"{len(gone):,} not captured yet", "warn")
     said = line(
         what,
         (f" {made}" if made else "", "accent"),
         " → ",
         ("version stays" if plan.version_stays else goal_of(plan), "strong"),
         f" · {count(len(listed.statements), 'statement')}, ",
-        (f"{dangerous:,} destructive", "bad" if dangerous else "good"),
+        harm,
         reviewed,
     )
     if listed.transactional:
