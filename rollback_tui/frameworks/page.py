@@ -48,8 +48,17 @@ _REFUSED = """\
 |---|---|---|
 | no file for the applied version | the code that is checked out is not the code that was \
 deployed | check out the right commit |
+| a version table with what the tool never writes: one version twice, NULL, a time that is \
+`infinity` | what is applied cannot be told from it, and to delete one row would take the other \
+along | look at its rows with psql and correct them |
 | no down migration, or one without any statement | some tools would drop the version and leave \
 the schema; we never do | write the down migration, or give a script with `--script FILE` |
+| a script whose statements only select constants or set the session (`SELECT 'down SQL query'`) \
+| it takes nothing back: it is a template that nobody filled in, or stands for nothing | write \
+the down migration, or give a script with `--script FILE` |
+| a name without a schema that is in the schema of the version table, when the connection's \
+`search_path` leads elsewhere | of one tenant the version would go, of another one the table | \
+connect with `options=-csearch_path=SCHEMA`, or name the schema in the script |
 | `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT` … | the run owns the transaction | remove it. One \
 `BEGIN;` and one `COMMIT;`, each on a line of its own around the whole, are taken off and the \
 preview says so |

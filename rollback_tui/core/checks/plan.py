@@ -80,7 +80,10 @@ def way_out(missing: Sequence[Migration]) -> str:
         )
     if any("\n" in m.why_no_script for m in missing):
         return "Take one of the ways above, then come back"
-    return "Write the down migration, or give a script by hand (--script FILE), then come back"
+    return (
+        "Write the down migration, or give a script by hand (--script FILE), or check out the code"
+        " that has it; then come back"
+    )
 
 
 def _effective(migration: Migration, plan: Plan) -> bool:
