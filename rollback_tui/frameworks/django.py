@@ -64,7 +64,8 @@ class Django(Base):
             "A migration with an operation that cannot be taken back (`RunPython` without"
             " `reverse_code`, `RunSQL` without `reverse_sql`).",
             "A migration with an operation that is no SQL (`RunPython`, except with"
-            " `RunPython.noop`): only Django itself can do it.",
+            " `RunPython.noop`): only Django itself can do it. Of what has `noop` for its way back it"
+            " is said that what it did stays.",
             "A migration that another applied one needs which would stay.",
             "A migration of an app whose files are not in the project: take it back with"
             " `manage.py migrate`.",

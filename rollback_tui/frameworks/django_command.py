@@ -23,7 +23,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.operations import RunPython
+from django.db.migrations.operations import RunPython, RunSQL
 
 
 class Writer(MigrationExecutor):
@@ -64,6 +64,7 @@ class Writer(MigrationExecutor):
             "sql": [],
             "atomic": bool(migration.atomic),
             "problem": "",
+            "stays": list(one_way(migration.operations)) if backwards else [],
         }
         self.found[(migration.app_label, migration.name)] = found
         problem = next(unwritable(migration.operations, backwards), "")
@@ -104,6 +105,21 @@ def unwritable(operations, backwards):
                 yield f"not SQL: RunPython runs {name}, which only Django itself can do"
         elif not operation.reduces_to_sql:
             yield f"not SQL: {operation.describe()}, which only Django itself can do"
+
+
+def one_way(operations):
+    """Yield what does something on its way up and says itself that nothing takes it back."""
+    for operation in operations:
+        inner = getattr(operation, "database_operations", None)
+        if inner:
+            yield from one_way(inner)
+        elif isinstance(operation, RunPython):
+            if operation.code is not RunPython.noop and operation.reverse_code is RunPython.noop:
+                yield f"RunPython({getattr(operation.code, '__name__', 'code')})"
+        elif isinstance(operation, RunSQL):
+            nothing = (RunSQL.noop, [])
+            if operation.reverse_sql in nothing and operation.sql not in nothing:
+                yield "RunSQL"
 
 
 def one_line(text):

@@ -79,6 +79,8 @@ class Answer(Value, frozen=True, kw_only=True):
     """Why there is no script; empty: there is one."""
     dependents: tuple[str, ...] = ()
     """Applied migrations that need it and were not asked for."""
+    stays: tuple[str, ...] = ()
+    """Operations whose way back is ``noop`` by the migration's own word."""
     search_path: str = ""
     """What the project's settings set it to; empty: nothing, or what our session has as well."""
     version: str = ""
@@ -162,15 +164,20 @@ def source(migration: AppliedMigration, answer: Answer) -> Source | Missing:
     except FileNotFoundError:
         return Missing(why=f"{printable(str(path))} is gone")
     text = _text(answer).encode()
+    named = printable(", ".join(dict.fromkeys(answer.stays)))
+    stays = f"what {named} did stays: its way back is noop" if named else ""
     return Source(
         path=str(path),
         data=text,
         start=0,
         end=len(text),
         transactional=answer.atomic,
-        origin=f"written by Django {printable(answer.version)} as `manage.py migrate` would run it",
+        origin=f"written by Django {printable(answer.version)} as `manage.py migrate` would run it"
+        + (f"; {stays}" if stays else ""),
         file_sha256=hashlib.sha256(data).hexdigest(),
-        nothing_to_undo="" if text else "Django has nothing to change in the database for it",
+        nothing_to_undo=""
+        if text
+        else stays or "Django has nothing to change in the database for it",
     )
 
 

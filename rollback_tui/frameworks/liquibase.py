@@ -15,7 +15,7 @@ from pathlib import Path
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
-from rollback_tui.core.text import printable
+from rollback_tui.core.text import printable, shorten
 from rollback_tui.frameworks import files as migration_files
 from rollback_tui.frameworks import liquibase_changelog, liquibase_output
 from rollback_tui.frameworks.base import Base, no_file
@@ -41,6 +41,8 @@ from rollback_tui.frameworks.protocol import (
 )
 from rollback_tui.frameworks.quoting import identifier, literal
 
+_IDLE = ("tagDatabase", "empty", "output")
+"""Descriptions of changesets that do nothing in the database begin so."""
 _MARKED = " (MARK_RAN: it was never executed)"
 _COLUMNS_TEXT = "id author filename dateexecuted orderexecuted exectype md5sum"
 _COLUMNS = frozenset(_COLUMNS_TEXT.split())
@@ -75,7 +77,8 @@ class Liquibase(Base):
         tested="The real Liquibase 4.28 from npm",
         refused=(
             "A changeset without rollback, and without one that Liquibase can derive (`sql`,"
-            " `insert`, `dropTable` …); those below it are not printed then.",
+            " `insert`, `dropTable` …); those below it are not printed then. Of one with an empty"
+            " rollback (`--rollback not required`) it is said that what it did stays.",
             "A changeset that was marked as run without being executed (`MARK_RAN`): Liquibase"
             " would undo what it never did.",
             "A row whose changelog file, or whose changeset in it, is not in the project. Liquibase"
@@ -268,9 +271,16 @@ def _made(
         transactional=liquibase_changelog.in_transaction(path, part.author, part.id),
         origin=f"printed by `{shown}`",
         file_sha256=hashlib.sha256(data).hexdigest(),
-        nothing_to_undo="" if sql else "Liquibase has nothing to execute for it",
+        nothing_to_undo="" if sql else _why_nothing(migration),
     )
     return Made(source=source, version_change=(part.change,))
+
+
+def _why_nothing(migration: AppliedMigration) -> str:
+    """Return why there is no SQL, as far as Liquibase's own description of the changeset tells."""
+    if not migration.name or migration.name.startswith(_IDLE):
+        return "Liquibase has nothing to execute for it"
+    return f"its changelog has an empty rollback: what it did ({shorten(migration.name, 60)}) stays"
 
 
 def _askable(migration: AppliedMigration) -> bool:

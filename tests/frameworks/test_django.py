@@ -240,7 +240,10 @@ def test_each_statement_keeps_its_end_and_a_description_is_a_comment(tmp_path: P
         *("DROP VIEW a -- gone;", ";", "-- a", "DROP VIEW b;", "DROP VIEW c;"),
     ]
     empty = django_printing.source(one, Answer(sql=("-- (no-op)",), search_path="a, b"))
-    assert isinstance(empty, Source) and not empty.data and empty.nothing_to_undo
+    assert isinstance(empty, Source) and not empty.data and "nothing to change" in str(empty)
+    some = django_printing.source(one, Answer(sql=("DROP VIEW a;",), stays=("RunPython(f\x1b)",)))
+    assert isinstance(some, Source) and not some.nothing_to_undo
+    assert some.origin.endswith("; what RunPython(f␛) did stays: its way back is noop")
 
 
 @pytest.mark.parametrize(

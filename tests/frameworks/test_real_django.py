@@ -64,6 +64,8 @@ from django.db import migrations, models
 from django.contrib.postgres.operations import AddIndexConcurrently
 def fill(apps, schema_editor):
     schema_editor.execute("DELETE FROM everything")
+def count(apps, schema_editor):
+    schema_editor.execute("SELECT 1")
 class Migration(migrations.Migration):
     {more or "pass"}
     dependencies = [{dependencies}]
@@ -143,6 +145,11 @@ UNWRITABLE = {
     ),
     "0008_no_way_back": migration(
         "('blog', '0007_hidden')", "migrations.RunPython(migrations.RunPython.noop)"
+    ),
+    "0009_one_way": migration(
+        "('blog', '0008_no_way_back')",
+        "migrations.RunPython(count, migrations.RunPython.noop),"
+        "migrations.RunSQL('SELECT 2', migrations.RunSQL.noop)",
     ),
 }
 
@@ -272,6 +279,11 @@ def test_the_real_django_agrees(
     last = plan.migrations[-1]
     assert last.version == "catalog.0001_initial"
     assert "package.0001_initial stays applied and depends on" in last.why_no_script
+    one_way = plan.migrations[0].script
+    assert one_way is not None and not one_way.statements
+    assert one_way.nothing_to_undo == (
+        "what RunPython(count), RunSQL did stays: its way back is noop"
+    )
     concurrently = next(m.script for m in plan.migrations if m.name == "0004_concurrently")
     assert concurrently is not None and not concurrently.transactional
     assert [s.sql for s in concurrently.statements] == [

@@ -106,6 +106,10 @@ CREATE TABLE never (id int);
 --changeset bob:outside runInTransaction:false
 CREATE INDEX CONCURRENTLY by_name ON users (name);
 --rollback DROP INDEX CONCURRENTLY by_name;
+
+--changeset bob:kept
+INSERT INTO users VALUES (2, 'y');
+--rollback not required
 """
 
 
@@ -269,7 +273,7 @@ def test_what_it_cannot_undo_or_passes_over_is_said(tool: Tool) -> None:
         connection,
         Settings(migrations=settings(tool)),
         tool.project,
-        steps=6,
+        steps=7,
         count_losses=False,
     )
     why = {m.version.split("::")[1]: m.why_no_script for m in plan.migrations}
@@ -278,6 +282,8 @@ def test_what_it_cannot_undo_or_passes_over_is_said(tool: Tool) -> None:
     assert "would undo what it never did" in why["marked"]
     assert "cannot print it: Liquibase does not support automatic" in why["no-way-back"]
     assert "stopped at db/more.sql::no-way-back::bob" in why["1"]
-    (outside,) = (m.script for m in plan.migrations if m.script)
+    kept, outside = (m.script for m in plan.migrations if m.script)
+    assert not kept.statements
+    assert kept.nothing_to_undo == "its changelog has an empty rollback: what it did (sql) stays"
     assert not outside.transactional
     assert [s.sql for s in outside.statements][1:] == ["DROP INDEX CONCURRENTLY by_name"]
