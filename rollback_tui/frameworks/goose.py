@@ -26,6 +26,7 @@ from rollback_tui.frameworks.protocol import (
     VersionTable,
 )
 from rollback_tui.frameworks.sections import GO_SPACE, Line, Section, Sectioned, Ways, lines
+from rollback_tui.frameworks.session_time import as_everybody
 
 _FILE = re.compile(r"\+?([0-9]+)_(.*)\.(sql|go)", re.ASCII | re.DOTALL)
 _LARGEST = 2**63 - 1
@@ -65,8 +66,8 @@ class Goose(Sectioned):
         "PostgreSQL's rules, not by lines that end in `;`, so that a last statement without `;` "
         "is taken.",
         newest="The version whose newest row has the highest `id`: what was applied last goes "
-        "first, out of the order of the numbers as well. Times are taken to be in the session's "
-        "time zone.",
+        "first, out of the order of the numbers as well. Times are taken to be in the time zone "
+        "that sessions have here; not shown where only this client asks for another (`PGTZ`).",
         outside="`-- +goose NO TRANSACTION` anywhere in the file, for both directions.",
         change="`DELETE FROM goose_db_version WHERE version_id = …`, in the same transaction. "
         "The row of version 0 stays.",
@@ -123,7 +124,8 @@ class Goose(Sectioned):
     def history_sql(self, table: VersionTable) -> str:
         """All rows, the newest first. The time has no zone: it was that of goose's session, which
         has the server's unless somebody set another; as ours has."""
-        columns = "version_id, is_applied, tstamp::timestamp with time zone"
+        when = as_everybody("tstamp::timestamp with time zone")
+        columns = f"version_id, is_applied, {when}"
         return f"SELECT {columns} FROM {table.quoted} ORDER BY id DESC"  # noqa: S608 - quoted
 
     def history(self, rows: Sequence[Sequence[object]], files: Sequence[MigrationFile]) -> History:

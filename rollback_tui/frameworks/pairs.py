@@ -82,6 +82,7 @@ class Pairs(Base):
             "A table in which the version's column is not certain.",
             "Two files for the same direction of one NAME; two NAMEs that begin with the digits "
             "that are in the table.",
+            "A file whose directory says one way and its name the other: `down/NAME.up.sql`.",
         ),
     )
 
@@ -215,7 +216,8 @@ def _column(table: VersionTable) -> str:
 
 
 def _halves(directory: Path) -> list[_Half]:
-    """Return every file that is an up or a down migration."""
+    """Return every file that is an up or a down migration. Raises FrameworkError for one whose
+    directory says another way than its name."""
     here = migration_files.names(directory)
     found = [half for name in here if (half := _half(name, here))]
     for place in subdirectories(directory):
@@ -223,9 +225,16 @@ def _halves(directory: Path) -> list[_Half]:
             path = f"{place}/{name}"
             word = name.removesuffix(".sql")
             if place in (*UP_WORDS, *DOWN_WORDS):
-                match = _dotted(name) or _PLAIN.fullmatch(name)
+                down, dotted = place in DOWN_WORDS, _dotted(name)
+                match = dotted or _PLAIN.fullmatch(name)
+                if dotted and (dotted["word"] in DOWN_WORDS) is not down:
+                    raise FrameworkError(
+                        f"{printable(path)} says two things: its directory one way, its name the"
+                        " other",
+                        "Rename it, or put it into the other directory.",
+                    )
                 if match:
-                    found.append(_Half(match["stem"], place in DOWN_WORDS, path))
+                    found.append(_Half(match["stem"], down, path))
             elif name.endswith(".sql") and word in (*UP_WORDS, *DOWN_WORDS):
                 found.append(_Half(place, word in DOWN_WORDS, path))
     return found

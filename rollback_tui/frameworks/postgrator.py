@@ -29,6 +29,7 @@ from rollback_tui.frameworks.protocol import (
     VersionTable,
 )
 from rollback_tui.frameworks.quoting import literal
+from rollback_tui.frameworks.session_time import as_everybody
 from rollback_tui.frameworks.whole_files import contents, relative, whole
 
 # The parts are what stands between dots; of the name only the first part counts.
@@ -125,10 +126,10 @@ class Postgrator(Base):
 
         ``run_at`` was written as UTC without saying so, and read by the server in the time zone of
         the tool's session: taken apart in ours, which is the server's default as well, it is UTC
-        again.
+        again; unknown where our client asks for another.
         """
         when = "run_at AT TIME ZONE current_setting('TimeZone') AT TIME ZONE 'UTC'"
-        when = when if "run_at" in table.columns else "NULL::timestamptz"
+        when = as_everybody(when) if "run_at" in table.columns else "NULL::timestamptz"
         title = "name" if "name" in table.columns else "NULL::text"
         return (
             f"SELECT version, {title}, {when} FROM {table.quoted}"  # noqa: S608 - quoted

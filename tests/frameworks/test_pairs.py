@@ -95,6 +95,12 @@ def test_a_word_of_a_title_is_no_mark(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_that_says_both_ways_is_run_for_none(tmp_path: Path) -> None:
+    write(tmp_path, "up/3_users.sql", "down/3_users.up.sql")
+    with pytest.raises(FrameworkError, match=r"down/3_users\.up\.sql says two things"):
+        FRAMEWORK.files(tmp_path)
+
+
 def test_two_files_for_one_direction_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "1_a.up.sql", "1_a.down.sql", "down/1_a.sql")
     with pytest.raises(FrameworkError, match="are both the down migration of 1_a"):

@@ -143,3 +143,33 @@ def test_what_may_change_something_is_not_taken_for_nothing(
     write(tmp_path, {"1_x.sql": f"-- +goose Up\n-- +goose Down\n{something}\n"})
     (migration,) = plan(database, tmp_path).migrations
     assert migration.why_no_script == ""
+
+
+@pytest.mark.parametrize(
+    ("table", "file", "text"),
+    [
+        (
+            _GOOSE.format(tstamp="tstamp timestamp DEFAULT '2026-01-02 03:04'", more=""),
+            "1_x.sql",
+            "-- +goose Up\n-- +goose Down\nDROP TABLE t;\n",
+        ),
+        (
+            "CREATE TABLE schemaversion (version bigint PRIMARY KEY, name text, md5 text, run_at"
+            " timestamptz); INSERT INTO schemaversion VALUES (1, '', '', '2026-01-02 03:04 UTC')",
+            "1.undo.x.sql",
+            "DROP TABLE t;\n",
+        ),
+    ],
+)
+def test_a_time_is_not_read_in_a_zone_that_only_this_client_has(
+    database: Database, tmp_path: Path, table: str, file: str, text: str
+) -> None:
+    owner = database.connect()
+    owner.execute(f"ALTER DATABASE {database.name} SET TimeZone = 'UTC'")
+    owner.execute(table)
+    write(tmp_path, {file: text})
+    for options, hour in (("", 3), ("-ctimezone=Asia/Tokyo", None)):
+        with psycopg.connect(database.dsn, options=options) as connection:
+            made = make_plan(connection, Settings(), tmp_path, count_losses=False)
+        (migration,) = made.migrations
+        assert (migration.applied_at and migration.applied_at.hour) == hour
