@@ -87,16 +87,18 @@ class Migrations(Table, frozen=True, kw_only=True):
     status_command: Annotated[
         tuple[str, ...],
         Meta(
-            description="Arguments of a harmless call that reads what is applied. Only where"
-            " scripts are captured. Empty: the framework's own."
+            description="Arguments of a harmless call that reads what is applied; the places of"
+            " ``down_command`` stand in it as well. Only where scripts are captured. Empty: the"
+            " framework's own."
         ),
     ] = ()
     down_command: Annotated[
         tuple[str, ...],
         Meta(
             description="Arguments of the call that takes back the newest migration; ``{version}``"
-            " and ``{name}`` stand for it. Only where scripts are captured. Empty: the framework's"
-            " own."
+            " and ``{name}`` stand for it, ``{migrations}`` for the directory, ``{table}`` and"
+            " ``{schema}`` for the version table. Only where scripts are captured. Empty: the"
+            " framework's own."
         ),
     ] = ()
     script: Annotated[

@@ -131,7 +131,10 @@ def rolled_back(
     where a run would refuse it."""
     settings = Settings(migrations=migrations or Migrations())
     with database.connect() as connection:
-        if FRAMEWORKS[detected(connection, settings, project).framework].kind == "captured":
+        plan = make_plan(
+            connection, settings, project, steps=steps, version=version, count_losses=False
+        )
+        if any(migration.capturable for migration in plan.migrations):
             capture(
                 resolved(connection),
                 settings,
@@ -141,9 +144,9 @@ def rolled_back(
                 said=lambda _: None,
                 stop=threading.Event(),
             )
-        plan = make_plan(
-            connection, settings, project, steps=steps, version=version, count_losses=False
-        )
+            plan = make_plan(
+                connection, settings, project, steps=steps, version=version, count_losses=False
+            )
     with database.connect(autocommit=False) as connection:
         if plan.version_table:
             _take_locks(connection, settings, project)

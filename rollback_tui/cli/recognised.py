@@ -11,9 +11,9 @@ from rollback_tui.cli.findings import Finding
 from rollback_tui.cli.options import Common
 from rollback_tui.core.errors import ConfigurationError, FrameworkError, RollbackTuiError
 from rollback_tui.frameworks.detect import TABLE_NAMES, Detection, Undecided, Unrecognised
-from rollback_tui.frameworks.kinds import IN_WORDS, plain
+from rollback_tui.frameworks.kinds import CODE_AS_WELL, IN_WORDS, plain
 from rollback_tui.frameworks.protocol import Framework, History
-from rollback_tui.frameworks.registry import FRAMEWORKS
+from rollback_tui.frameworks.registry import FRAMEWORKS, captures
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.survey import baseline
 from rollback_tui.survey.applied import detected, history
@@ -86,6 +86,8 @@ def _way_back(given: Common, framework: Framework) -> Finding:
     about = framework.about
     words, meaning = IN_WORDS[framework.kind]
     details = [meaning]
+    if framework.kind == "files" and captures(framework):
+        words, details = f"{words}, or code", [meaning, CODE_AS_WELL]
     if framework.kind != "none":
         details.append(f"Where: {plain(about.scripts)}")
     if not about.lock.startswith("none"):
@@ -98,15 +100,20 @@ def _way_back(given: Common, framework: Framework) -> Finding:
 
 
 def _program(given: Common, framework: Framework) -> Iterator[Finding]:
-    """Whether the program is there that prints or runs the down migrations; it is not called."""
-    if framework.kind not in ("printed", "captured"):
+    """Whether the program is there that prints or runs the down migrations; it is not called. Where
+    most are read from files, it is no fault that it is missing."""
+    if framework.kind != "printed" and not captures(framework):
         return
     program = program_of(framework, given.settings, given.project, None)
     called = program.shown() if program.command else "no program"
     try:
         yield Finding("ok", f"its program: {called}, found at {program.where()}")
     except FrameworkError as error:
-        yield Finding("bad", f"its program: {error.summary}", error.remedy)
+        if framework.kind == "files":
+            words = f"its program, only needed for migrations that are code: {error.summary}"
+            yield Finding("note", words, error.remedy)
+        else:
+            yield Finding("bad", f"its program: {error.summary}", error.remedy)
 
 
 def _past(past: History) -> Iterator[Finding]:

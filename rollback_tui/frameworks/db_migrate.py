@@ -8,8 +8,9 @@ but run ``sqls/TS-name-up.sql`` and ``sqls/TS-name-down.sql``. One row for each 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
@@ -32,6 +33,13 @@ from rollback_tui.frameworks.whole_files import relative, unique, whole
 _FILE = re.compile(r"(\d{14}-[^.]+)\.js", re.ASCII)
 _EXPORT = re.compile(r"\bexports\.(\w+)\s*=(?!=)", re.ASCII)
 _COMMENT = re.compile(r"/\*.*?\*/|^[ \t]*//[^\n]*$", re.DOTALL | re.MULTILINE)
+_WHERE = (
+    "--migrations-dir={migrations}",
+    "--table={table}",
+    "--config={directory}/database.json",
+    "--env=dev",
+)
+_CONFIGURATION = '{"dev": {"driver": "pg", "schema": {"ENV": "ROLLBACK_TUI_SCHEMA"}}}'
 _SQL_NAME = re.compile(r"['\"/]([^'\"/\n]+\.sql)['\"]")
 
 # What the tool writes into such a file, without white space, with ' for ", and var for const and
@@ -69,13 +77,23 @@ class DbMigrate(Base):
     default_table = "migrations"
     default_directories: tuple[str, ...] = ("migrations", "db/migrations")
     file_pattern = "TIMESTAMP-name.js and sqls/TIMESTAMP-name-down.sql"
+    command: tuple[str, ...] = ("node_modules/.bin/db-migrate",)
+    # `check` says what is pending, for which it reads the version table.
+    status_command: tuple[str, ...] = ("check", *_WHERE)
+    down_command: tuple[str, ...] = ("down", "--count=1", *_WHERE)
+    environment: Mapping[str, str] = MappingProxyType({"ROLLBACK_TUI_SCHEMA": "{schema}"})
+    # The project's own configuration may name a database; in this one, that of DATABASE_URL counts.
+    given: Mapping[str, str] = MappingProxyType({"database.json": _CONFIGURATION})
     about = About(
         title="db-migrate",
         site="https://github.com/db-migrate/node-db-migrate",
         rules="0.11 with db-migrate-pg 1.5",
         scripts="`sqls/TIMESTAMP-name-down.sql`, when the migration's `.js` file does nothing else "
         "than run it: that is read from the file, which is as `db-migrate create --sql-file` "
-        "makes it.",
+        "makes it. Of one that is code, what `db-migrate down --count=1` sends to a scratch copy "
+        "of the schema is captured. It is called with a configuration that knows only "
+        "`DATABASE_URL` and the schema; where yours says more that matters, name your own calls as "
+        "`status_command` and `down_command`.",
         newest="The row with the latest `run_on`, and of several with the same the highest name. "
         "That time is the local time of the machine that migrated, so it is not shown.",
         outside="none: db-migrate always opens a transaction, unless it was called with "
@@ -84,7 +102,8 @@ class DbMigrate(Base):
         lock="none: db-migrate takes none.",
         tested="The real db-migrate 0.11 with db-migrate-pg 1.5 from npm.",
         refused=(
-            "A migration whose `exports.down` is code of its own.",
+            "A migration whose `exports.down` is code that reads the application's rows: the "
+            "scratch copy has none.",
             "A version table in another schema than the one that comes first in the connection's "
             "`search_path`: db-migrate puts its own there.",
             "Migrations of a scope (`scope/…`) are not looked at: db-migrate, too, rolls back each "
@@ -168,11 +187,15 @@ class DbMigrate(Base):
         code = whole(directory, applied.path)
         if isinstance(code, Missing):
             return code
-        name = sql_file(code.data.decode(errors="replace"), way)
+        text = code.data.decode(errors="replace")
+        if not re.search(rf"\b{way}\b", text):
+            return Missing(why=f"{printable(relative(directory, applied.path))} exports no {way}")
+        name = sql_file(text, way)
         if name is None:
             return Missing(
                 why=f"exports.{way} in {printable(relative(directory, applied.path))} is code of "
-                f"its own, which only db-migrate can run: it does not just run a file in sqls"
+                f"its own, which only db-migrate can run: it does not just run a file in sqls",
+                capturable=way == "down",
             )
         return whole(directory, str(directory / "sqls" / name))
 

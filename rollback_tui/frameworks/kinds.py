@@ -11,7 +11,7 @@ IN_WORDS = MappingProxyType[Kind, tuple[str, str]](
         "files": (
             "in files",
             "The script is read from the migrations directory, shown, and run as it is; the tool"
-            " itself is not needed.",
+            " itself is not needed, except where a migration is code.",
         ),
         "printed": (
             "printed by the tool",
@@ -32,6 +32,14 @@ IN_WORDS = MappingProxyType[Kind, tuple[str, str]](
     }
 )
 """Kind → where its down migrations come from, and what that means for the operator."""
+
+
+CODE_AS_WELL = (
+    "A migration that is code only the tool can run: `rollback-tui capture` has it do so on a"
+    " scratch copy of the schema, and what it sends is the script. For that it must be installed"
+    " where rollback-tui runs."
+)
+"""Of the kind ``files``, where migrations may be code as well: what that means for the operator."""
 
 
 def plain(markdown: str) -> str:

@@ -8,9 +8,10 @@ varchar(255), run_on timestamp)``; the name is that of the file without its exte
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from rollback_tui.core.plan import AppliedMigration
@@ -29,6 +30,13 @@ from rollback_tui.frameworks.quoting import literal
 from rollback_tui.frameworks.sections import Section, Sectioned, Ways
 
 _CODE = (".js", ".ts", ".cjs", ".mjs", ".cts", ".mts")
+_WHERE = (
+    "--migrations-dir={migrations}",
+    "--migrations-table={table}",
+    "--schema={schema}",
+    # What was applied last goes first, whatever its number: as where the files are read.
+    "--no-check-order",
+)
 _LOCK = 7241865325823964
 """``PG_MIGRATE_LOCK_ID`` of its runner."""
 
@@ -50,6 +58,14 @@ class NodePgMigrate(Sectioned):
     default_directories: tuple[str, ...] = ("migrations", "db/migrations", "database/migrations")
     file_pattern = "NUMBER_name.sql, or .js and .ts"
     version_column: str = "name"
+    command: tuple[str, ...] = ("node_modules/.bin/node-pg-migrate",)
+    # No call of it only shows what is applied. `up 0` reads the version table and takes the first 0
+    # of what is pending (`getMigrationsToRun`); with --dry-run, whatever else it might take would
+    # be printed. It makes a version table where it finds none, as every call of it does.
+    status_command: tuple[str, ...] = ("up", "0", "--dry-run", *_WHERE)
+    down_command: tuple[str, ...] = ("down", "1", *_WHERE)
+    environment: Mapping[str, str] = MappingProxyType({})
+    given: Mapping[str, str] = MappingProxyType({})
     about = About(
         title="node-pg-migrate",
         site="https://github.com/salsita/node-pg-migrate",
@@ -58,7 +74,10 @@ class NodePgMigrate(Sectioned):
         "end; or `NUMBER_name.down.sql` where the tool was told to take pairs (loader `sql`). The "
         "tool sets `search_path` to its `--schema` (`public` unless told otherwise); here that of "
         "the role and the database counts, so where the migrations live in another schema, say so "
-        "in the address: `options=-csearch_path=NAME`.",
+        "in the address: `options=-csearch_path=NAME`. Of `.js` and `.ts` files, what "
+        "`node-pg-migrate down 1` sends to a scratch copy of the schema is captured; it is called "
+        "with `--schema` of the version table, so where the migrations live in another one, name "
+        "your own calls as `status_command` and `down_command`.",
         newest="The last by `run_on`, then `id`: what was applied last goes first. Times are taken "
         "to be in the session's time zone.",
         outside="none in SQL files.",
@@ -66,9 +85,8 @@ class NodePgMigrate(Sectioned):
         lock="Its advisory lock (7241865325823964), held until the run ends.",
         tested="The real node-pg-migrate 9 from npm.",
         refused=(
-            "Migrations in JavaScript or TypeScript: they are programs. Roll them back with "
-            "node-pg-migrate, or give what they do as SQL with `--script FILE`: "
-            "`node-pg-migrate down --dry-run` prints it, unless the migration asks the database.",
+            "A migration in JavaScript or TypeScript that reads the application's rows: the "
+            "scratch copy has none.",
             "Two files with the same name but for the extension, when that is applied.",
         ),
     )
@@ -151,9 +169,8 @@ class NodePgMigrate(Sectioned):
         name = Path(applied.path).name if applied.path else ""
         if name.endswith(_CODE):
             return Missing(
-                why=f"{printable(name)} is a program: roll it back with node-pg-migrate, or give "
-                "what it does as SQL with --script FILE (`node-pg-migrate down --dry-run` prints "
-                "it, unless the migration asks the database)"
+                why=f"{printable(name)} is a program, which only node-pg-migrate can run",
+                capturable=down,
             )
         if name == f"{applied.version}.up.sql":
             return self._whole(applied, directory, "down" if down else "up")

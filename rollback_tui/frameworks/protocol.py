@@ -5,7 +5,8 @@ caller runs ``history_sql`` and ``version_change``, so that all SQL goes through
 
 There are four kinds, by where the down migration comes from:
 
-- ``files``: it is in a file. :class:`Framework` is all they need.
+- ``files``: it is in a file. :class:`Framework` is all they need. Where some of the files are code
+  that only the tool can run, they have what :class:`Capturing` has as well.
 - ``printed``: the tool's own program prints it when asked (:class:`Printing`).
 - ``captured``: the tool can only run it. It runs it on a scratch copy of the schema behind our
   gateway, and what it sent is the script (:class:`Capturing`).
@@ -82,7 +83,8 @@ class Missing(Value, frozen=True, kw_only=True):
 
     why: str
     capturable: bool = False
-    """The tool can run it, and has not been asked yet: it can be captured."""
+    """The tool can run it, and has not been asked yet: it can be captured. ``down`` of the kind
+    ``files`` says so of code, and of nothing else that is missing."""
 
 
 class About(Value, frozen=True, kw_only=True):
@@ -251,19 +253,24 @@ class Printing(Framework, Protocol):
 class Capturing(Framework, Protocol):
     """A framework that only runs its down migrations: what it sends is captured.
 
-    ``down`` of such a framework returns :class:`Missing`: it is not asked.
+    ``down`` of the kind ``captured`` returns :class:`Missing`: it is not asked. Of the kind
+    ``files`` it is, and only what it calls ``capturable`` is captured; what changes the version
+    table is then ``version_change`` as for the files.
+
+    In the commands and in ``environment`` ``{version}`` and ``{name}`` stand for the newest applied
+    migration's; ``{migrations}`` for their directory as the project sees it; ``{table}`` and
+    ``{schema}`` for the version table's, without quotes; ``{directory}`` for a directory of ours
+    that is gone after the call.
     """
 
     status_command: tuple[str, ...]
     """A call that connects, reads the version table and changes nothing: it proves that the tool
     goes where it is told, before the next one is called."""
     down_command: tuple[str, ...]
-    """The call that takes back the newest applied migration and no other. ``{version}`` and
-    ``{name}`` stand for that migration's."""
+    """The call that takes back the newest applied migration and no other."""
 
     environment: Mapping[str, str]
-    """Variables with which it writes nothing into the project; ``{directory}`` stands for a
-    directory that is gone after the call."""
+    """Variables with which it writes nothing into the project."""
 
     given: Mapping[str, str]
-    """Files (name, text) that are put into that directory before the call."""
+    """Files (name, text) that are put into ``{directory}`` before the call."""

@@ -157,12 +157,22 @@ def _loaded(entry: EntryPoint) -> Framework:
     return cast("Framework", framework)
 
 
+def captures(framework: object) -> bool:
+    """Whether what only its program can run is captured: all, where it is of the kind
+    ``captured``; what is code, where it is of the kind ``files`` and says how it is called."""
+    kind = getattr(framework, "kind", "")
+    return kind == "captured" or (kind == "files" and hasattr(framework, "down_command"))
+
+
 def lacking(framework: object) -> tuple[str, ...]:
     """Return the names that the protocol of its kind asks for, and that it does not have."""
     from rollback_tui.frameworks import protocol
 
-    kinds = {"printed": protocol.Printing, "captured": protocol.Capturing}
-    asked = kinds.get(getattr(framework, "kind", ""), protocol.Framework)
+    asked: type = protocol.Framework
+    if captures(framework):
+        asked = protocol.Capturing
+    elif getattr(framework, "kind", "") == "printed":
+        asked = protocol.Printing
     names = {
         name
         for base in asked.__mro__

@@ -15,6 +15,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from rollback_tui.core.errors import FrameworkError
@@ -40,6 +41,13 @@ _TEMPORARY = "_tmp_yoyonew"
 """Begins the name of what `yoyo new` is still editing."""
 _HOOK = "post-apply"
 """Begins the name of what runs after each `apply`, and is never recorded."""
+_WHERE = (
+    "--batch",
+    "--config={directory}/yoyo.ini",
+    "--migration-table={table}",
+    "{migrations}",
+)
+_CONFIGURATION = "[DEFAULT]\ndatabase = %(DATABASE_URL)s\n"
 _NOW = "(clock_timestamp() AT TIME ZONE 'UTC')"
 
 
@@ -56,12 +64,24 @@ class Yoyo(Base):
     name = "yoyo"
     default_table = "_yoyo_migration"
     file_pattern = "ID.sql with ID.rollback.sql, or ID.py"
+    command: tuple[str, ...] = ("yoyo",)
+    # As every call of yoyo it takes and gives back the lock.
+    status_command: tuple[str, ...] = ("list", *_WHERE)
+    down_command: tuple[str, ...] = ("rollback", *_WHERE)
+    environment: Mapping[str, str] = MappingProxyType({})
+    # The project's own configuration may name a database; and on the command line everybody would
+    # see the password.
+    given: Mapping[str, str] = MappingProxyType({"yoyo.ini": _CONFIGURATION})
     about = About(
         title="yoyo-migrations",
         site="https://ollycope.com/software/yoyo/",
         rules="9.0",
-        scripts="The whole file `ID.rollback.sql`; of `ID.py`, which is never executed, the "
-        "strings of its `step(…)` calls, the last step first, where the file has nothing else.",
+        scripts="The whole file `ID.rollback.sql`; of `ID.py`, which is not executed for "
+        "that, the strings of its `step(…)` calls, the last step first, where it has nothing else. "
+        "Of an `ID.py` that has, what `yoyo rollback` sends to a scratch copy of the schema is "
+        "captured; yoyo then takes psycopg2. For psycopg 3, or another schema, change what it is "
+        "told: `[migrations] environment`, `DATABASE_URL = "
+        '"postgresql+psycopg://{user}:{password}@{host}:{port}/{database}?schema=NAME"`.',
         newest="yoyo's own order backwards: by the file's name, but never before what it depends "
         "on (`-- depends:`, `__depends__`). When something was applied does not matter.",
         outside="`-- transactional: false` at the top of `ID.sql` (not of the rollback file), "
@@ -76,9 +96,7 @@ class Yoyo(Base):
         refused=(
             "A migration without a rollback file: yoyo itself would forget it, and leave the "
             "schema as it is.",
-            "A Python file with anything but plain steps: functions, variables, `group`, "
-            "`ignore_errors`. Take that one back with `yoyo rollback`, or bring its SQL along "
-            "with `--script`.",
+            "A Python file whose steps read the application's rows: the scratch copy has none.",
             "An order that nobody can say: a migration that depends on one of which there is no "
             "file, or that does not plainly say on what.",
             "`post-apply` hooks are not run: yoyo runs them after `apply` only.",
@@ -246,8 +264,8 @@ def _of_steps(said: Said, data: bytes, path: Path, direction: str) -> Source | M
     if said.steps is None:
         return Missing(
             why=f"{printable(path.name)} is a program: {said.code} is more than a plain "
-            "step('…', '…'), and its SQL is known only when it runs; take it back with `yoyo "
-            "rollback`, or bring its SQL along with --script"
+            "step('…', '…'), and its SQL is known only when it runs",
+            capturable=direction == "rollback",
         )
     if direction == "rollback":
         text = yoyo_files.script([step.rollback for step in reversed(said.steps)])

@@ -13,6 +13,7 @@ A program that connects where its own configuration says would roll back the rea
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +60,7 @@ class Caller:
     ) -> None:
         """``inside`` is a session of ours in the scratch database."""
         self._order, self._gateway, self._inside, self._held = order, gateway, inside, held
-        self._table = detection.table
+        self._table, self._directory = detection.table, detection.directory
         self._framework = cast("Capturing", FRAMEWORKS[detection.framework])
 
     def prove(self, applied: Sequence[AppliedMigration], parser: Parser) -> None:
@@ -113,7 +114,13 @@ class Caller:
         order, framework = self._order, self._framework
         words = getattr(order.settings.migrations, which) or getattr(framework, which)
         program = program_of(framework, order.settings, order.project, self._gateway.address)
-        places = {"{version}": migration.version, "{name}": migration.name}
+        places = {
+            "{version}": migration.version,
+            "{name}": migration.name,
+            "{migrations}": _seen_from(order.project, Path(self._directory)),
+            "{table}": self._table.name,
+            "{schema}": self._table.schema,
+        }
         if migration.version.startswith("-") or migration.name.startswith("-"):
             raise FrameworkError(
                 f"{printable(migration.version)} would be an option on a command line",
@@ -188,10 +195,17 @@ class Caller:
         return [one.version for one in history(self._inside, found).applied]
 
 
+def _seen_from(project: Path, directory: Path) -> str:
+    """Return the directory as the project, in which the program is called, sees it: short where it
+    is inside, and never an option."""
+    whole = directory.absolute()
+    with contextlib.suppress(ValueError):
+        short = str(whole.relative_to(project.absolute()))
+        return str(whole) if short.startswith("-") else short
+    return str(whole)
+
+
 def _filled(words: Sequence[str], places: Mapping[str, str]) -> list[str]:
-    filled = []
-    for word in words:
-        for place, value in places.items():
-            word = word.replace(place, value)
-        filled.append(word)
-    return filled
+    """Return the words with the places filled in, once: what is filled in may look like another."""
+    known = re.compile("|".join(map(re.escape, places)))
+    return [known.sub(lambda found: places[found[0]], word) for word in words]

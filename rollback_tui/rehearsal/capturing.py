@@ -25,8 +25,8 @@ from rollback_tui.core.text import inert_json, printable
 from rollback_tui.frameworks import captured
 from rollback_tui.frameworks.captured import Capture, Captures
 from rollback_tui.frameworks.detect import Detection
-from rollback_tui.frameworks.protocol import Capturing
-from rollback_tui.frameworks.registry import FRAMEWORKS
+from rollback_tui.frameworks.protocol import Capturing, Missing
+from rollback_tui.frameworks.registry import FRAMEWORKS, captures
 from rollback_tui.parser import Parser
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.gateway import Gateway, Recorded
@@ -72,13 +72,8 @@ def capture(
     if past.problem:
         raise FrameworkError(past.problem, "Repair that with the framework's own command first.")
     wanted = choose(past.applied, steps, version)
-    framework = FRAMEWORKS[detection.framework]
-    if framework.kind != "captured":
-        raise FrameworkError(
-            f"there is nothing to capture: {detection.framework} has its down migrations elsewhere",
-            "See `rollback-tui plan`.",
-        )
-    for migration in wanted:
+    code = _code(detection, wanted)
+    for migration in code:
         against = obstacle(settings, detection.framework, migration)
         if against:
             raise FrameworkError(f"{printable(migration.version)} cannot be captured", against)
@@ -92,7 +87,7 @@ def capture(
             if held.note:
                 order.note(f"the version table could not be held meanwhile: {held.note}")
             work = _Work(order, original, scratch, detection, held)
-            found = tuple(work.captures(past.applied, wanted))
+            found = tuple(work.captures(past.applied, wanted, code))
     except psycopg.Error as error:
         raise RollbackTuiError(
             f"capturing was cut off: {words_of(error)}", "Nothing was rolled back. Try again."
@@ -102,6 +97,36 @@ def capture(
     for one in found:
         _keep(project / settings.run.directory, one)
     return Captures(made=found, notes=tuple(order.notes))
+
+
+def _code(detection: Detection, wanted: Sequence[AppliedMigration]) -> tuple[AppliedMigration, ...]:
+    """Return which of ``wanted`` only the tool can run: those are captured, and the others are only
+    taken back where they stand above one of them.
+
+    Raises FrameworkError when there is none, or when one of the others has no way back: the tool
+    might forget it and leave the schema as it is.
+    """
+    framework = FRAMEWORKS[detection.framework]
+    if framework.kind == "captured":
+        return tuple(wanted)
+    found = []
+    for migration in wanted if captures(framework) else ():
+        script = framework.down(migration, Path(detection.directory))
+        if not isinstance(script, Missing):
+            continue
+        if not script.capturable:
+            raise FrameworkError(
+                f"{printable(migration.version)} has no way back, so nothing is captured:"
+                f" {script.why}",
+                "See `rollback-tui plan`.",
+            )
+        found.append(migration)
+    if not found:
+        raise FrameworkError(
+            f"there is nothing to capture: {detection.framework} has its down migrations elsewhere",
+            "See `rollback-tui plan`.",
+        )
+    return tuple(found)
 
 
 def _connected(dsn: str, settings: Settings) -> Connection:
@@ -155,9 +180,13 @@ class _Work:
         self._framework = cast("Capturing", FRAMEWORKS[detection.framework])
 
     def captures(
-        self, applied: Sequence[AppliedMigration], wanted: Sequence[AppliedMigration]
+        self,
+        applied: Sequence[AppliedMigration],
+        wanted: Sequence[AppliedMigration],
+        code: Sequence[AppliedMigration],
     ) -> Iterator[Capture]:
-        """Call the tool, and yield what it did, the newest migration first."""
+        """Call the tool, and yield what it did, the newest migration first: of ``code``, those of
+        ``wanted`` that are read from no file. What is older than they are is left where it is."""
         order = self._order
         seconds = (len(wanted) + 1) * order.settings.migrations.seconds + _SPARE_SECONDS
         with (
@@ -167,11 +196,12 @@ class _Work:
         ):
             caller = Caller(order, self._detection, gateway, inside, self._held)
             caller.prove(applied, parser)
-            for place, migration in enumerate(wanted):
-                order.say(f"taking {migration.version} back on the scratch copy")
+            for place in range(wanted.index(code[-1]) + 1):
+                order.say(f"taking {wanted[place].version} back on the scratch copy")
                 below = applied[place:]
                 command, entries = caller.take_back(below)
-                yield self._sorted(entries, parser, below, command)
+                if wanted[place] in code:
+                    yield self._sorted(entries, parser, below, command)
 
     def _sorted(
         self,

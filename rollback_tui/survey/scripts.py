@@ -18,7 +18,7 @@ from rollback_tui.frameworks import by_hand
 from rollback_tui.frameworks.detect import Detection
 from rollback_tui.frameworks.program import Program
 from rollback_tui.frameworks.protocol import Framework, Made, Missing, Printing, VersionTable
-from rollback_tui.frameworks.registry import FRAMEWORKS
+from rollback_tui.frameworks.registry import FRAMEWORKS, captures
 from rollback_tui.postgres.connect import Connection, target
 from rollback_tui.survey.captured import captured_down
 
@@ -62,14 +62,7 @@ def down_scripts(
         return _found(printed)
     if framework.kind == "captured":
         return _captured(connection, settings, project, detection, applied, chosen)
-    previous: list[AppliedMigration | None] = [*applied[1:], None]
-    return tuple(
-        Found(
-            framework.down(migration, directory),
-            framework.version_change(table, migration, previous[place]),
-        )
-        for place, migration in enumerate(chosen)
-    )
+    return _of_files(connection, settings, project, detection, applied, chosen)
 
 
 def up_scripts(
@@ -116,6 +109,30 @@ def _captured(
         downs.append(
             Found(one, ()) if isinstance(one, Missing) else Found(one.source(), one.version_change)
         )
+    return tuple(downs)
+
+
+def _of_files(
+    connection: Connection,
+    settings: Settings,
+    project: Path,
+    detection: Detection,
+    applied: Sequence[AppliedMigration],
+    chosen: Sequence[AppliedMigration],
+) -> tuple[Found, ...]:
+    """The files are read; what is code among them is as captured. The version table is changed in
+    the same way for both: what was captured may lack the rows of a log beside it."""
+    framework, table = FRAMEWORKS[detection.framework], detection.table
+    previous: list[AppliedMigration | None] = [*applied[1:], None]
+    downs = []
+    for place, migration in enumerate(chosen):
+        script = framework.down(migration, Path(detection.directory))
+        if isinstance(script, Missing) and script.capturable and captures(framework):
+            here, below = target(connection).fingerprint, applied[place:]
+            one = captured_down(settings, project, detection.framework, migration, below, here)
+            script = one if isinstance(one, Missing) else one.source()
+        change = framework.version_change(table, migration, previous[place])
+        downs.append(Found(script, change))
     return tuple(downs)
 
 

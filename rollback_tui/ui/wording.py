@@ -139,13 +139,18 @@ def goal_of(plan: Plan) -> str:
 
 
 def made_by(plan: Plan) -> str:
-    """Return that the scripts were printed by the framework's program, or captured from it; empty
-    where they are files, or nothing has been captured yet."""
+    """Return that the scripts were printed by the framework's program, or (partly) captured from
+    it; empty where they are files, or nothing has been captured yet."""
     framework = FRAMEWORKS.get(plan.framework)
     scripts = [m.script for m in plan.migrations if m.script is not None and m.script.origin]
     if framework is None or plan.by_hand or not scripts:
         return ""
-    return {"printed": "printed", "captured": "captured"}.get(framework.kind, "")
+    if framework.kind == "printed":
+        return "printed"
+    several = sum(script.origin.startswith("captured from ") for script in scripts)
+    if not several:
+        return ""
+    return "captured" if several == len(plan.migrations) else "partly captured"
 
 
 def writers_of(sessions: tuple[Session, ...]) -> tuple[Session, ...]:

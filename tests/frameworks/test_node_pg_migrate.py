@@ -73,14 +73,6 @@ def applied(path: Path, version: str) -> AppliedMigration:
     return AppliedMigration(version=version, name="", path=str(path))
 
 
-def test_a_migration_that_is_a_program_is_refused_with_what_helps(tmp_path: Path) -> None:
-    (tmp_path / "1_a.js").write_text("-- Down Migration\nDROP TABLE a;")
-    missing = FRAMEWORK.down(applied(tmp_path / "1_a.js", "1_a"), tmp_path)
-    assert isinstance(missing, Missing)
-    assert "1_a.js is a program" in missing.why
-    assert "--script FILE" in missing.why
-
-
 def test_a_pair_is_two_whole_files(tmp_path: Path) -> None:
     (tmp_path / "1_a.up.sql").write_text("-- Down Migration\nCREATE TABLE a ();")
     (tmp_path / "1_a.down.sql").write_text("DROP TABLE a;")

@@ -178,7 +178,7 @@ def facts(walk: Walk) -> Content:
     listed = listing(plan)
     rehearsal, verdict = valid_rehearsal(walk), foreseen(walk)
     made = made_by(plan)
-    by_tool = f", {made} {'from' if made == 'captured' else 'by'} {plan.framework}" if made else ""
+    by_tool = f", {made} {'from' if 'captured' in made else 'by'} {plan.framework}" if made else ""
     back = ", ".join(m.version for m in plan.migrations)
     rows = [
         line(("You are about to roll back", "strong")),
