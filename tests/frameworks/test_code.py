@@ -184,6 +184,30 @@ def test_typeorm_is_told_from_others_with_a_table_migrations(
     assert past.applied[0].path is None
 
 
+def test_typeorm_and_rails_in_another_schema(database: Database, tmp_path: Path) -> None:
+    """What is done to their tables with a script that is given by hand."""
+    project(tmp_path, "migrations/1700000001000-A.js", "db/migrate/2_b.rb")
+    connection = database.connect()
+    connection.execute('CREATE SCHEMA "Ops"; SET search_path TO "Ops"')
+    connection.execute(TYPEORM)
+    connection.execute(RAILS)
+    connection.execute("RESET search_path")
+    for name, title, version in (
+        ("typeorm", "migrations", "A1700000001000"),
+        ("rails", "schema_migrations", "2"),
+    ):
+        framework, table = FRAMEWORKS[name], VersionTable(schema="Ops", name=title)
+        one = AppliedMigration(version=version, name="")
+        for statement in framework.applied_change(table, one):
+            connection.execute(statement.encode(), binary=True)
+        found, past = read(database, tmp_path, framework=name)
+        assert (found, [m.version for m in past.applied]) == (name, [version])
+        assert past.applied[0].path is not None and past.applied[0].applied_at is None
+        for statement in framework.version_change(table, past.applied[0], None):
+            connection.execute(statement.encode(), binary=True)
+        assert read(database, tmp_path, framework=name)[1].applied == ()
+
+
 def test_any_other_tool_by_configuration(database: Database, tmp_path: Path) -> None:
     project(tmp_path, "db/migrate/v9_first.py", "db/migrate/v10_second.py", "db/migrate/.hidden")
     database.connect().execute(
@@ -197,6 +221,7 @@ def test_any_other_tool_by_configuration(database: Database, tmp_path: Path) -> 
     assert [m.name for m in past.applied] == ["v10_second.py", "v9_first.py", ""]
     timed = read(database, tmp_path, **wanted, time_column="at")[1]
     assert [m.version for m in timed.applied] == ["v9", "v10", "v1"]
+    assert timed.applied[0].applied_at is not None and past.applied[0].applied_at is None
 
 
 @pytest.mark.parametrize("column", ["", "V"])

@@ -139,6 +139,21 @@ def test_a_circle_is_shown(tmp_path: Path) -> None:
     assert order(tmp_path, "a.0001_a", "b.0001_b") == ["b.0001_b", "a.0001_a"]
 
 
+def test_two_heads_of_one_app_go_one_by_one(tmp_path: Path) -> None:
+    """Made on two branches of the code, and not merged yet: Django would not migrate before they
+    are, but both may be applied. Neither needs the other, so what was applied last goes first."""
+    needs = "  dependencies = [('shop', '{}')]\n"
+    migration(tmp_path, "shop", "0001_a")
+    migration(tmp_path, "shop", "0002_left", needs.format("0001_a"))
+    migration(tmp_path, "shop", "0002_right", needs.format("0001_a"))
+    rows = ("shop.0001_a", "shop.0002_right", "shop.0002_left")
+    assert order(tmp_path, *rows) == list(reversed(rows))
+    assert order(tmp_path, rows[0], rows[2], rows[1]) == [rows[1], rows[2], rows[0]]
+    merge = "  dependencies = [('shop', '0002_left'), ('shop', '0002_right')]\n"
+    migration(tmp_path, "shop", "0003_merge", merge)
+    assert order(tmp_path, "shop.0003_merge", *rows)[0] == "shop.0003_merge"
+
+
 SQUASHED = "  replaces = [('shop', '0001_a'), ('shop', '0002_b')]\n"
 
 

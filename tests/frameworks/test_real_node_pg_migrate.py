@@ -13,6 +13,7 @@ from rollback_tui.config import Migrations
 from rollback_tui.core.plan import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.frameworks.node_pg_migrate import NodePgMigrate as Framework
+from rollback_tui.frameworks.protocol import VersionTable
 from tests.conftest import Database
 from tests.frameworks import installed
 from tests.frameworks.agreement import agree, rolled_back, rows
@@ -92,6 +93,17 @@ def test_node_pg_migrate_agrees_after_two_steps_and_applies_again(
     assert plan.framework == "node-pg-migrate"
     assert [m.version for m in plan.migrations] == ["3_orders", "2_email"]
     assert all(m.applied_at for m in plan.migrations)
+
+    # What it took back itself is applied again by us, and it goes on from there.
+    again = next(m for m in plan.applied if m.version == "2_email")
+    source = Framework().up(again, tmp_path / "migrations")
+    assert isinstance(source, Source)
+    table = VersionTable(schema="public", name="pgmigrations")
+    with other_database.connect(autocommit=False) as connection:
+        connection.execute(source.data[source.start : source.end])
+        for statement in Framework().applied_change(table, again):
+            connection.execute(statement.encode(), binary=True)
+    assert theirs.status() == ["3_orders"]
 
 
 def test_what_was_applied_last_goes_first_and_the_table_may_be_elsewhere(
