@@ -120,7 +120,7 @@ def test_out_of_order_in_a_table_elsewhere_down_to_nothing(
     theirs = SqlMigrate(other_database, tmp_path, program, options)
     for tool in (ours, theirs):
         tool.up()
-    write(tmp_path, {"10_late.sql": "-- +migrate Up\nSELECT 1;\n-- +migrate Down\nSELECT 1;\n"})
+    write(tmp_path, {"10_late.sql": "-- +migrate Up\nSELECT 1;\n-- +migrate Down\nSELECT now();\n"})
     for tool in (ours, theirs):
         tool.up()
     settings = Migrations(table='ops."user"')

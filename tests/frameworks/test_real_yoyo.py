@@ -182,7 +182,7 @@ def test_the_order_is_yoyos(database: Database, tmp_path: Path) -> None:
         depends = chance.sample(shuffled[:place], min(place, chance.choice((0, 0, 1, 2, 3))))
         comment = f"-- depends: {' '.join(depends)}\n" if depends else ""
         files[f"{name}.sql"] = f"{comment}SELECT 1;"
-        files[f"{name}.rollback.sql"] = "SELECT 2;"
+        files[f"{name}.rollback.sql"] = "SELECT now();"
     project = write(tmp_path, files)
     real = Yoyo(database, project)
     real.up()
