@@ -54,8 +54,10 @@ def down_migration(facts: Facts) -> CheckResult:
         return DOWN_MIGRATION.failed(
             "there is no migration to roll back", (), "Choose a version first."
         )
+    idle = sum(not m.script.statements for m in facts.plan.migrations if m.script)
     return DOWN_MIGRATION.passed(
-        f"{some(len(facts.plan.migrations), 'down migration')} with statements",
+        some(len(facts.plan.migrations), "down migration")
+        + (f", {idle} of them without a statement" if idle else " with statements"),
         [
             f"{m.script.path}: {some(len(m.script.statements), 'statement')}, "
             f"sha256 {m.script.sha256[:12]}"
