@@ -22,8 +22,10 @@ from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.facts import Privileges
 from rollback_tui.core.health import shown
 from rollback_tui.core.model import Rung
+from rollback_tui.core.text import printable
 from rollback_tui.postgres import activity
 from rollback_tui.postgres.connect import Connection, target, through_pooler, without_password
+from rollback_tui.postgres.leftovers import leftovers
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.run import folder
 from rollback_tui.run.afterwards.health import headers
@@ -124,7 +126,27 @@ def _database(given: Common, connection: Connection) -> Iterator[Finding]:
         yield Finding(
             "bad", f"no checkpoint can be made: {facts.why}", "Repair that, or see --config."
         )
+    yield from _left(connection, here.database)
     yield from migration_findings(given, connection)
+
+
+def _left(connection: Connection, database: str) -> Iterator[Finding]:
+    """What was left on the server by runs, rehearsals and captures that were killed."""
+    found = leftovers(connection, database)
+    waiting = [one for one in found if one.kind in ("closed", "placeholder")]
+    if waiting:
+        yield Finding(
+            "bad",
+            f"a run never opened its door: {', '.join(printable(one.database) for one in waiting)}",
+            f"Finish it first: rollback-tui settle {waiting[0].run}".rstrip(),
+        )
+    elif found:
+        yield Finding(
+            "note",
+            "left on the server, or in use by somebody now:"
+            f" {', '.join(f'{printable(one.database)} ({one.kind})' for one in found)}",
+            "`rollback-tui checkpoint prune` says what may go; with --yes it goes.",
+        )
 
 
 _DOORS: dict[Rung, str] = {
