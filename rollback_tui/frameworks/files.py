@@ -121,9 +121,12 @@ def _unreadable(shown: str, error: OSError | RuntimeError) -> FrameworkError:
         reason = "it is a socket or a device"
     else:
         reason = error.strerror or "unknown error"
+    forbidden = isinstance(error, PermissionError)
     return FrameworkError(
         f"{shown} cannot be read: {reason}",
-        "Make it a plain file that this user may read.",
+        "Give this user permission to read it, and to enter the directories above it."
+        if forbidden
+        else "Make it a plain file that this user may read.",
     )
 
 

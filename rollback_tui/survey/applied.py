@@ -27,6 +27,7 @@ from rollback_tui.frameworks.detect import (
 from rollback_tui.frameworks.protocol import Framework, History, TableShape
 from rollback_tui.frameworks.registry import FRAMEWORKS, plugged_in
 from rollback_tui.postgres import catalog
+from rollback_tui.postgres.aside import aside
 from rollback_tui.postgres.connect import Connection
 
 
@@ -138,10 +139,16 @@ def history(connection: Connection, detection: Detection) -> History:
 
 
 def _rows(connection: Connection, detection: Detection, query: str) -> list[tuple[object, ...]]:
+    """Return all rows: where a policy would hide some of them, an older migration would look like
+    the newest one, so that is an error."""
     try:
-        return connection.execute(query.encode()).fetchall()
-    except psycopg.errors.InsufficientPrivilege:
-        raise  # said well enough by the server
+        with aside(connection) as cursor:
+            return cursor.execute(query.encode()).fetchall()
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise FrameworkError(
+            printable(" ".join(str(error).split())),
+            "Connect as the role that runs the migrations, or have it granted the right.",
+        ) from None
     except (psycopg.DataError, psycopg.ProgrammingError) as error:
         # "infinity" as a time, a column of another type than the tool gives it.
         words = printable(" ".join(str(error).split()))

@@ -84,12 +84,28 @@ def test_a_row_of_another_part_of_the_application_is_not_taken_along(
         plan(database, tmp_path, _PAIRS)
 
 
-def test_whoever_may_not_read_the_table_hears_so(database: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rights", "said"),
+    [
+        ("", "permission denied for table goose_db_version"),
+        # Without version 1, which nobody here would see, the newest would be none.
+        (
+            "GRANT SELECT ON goose_db_version TO PUBLIC;"
+            "ALTER TABLE goose_db_version ENABLE ROW LEVEL SECURITY;"
+            "CREATE POLICY few ON goose_db_version USING (version_id = 0)",
+            "affected by row-level security policy",
+        ),
+    ],
+)
+def test_whoever_may_not_read_all_of_the_table_hears_so(
+    database: Database, tmp_path: Path, rights: str, said: str
+) -> None:
     admin = database.connect(superuser=True)
-    admin.execute(_GOOSE.format(tstamp="tstamp timestamp", more=""))
+    admin.execute((_GOOSE.format(tstamp="tstamp timestamp", more="") + ";" + rights).encode())
     write(tmp_path, {"1_x.sql": "-- +goose Up\n-- +goose Down\nDROP TABLE t;\n"})
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="goose_db_version"):
+    with pytest.raises(FrameworkError, match=said) as caught:
         plan(database, tmp_path)
+    assert "Connect as the role that runs the migrations" in caught.value.remedy
 
 
 def test_a_link_to_itself_is_said_and_no_traceback(database: Database, tmp_path: Path) -> None:
