@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rollback_tui.cli.options import Common
+from rollback_tui.cli.recognised import migration_findings
 from rollback_tui.config import Migrations, Settings
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
@@ -130,6 +132,13 @@ def test_a_migration_without_a_way_back_stops_the_capture(
         for version in "123":
             connection.execute(row(version))
         plan = make_plan(connection, settings, tmp_path, steps=3)
+        common = Common(dsn=database.dsn, settings=settings, project=tmp_path, as_json=False)
+        _, way_back, program, *_ = migration_findings(common, connection)
+    assert way_back.what == "down migrations: in files, or code"
+    assert (program.status, "only needed for migrations that are code" in program.what) == (
+        "note",
+        True,
+    )
     assert [m.capturable for m in plan.migrations] == [False, True, False]
     newest, code, oldest = plan.migrations
     assert newest.script is not None and not newest.why_no_script

@@ -112,7 +112,7 @@ def contents(project: Path) -> Mapping[str, bytes]:
     return {
         str(path.relative_to(project)): path.read_bytes()
         for path in project.rglob("*")
-        if path.is_file() and not {"node_modules", "rollback_runs"} & set(path.parts)
+        if path.is_file() and not {"node_modules", "rollback_runs", "__pycache__"} & set(path.parts)
     }
 
 

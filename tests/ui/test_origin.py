@@ -41,6 +41,16 @@ def test_the_preview_says_who_made_the_script(
     assert summary(Walk(plan=made)).plain.startswith(said)
 
 
+def test_where_only_some_scripts_are_captured_that_is_said() -> None:
+    made = plan(
+        migration(version="2", script=script(origin="captured from `yoyo …`")),
+        migration(version="1", script=script()),
+        framework="yoyo",
+    )
+    assert summary(Walk(plan=made)).plain.startswith(" 2 migrations partly captured → ")
+    assert ", partly captured from yoyo" in facts(Walk(plan=made, target=TARGET)).plain
+
+
 def test_the_confirmation_and_the_report_say_who_made_the_script() -> None:
     made = plan(migration(script=script(origin=PRINTED)), framework="alembic")
     shown = facts(Walk(plan=made, target=TARGET)).plain
