@@ -134,8 +134,8 @@ class Program(Value, frozen=True, kw_only=True):
             how = f"exit code {ended.code}" if ended.code > 0 else f"signal {-ended.code}"
             raise ProgramFailed(
                 f"`{shown}` failed: {words or how}",
-                "Its own words say what is wrong. Which program is called, and with which"
-                " variables, is in rollback.toml: [migrations] command and environment.",
+                "Its own words say what is wrong. Another program or environment is named in"
+                f" rollback.toml: [migrations] command = {_called(name)}, and environment.",
                 output=ended.output.decode(errors="replace"),
                 words=words or how,
             )
@@ -222,13 +222,20 @@ _RUN_BY = {
 
 def _how_called(name: str) -> str:
     """Return what to configure where the program ``name`` is not found."""
-    program = printable(PurePosixPath(name).name)
-    example = _RUN_BY.get(program, "")
-    path = f'["/full/path/to/{program or "PROGRAM"}"]'
     return (
         "Install it, or say how it is called in rollback.toml: [migrations] command ="
-        f" {example}{', or ' if example else ''}{path}."
+        f" {_called(name)}."
     )
+
+
+def _called(name: str) -> str:
+    """Return examples of how the program ``name`` may be called, as rollback.toml has them."""
+    program = printable(PurePosixPath(name).name)
+    example = _RUN_BY.get(program, "")
+    if program == "python3":
+        return example  # Another Python by its path alone would not have manage.py.
+    path = f'["/full/path/to/{program or "PROGRAM"}"]'
+    return f"{example}{', or ' if example else ''}{path}"
 
 
 class _Ended(NamedTuple):

@@ -180,7 +180,10 @@ def _applied(
         return _why(error)
     own = [row for row in rows if row.mine]
     if not own:
-        return "the version table does not say when it was applied: it has no row of this version"
+        return (
+            "the version table does not say when it was applied: no column of it holds just this"
+            " version"
+        )
     if len(own) > 1:
         return "the version table has several rows of this version"
     if sum(row.xid == own[0].xid for row in rows) > 1:

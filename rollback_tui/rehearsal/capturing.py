@@ -123,8 +123,9 @@ def _code(detection: Detection, wanted: Sequence[AppliedMigration]) -> tuple[App
         found.append(migration)
     if not found:
         raise FrameworkError(
-            f"there is nothing to capture: {detection.framework} has its down migrations elsewhere",
-            "See `rollback-tui plan`.",
+            f"there is nothing to capture: {detection.framework} does not have to run these down"
+            " migrations itself",
+            "`rollback-tui plan` shows their scripts, and where they come from.",
         )
     return tuple(found)
 

@@ -92,7 +92,10 @@ def test_freezing_changes_no_number(shop: psycopg.Connection[Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ("DELETE FROM \"schema migrations\" WHERE version = '1'", "no row of this version"),
+        (
+            "DELETE FROM \"schema migrations\" WHERE version = '1'",
+            "no column of it holds just this version",
+        ),
         ('UPDATE "schema migrations" SET version = version', "one transaction"),
         (
             "ALTER TABLE \"schema migrations\" ADD COLUMN id text DEFAULT '1'",
