@@ -28,6 +28,7 @@ from rollback_tui.frameworks.protocol import (
 )
 from rollback_tui.frameworks.quoting import literal
 from rollback_tui.frameworks.sections import Section, Sectioned, Ways
+from rollback_tui.frameworks.session_time import as_everybody
 
 _CODE = (".js", ".ts", ".cjs", ".mjs", ".cts", ".mts")
 _WHERE = (
@@ -79,7 +80,8 @@ class NodePgMigrate(Sectioned):
         "with `--schema` of the version table, so where the migrations live in another one, name "
         "your own calls as `status_command` and `down_command`.",
         newest="The last by `run_on`, then `id`: what was applied last goes first. Times are taken "
-        "to be in the session's time zone.",
+        "to be in the time zone that sessions have here; not shown where only this client asks for "
+        "another (`PGTZ`).",
         outside="none in SQL files.",
         change="`DELETE FROM pgmigrations WHERE name = '…'`, in the same transaction.",
         lock="Its advisory lock (7241865325823964), held until the run ends.",
@@ -134,7 +136,8 @@ class NodePgMigrate(Sectioned):
         """All rows, the newest first. The time has no zone: it was that of the tool's session,
         which has the server's unless somebody set another; as ours has."""
         order = "ORDER BY run_on DESC, id DESC"
-        return f"SELECT name, run_on::timestamp with time zone FROM {table.quoted} {order}"  # noqa: S608 - quoted
+        when = as_everybody("run_on::timestamp with time zone")
+        return f"SELECT name, {when} FROM {table.quoted} {order}"  # noqa: S608 - quoted
 
     def history(self, rows: Sequence[Sequence[object]], files: Sequence[MigrationFile]) -> History:
         """As the rows are ordered."""

@@ -175,6 +175,12 @@ def test_what_may_change_something_is_not_taken_for_nothing(
             "1.undo.x.sql",
             "DROP TABLE t;\n",
         ),
+        (
+            "CREATE TABLE pgmigrations (id serial PRIMARY KEY, name varchar(255), run_on"
+            " timestamp); INSERT INTO pgmigrations VALUES (1, '1_x', '2026-01-02 03:04')",
+            "1_x.sql",
+            "-- Down Migration\nDROP TABLE t;\n",
+        ),
     ],
 )
 def test_a_time_is_not_read_in_a_zone_that_only_this_client_has(
