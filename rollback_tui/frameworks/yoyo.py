@@ -79,9 +79,9 @@ class Yoyo(Base):
         scripts="The whole file `ID.rollback.sql`; of `ID.py`, which is not executed for "
         "that, the strings of its `step(…)` calls, the last step first, where it has nothing else. "
         "Of an `ID.py` that has, what `yoyo rollback` sends to a scratch copy of the schema is "
-        "captured; yoyo then takes psycopg2. For psycopg 3, or another schema, change what it is "
-        "told: `[migrations] environment`, `DATABASE_URL = "
-        '"postgresql+psycopg://{user}:{password}@{host}:{port}/{database}?schema=NAME"`.',
+        "captured; yoyo then takes psycopg2, and the `search_path` of the role and the database. "
+        "For psycopg 3, change what it is told: `[migrations] environment`, `DATABASE_URL = "
+        '"postgresql+psycopg://{user}:{password}@{host}:{port}/{database}"`.',
         newest="yoyo's own order backwards: by the file's name, but never before what it depends "
         "on (`-- depends:`, `__depends__`). When something was applied does not matter.",
         outside="`-- transactional: false` at the top of `ID.sql` (not of the rollback file), "
