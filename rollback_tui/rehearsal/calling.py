@@ -142,6 +142,12 @@ class Caller:
                 self._nobody_tried()
                 if not isinstance(error, ProgramFailed):
                     raise
+                if which == "status_command":
+                    # No migration was called: rows have nothing to do with it.
+                    raise FrameworkError(
+                        error.summary,
+                        f"Only its status was asked; no down migration was called. {error.remedy}",
+                    ) from None
                 raise FrameworkError(
                     error.summary,
                     "That was on a scratch copy without the application's rows; the real database"

@@ -265,6 +265,15 @@ def test_a_status_that_reads_something_else_proves_nothing(project: Project) -> 
         project.capture()
 
 
+def test_a_status_that_fails_is_not_blamed_on_missing_rows(project: Project) -> None:
+    project.configured(command=(sys.executable, "-c"), status_command=("raise SystemExit(3)",))
+    with pytest.raises(FrameworkError, match="failed: exit code 3") as caught:
+        project.capture()
+    assert caught.value.remedy.startswith("Only its status was asked")
+    assert "rows" not in caught.value.remedy
+    assert not project.called
+
+
 def test_a_status_that_changes_what_is_applied_is_none(project: Project) -> None:
     project.configured(status_command=("down", "3"))
     with pytest.raises(FrameworkError, match=r"did not read|changed what is applied"):
