@@ -42,6 +42,8 @@ def plan_lines(plan: Plan, way: Way) -> Iterator[str]:
     yield ""
     if stuck:
         yield f"→ {way_out(stuck)}. As it is, this plan is refused."
+    elif any(m.script.problems for m in plan.migrations if m.script):
+        yield "→ As it is, this plan is refused: `rollback-tui check` says what helps."
     yield from _way(plan, way)
 
 

@@ -213,6 +213,11 @@ def _problem(rows: int, version: int, dirty: bool) -> str:
             f"The version table has {rows} rows; golang-migrate keeps exactly one there. Find out "
             "who wrote them, and leave only the row of the version that is really applied."
         )
+    if version < _NOTHING:
+        return (
+            f"The version table says {version}, which golang-migrate never writes. Find out which "
+            "version is really applied, and say so with `migrate force VERSION`."
+        )
     if dirty and version == _NOTHING:
         return (
             "The version table is marked dirty with no version: the first migration failed on its "

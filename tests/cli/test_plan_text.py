@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from rollback_tui.cli.plan_text import plan_lines
-from rollback_tui.core.model import Lock, Loss, Statement, Violation
+from rollback_tui.core.model import Lock, Loss, Problem, Statement, Violation
 from rollback_tui.core.outlook import InTheWay
 from tests.cli.conftest import Project
 from tests.cli.conftest import project as project
@@ -158,3 +158,11 @@ def test_an_empty_down_migration_is_called_none() -> None:
     assert "Write the down migration, or give a script by hand (--script FILE)" in helps
     merge = script(statements=(), nothing_to_undo="a mere merge")
     assert not any("NO DOWN" in line for line in plan_lines(plan(migration(script=merge)), ()))
+
+
+def test_a_script_that_cannot_be_run_is_said_to_be_refused() -> None:
+    wrong = Problem(line=4, offset=9, summary="\\set is a command of psql", remedy="", rule="psql")
+    found = list(plan_lines(plan(migration(script=script(problems=(wrong,)))), ()))
+    assert any(line.startswith("→ As it is, this plan is refused") for line in found)
+    whole = plan_lines(plan(migration(script=script())), ())
+    assert not any(line.startswith("→") for line in whole)

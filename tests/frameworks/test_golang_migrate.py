@@ -127,6 +127,7 @@ def test_everything_up_to_the_row_is_applied_newest_first(directory: Path) -> No
         ([], None),
         ([(2, False)], None),
         ([(2, True)], "marked dirty at 2"),
+        ([(-5, False)], "says -5, which golang-migrate never writes"),
         ([(-1, True)], "the first migration failed on its way down"),
         ([(1, False), (2, False)], "has 2 rows"),
     ],
