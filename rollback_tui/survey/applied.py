@@ -25,6 +25,7 @@ from rollback_tui.frameworks.detect import (
     names_of,
 )
 from rollback_tui.frameworks.protocol import Framework, History, TableShape
+from rollback_tui.frameworks.quoting import identifier
 from rollback_tui.frameworks.registry import FRAMEWORKS, plugged_in
 from rollback_tui.postgres import catalog
 from rollback_tui.postgres.aside import aside
@@ -87,7 +88,7 @@ def _detected(
         )
     ]
     with migration_files.said_plainly():
-        return detect(
+        found = detect(
             shapes,
             project,
             directory=wanted.directory,
@@ -97,6 +98,32 @@ def _detected(
             time_column=wanted.time_column,
             among=among,
         )
+    framework = FRAMEWORKS[found.framework]
+    others = [
+        one.schema for one in shapes if one.name == found.table.name and framework.recognises(one)
+    ]
+    if not wanted.table and len(others) > 1:
+        _refuse_another(connection, found, others)
+    return found
+
+
+def _refuse_another(connection: Connection, found: Detection, schemas: Sequence[str]) -> None:
+    """Raise FrameworkError when several schemas have a table of that name, and the bare name leads
+    to another one than was taken: the scripts' bare names then do so as well."""
+    with aside(connection) as cursor:
+        row = cursor.execute(
+            "SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+            " WHERE c.oid = to_regclass(quote_ident(%s))",
+            [found.table.name],
+        ).fetchone()
+    if row is None or row[0] == found.table.schema or row[0] not in schemas:
+        return
+    meant = f"{identifier(str(row[0]))}.{identifier(found.table.name)}"
+    raise FrameworkError(
+        f"several tables could be the version table: {printable(found.table.quoted)}, and"
+        f" {printable(meant)}, to which this connection's search_path leads",
+        'Name it in rollback.toml: [migrations] table = "schema.table".',
+    )
 
 
 def versions(connection: Connection, settings: Settings, project: Path, plan: Plan) -> list[str]:

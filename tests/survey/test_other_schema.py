@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rollback_tui.config import Migrations
 from rollback_tui.core.errors import FrameworkError
 from tests.conftest import Database
 from tests.frameworks.agreement import rolled_back, rows
@@ -82,3 +83,32 @@ def test_a_schema_with_nothing_but_the_version_table_means_no_other(
     rolled_back(database, tmp_path)
     with pytest.raises(Exception, match=r'"public\.users" does not exist'):
         rows(database, "public.users")
+
+
+def test_the_version_of_another_tenant_is_not_taken_away(
+    database: Database, tmp_path: Path
+) -> None:
+    """The table in public would be preferred; the tool, called with this search_path, has its own
+    in the tenant's schema, and there is no other table that could be meant by the script."""
+    database.connect().execute(
+        _TENANT
+        + ";"
+        + _USERS
+        + "; DROP TABLE public.users; CREATE TABLE public.goose_db_version AS TABLE"
+        f" tenant.goose_db_version; ALTER DATABASE {database.name} SET search_path = tenant, public"
+    )
+    write(tmp_path, "DROP TABLE users;")
+    with pytest.raises(FrameworkError, match=r"tenant\.goose_db_version, to which this connection"):
+        rolled_back(database, tmp_path)
+    rolled_back(database, tmp_path, migrations=Migrations(table="tenant.goose_db_version"))
+    assert len(rows(database, "public.goose_db_version")) == 2
+    assert len(rows(database, "tenant.goose_db_version")) == 1
+
+
+def test_a_table_of_the_application_with_that_name_is_no_version_table(
+    database: Database, tmp_path: Path
+) -> None:
+    database.connect().execute(_TENANT + "; CREATE TABLE public.goose_db_version (id int)")
+    write(tmp_path, "DROP TABLE users;")
+    rolled_back(database, tmp_path)
+    assert len(rows(database, "tenant.goose_db_version")) == 1
