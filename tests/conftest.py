@@ -30,8 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-fault",
         action="store_true",
-        help="run the whole fault matrix; otherwise the worker is killed at every eighth point,"
-        " and each other fault tried at every sixteenth",
+        help="run the whole fault matrix; otherwise the worker is killed at every twelfth point,"
+        " and each other fault tried at every thirty-second",
     )
     parser.addoption(
         "--every-kind",

@@ -12,8 +12,9 @@ from tests.conftest import SETTINGS
 from tests.faults.scenario import Case, Template, fresh_case, make_template
 from tests.faults.server import FragileServer
 
-STEPS = {"test_worker_is_killed": 8, "test_worker_is_killed_while_it_recovers": 8}
-"""Each so-many-th point is tried in every run of the tests; of the other faults each sixteenth."""
+STEPS = {"test_worker_is_killed": 12, "test_worker_is_killed_while_it_recovers": 12}
+"""Each so-many-th point is tried in every run of the tests."""
+_OTHERS = 32
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -32,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         name = item.originalname
         place[name] = place.get(name, -1) + 1
         kept = "COMMIT" in point or point.startswith("during")
-        if not kept and place[name] % STEPS.get(name, 16):
+        if not kept and place[name] % STEPS.get(name, _OTHERS):
             left_out.append(item)
     config.hook.pytest_deselected(items=left_out)
     gone = set(left_out)
