@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.text import printable
-from rollback_tui.frameworks.alembic import Alembic
+from rollback_tui.frameworks.alembic.framework import Alembic
 from rollback_tui.frameworks.atlas import Atlas
 from rollback_tui.frameworks.db_migrate import DbMigrate
 from rollback_tui.frameworks.dbmate import Dbmate
 from rollback_tui.frameworks.diesel import Diesel
-from rollback_tui.frameworks.django import Django
-from rollback_tui.frameworks.flyway import Flyway
+from rollback_tui.frameworks.django.framework import Django
+from rollback_tui.frameworks.flyway.framework import Flyway
 from rollback_tui.frameworks.golang_migrate import GolangMigrate
 from rollback_tui.frameworks.goose import Goose
 from rollback_tui.frameworks.graphile_migrate import GraphileMigrate
 from rollback_tui.frameworks.knex import Knex
-from rollback_tui.frameworks.liquibase import Liquibase
+from rollback_tui.frameworks.liquibase.framework import Liquibase
 from rollback_tui.frameworks.node_pg_migrate import NodePgMigrate
 from rollback_tui.frameworks.other import Other
 from rollback_tui.frameworks.pairs import Pairs
@@ -36,12 +36,12 @@ from rollback_tui.frameworks.rails import Rails
 from rollback_tui.frameworks.refinery import Refinery
 from rollback_tui.frameworks.sequelize import Sequelize
 from rollback_tui.frameworks.shmig import Shmig
-from rollback_tui.frameworks.sqitch import Sqitch
+from rollback_tui.frameworks.sqitch.framework import Sqitch
 from rollback_tui.frameworks.sql_migrate import SqlMigrate
 from rollback_tui.frameworks.sqlx import Sqlx
 from rollback_tui.frameworks.tern import Tern
 from rollback_tui.frameworks.typeorm import TypeOrm
-from rollback_tui.frameworks.yoyo import Yoyo
+from rollback_tui.frameworks.yoyo.framework import Yoyo
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

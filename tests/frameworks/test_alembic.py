@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
-from rollback_tui.frameworks.alembic import Alembic
-from rollback_tui.frameworks.alembic_files import graph_of
-from rollback_tui.frameworks.alembic_output import cut
-from rollback_tui.frameworks.alembic_revisions import Change, Graph, Revision, changed, parsed
+from rollback_tui.frameworks.alembic.files import graph_of
+from rollback_tui.frameworks.alembic.framework import Alembic
+from rollback_tui.frameworks.alembic.output import cut
+from rollback_tui.frameworks.alembic.revisions import Change, Graph, Revision, changed, parsed
 from rollback_tui.frameworks.program import Program
 from rollback_tui.frameworks.protocol import Made, Missing, TableShape, VersionTable
 from tests.frameworks.alembic_projects import branches, project, revision

@@ -16,7 +16,7 @@ from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.frameworks.protocol import Missing
 from rollback_tui.frameworks.registry import FRAMEWORKS, captures, lacking
-from rollback_tui.frameworks.yoyo import Yoyo
+from rollback_tui.frameworks.yoyo.framework import Yoyo
 from rollback_tui.kit import problems
 from rollback_tui.rehearsal.capturing import capture
 from rollback_tui.survey.planning import make_plan

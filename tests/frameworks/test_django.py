@@ -10,9 +10,10 @@ import pytest
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
-from rollback_tui.frameworks import django_migrations, django_printing
-from rollback_tui.frameworks.django import Django
-from rollback_tui.frameworks.django_printing import Answer
+from rollback_tui.frameworks.django import migrations as django_migrations
+from rollback_tui.frameworks.django import printing as django_printing
+from rollback_tui.frameworks.django.framework import Django
+from rollback_tui.frameworks.django.printing import Answer
 from rollback_tui.frameworks.program import Program
 from rollback_tui.frameworks.protocol import History, Missing, TableShape, VersionTable
 from tests.conftest import Database

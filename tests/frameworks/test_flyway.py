@@ -15,7 +15,7 @@ import pytest
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.plan import AppliedMigration
 from rollback_tui.core.script.source import Source
-from rollback_tui.frameworks.flyway import Flyway, checksum_of, java_hash, lock_key
+from rollback_tui.frameworks.flyway.framework import Flyway, checksum_of, java_hash, lock_key
 from rollback_tui.frameworks.protocol import History, TableShape, VersionTable
 from tests.conftest import Database
 from tests.frameworks.agreement import rolled_back, rows

@@ -11,9 +11,9 @@ import pytest
 
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
-from rollback_tui.frameworks import liquibase_changelog as changelog
-from rollback_tui.frameworks.liquibase import Liquibase
-from rollback_tui.frameworks.liquibase_output import cut
+from rollback_tui.frameworks.liquibase import changelog
+from rollback_tui.frameworks.liquibase.framework import Liquibase
+from rollback_tui.frameworks.liquibase.output import cut
 from rollback_tui.frameworks.program import Program
 from rollback_tui.frameworks.protocol import History, Made, Missing, TableShape, VersionTable
 from tests.conftest import Database

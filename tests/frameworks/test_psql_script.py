@@ -11,7 +11,7 @@ import pytest
 from rollback_tui.core.model import Script
 from rollback_tui.core.script.read import read_script
 from rollback_tui.core.script.source import Source
-from rollback_tui.frameworks.psql_script import MAX_INCLUDED, Setting, as_psql_reads
+from rollback_tui.frameworks.psql.script import MAX_INCLUDED, Setting, as_psql_reads
 from tests.conftest import Database
 from tests.frameworks import installed
 

@@ -10,8 +10,8 @@ import pytest
 from rollback_tui.config import Settings
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import Plan
-from rollback_tui.frameworks.alembic import Alembic
-from rollback_tui.frameworks.alembic_files import graph_of
+from rollback_tui.frameworks.alembic.files import graph_of
+from rollback_tui.frameworks.alembic.framework import Alembic
 from rollback_tui.frameworks.program import Program
 from rollback_tui.frameworks.protocol import Made, Missing, VersionTable
 from rollback_tui.survey.applied import detected, history
@@ -100,7 +100,7 @@ def test_a_version_table_in_another_schema_and_a_block_outside_of_transactions(
     )
     revision(path, "a1", None, *table("users"))
     revision(path, "a2", "a1", *table("orders"), day=2)
-    revision(path, "a3", "a2", "op.execute('SELECT 1')", "op.execute('SELECT 2;')", day=3)
+    revision(path, "a3", "a2", "op.execute('SELECT 1')", "op.execute('SELECT now();')", day=3)
     settings = migrations(table='"Ops"."Versions"')
     for each in (database, other_database):
         each.connect().execute('CREATE SCHEMA "Ops"')

@@ -18,7 +18,7 @@ from psycopg import sql
 from rollback_tui.config import Migrations, Settings
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
-from rollback_tui.frameworks.liquibase import Liquibase
+from rollback_tui.frameworks.liquibase.framework import Liquibase
 from rollback_tui.frameworks.program import Program
 from rollback_tui.frameworks.protocol import Made, VersionTable
 from rollback_tui.survey.planning import make_plan

@@ -11,8 +11,8 @@ import pytest
 from rollback_tui.config import Settings
 from rollback_tui.core.script.source import Source
 from rollback_tui.frameworks.protocol import VersionTable
-from rollback_tui.frameworks.sqitch import Sqitch as Framework
-from rollback_tui.frameworks.sqitch_conf import configuration
+from rollback_tui.frameworks.sqitch.conf import configuration
+from rollback_tui.frameworks.sqitch.framework import Sqitch as Framework
 from rollback_tui.survey.planning import make_plan
 from tests.conftest import Database
 from tests.frameworks import installed

@@ -15,7 +15,7 @@ import pytest
 
 from rollback_tui.core.script.source import Source
 from rollback_tui.frameworks.protocol import VersionTable
-from rollback_tui.frameworks.yoyo import Yoyo as Framework
+from rollback_tui.frameworks.yoyo.framework import Yoyo as Framework
 from tests.conftest import Database
 from tests.frameworks import installed
 from tests.frameworks.agreement import agree, rolled_back, rows, schema

@@ -12,10 +12,10 @@ from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.frameworks.protocol import History, Missing, TableShape, VersionTable
-from rollback_tui.frameworks.sqitch import Sqitch
-from rollback_tui.frameworks.sqitch_conf import committer, configuration
-from rollback_tui.frameworks.sqitch_plan import parse
-from rollback_tui.frameworks.sqitch_project import project_in
+from rollback_tui.frameworks.sqitch.conf import committer, configuration
+from rollback_tui.frameworks.sqitch.framework import Sqitch
+from rollback_tui.frameworks.sqitch.plan import parse
+from rollback_tui.frameworks.sqitch.project import project_in
 
 FRAMEWORK = Sqitch()
 TABLE = VersionTable(schema="sqitch", name="changes", columns=("change_id", "script_hash"))

@@ -11,8 +11,8 @@ from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.frameworks.protocol import History, Missing, TableShape, VersionTable
-from rollback_tui.frameworks.yoyo import Yoyo
-from rollback_tui.frameworks.yoyo_files import Step, hash_of, read
+from rollback_tui.frameworks.yoyo.files import Step, hash_of, read
+from rollback_tui.frameworks.yoyo.framework import Yoyo
 
 FRAMEWORK = Yoyo()
 TABLE = VersionTable(schema="public", name="_yoyo_migration")

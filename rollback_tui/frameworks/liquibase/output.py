@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.script.lexer import tokens
 from rollback_tui.core.text import shorten
-from rollback_tui.frameworks.liquibase_changelog import normal
+from rollback_tui.frameworks.liquibase.changelog import normal
 from rollback_tui.frameworks.protocol import VersionTable
 from rollback_tui.frameworks.quoting import literal
 

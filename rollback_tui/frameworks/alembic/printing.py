@@ -12,9 +12,9 @@ from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable, shorten
 from rollback_tui.frameworks import files as migration_files
-from rollback_tui.frameworks.alembic_output import Section, Way, cut
-from rollback_tui.frameworks.alembic_revisions import Graph, changed
-from rollback_tui.frameworks.alembic_text import as_executed
+from rollback_tui.frameworks.alembic.output import Section, Way, cut
+from rollback_tui.frameworks.alembic.revisions import Graph, changed
+from rollback_tui.frameworks.alembic.text import as_executed
 from rollback_tui.frameworks.program import Program, ProgramFailed
 from rollback_tui.frameworks.protocol import Made, Missing, VersionTable
 

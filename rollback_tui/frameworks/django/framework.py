@@ -2,7 +2,7 @@
 
 A migration is a Python module of an app, ``app/migrations/NNNN_name.py``, and what takes it back is
 not written anywhere: Django derives it from the operations and from the models as they were. So
-Django itself is asked (:mod:`rollback_tui.frameworks.django_printing`). One row for each applied
+Django itself is asked (:mod:`rollback_tui.frameworks.django.printing`). One row for each applied
 migration in ``django_migrations(id, app, name, applied)``.
 """
 
@@ -16,9 +16,10 @@ from pathlib import Path
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
-from rollback_tui.frameworks import django_migrations, django_printing
 from rollback_tui.frameworks.base import Base
-from rollback_tui.frameworks.django_migrations import Key, Needs
+from rollback_tui.frameworks.django import migrations as django_migrations
+from rollback_tui.frameworks.django import printing as django_printing
+from rollback_tui.frameworks.django.migrations import Key, Needs
 from rollback_tui.frameworks.program import Program
 from rollback_tui.frameworks.protocol import (
     About,
@@ -64,8 +65,8 @@ class Django(Base):
             "A migration with an operation that cannot be taken back (`RunPython` without"
             " `reverse_code`, `RunSQL` without `reverse_sql`).",
             "A migration with an operation that is no SQL (`RunPython`, except with"
-            " `RunPython.noop`): only Django itself can do it. Of what has `noop` for its way back it"
-            " is said that what it did stays.",
+            " `RunPython.noop`): only Django itself can do it. Of what has `noop` for its way back"
+            " it is said that what it did stays.",
             "A migration that another applied one needs which would stay.",
             "A migration of an app whose files are not in the project: take it back with"
             " `manage.py migrate`.",

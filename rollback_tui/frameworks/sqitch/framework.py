@@ -25,11 +25,11 @@ from rollback_tui.frameworks.protocol import (
     TableShape,
     VersionTable,
 )
-from rollback_tui.frameworks.psql_script import as_psql_reads
+from rollback_tui.frameworks.psql.script import as_psql_reads
 from rollback_tui.frameworks.quoting import identifier, literal
-from rollback_tui.frameworks.sqitch_conf import committer
-from rollback_tui.frameworks.sqitch_plan import Change, Dependency, array, first_line
-from rollback_tui.frameworks.sqitch_project import (
+from rollback_tui.frameworks.sqitch.conf import committer
+from rollback_tui.frameworks.sqitch.plan import Change, Dependency, array, first_line
+from rollback_tui.frameworks.sqitch.project import (
     PLAN,
     Direction,
     Project,

@@ -17,9 +17,10 @@ from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable, shorten
 from rollback_tui.frameworks import files as migration_files
-from rollback_tui.frameworks import liquibase_changelog, liquibase_output
 from rollback_tui.frameworks.base import Base, no_file
-from rollback_tui.frameworks.liquibase_call import (
+from rollback_tui.frameworks.liquibase import changelog as liquibase_changelog
+from rollback_tui.frameworks.liquibase import output as liquibase_output
+from rollback_tui.frameworks.liquibase.call import (
     CHANGELOG,
     Call,
     Printed,
@@ -27,7 +28,7 @@ from rollback_tui.frameworks.liquibase_call import (
     lock_name,
     offline_rows,
 )
-from rollback_tui.frameworks.liquibase_changelog import normal
+from rollback_tui.frameworks.liquibase.changelog import normal
 from rollback_tui.frameworks.program import Program
 from rollback_tui.frameworks.protocol import (
     About,

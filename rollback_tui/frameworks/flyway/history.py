@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.text import printable
-from rollback_tui.frameworks.flyway_settings import number
+from rollback_tui.frameworks.flyway.settings import number
 from rollback_tui.frameworks.protocol import History, MigrationFile
 from rollback_tui.frameworks.search_path import refusal
 

@@ -9,10 +9,11 @@ from typing import Literal, NamedTuple
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files as migration_files
-from rollback_tui.frameworks import sqitch_conf, sqitch_plan
-from rollback_tui.frameworks.psql_script import Setting
-from rollback_tui.frameworks.sqitch_conf import Configuration
-from rollback_tui.frameworks.sqitch_plan import Change, Plan
+from rollback_tui.frameworks.psql.script import Setting
+from rollback_tui.frameworks.sqitch import conf as sqitch_conf
+from rollback_tui.frameworks.sqitch import plan as sqitch_plan
+from rollback_tui.frameworks.sqitch.conf import Configuration
+from rollback_tui.frameworks.sqitch.plan import Change, Plan
 
 PLAN = "sqitch.plan"
 Direction = Literal["deploy", "revert"]

@@ -23,7 +23,6 @@ from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files as migration_files
-from rollback_tui.frameworks import yoyo_files
 from rollback_tui.frameworks.base import Base, no_file
 from rollback_tui.frameworks.protocol import (
     About,
@@ -34,7 +33,8 @@ from rollback_tui.frameworks.protocol import (
     VersionTable,
 )
 from rollback_tui.frameworks.quoting import identifier, literal
-from rollback_tui.frameworks.yoyo_files import Said
+from rollback_tui.frameworks.yoyo import files as yoyo_files
+from rollback_tui.frameworks.yoyo.files import Said
 
 _ROLLBACK = ".rollback.sql"
 _TEMPORARY = "_tmp_yoyonew"

@@ -2,7 +2,7 @@
 
 Migration files are parsed and never imported: which apps there are, which migrations, and what
 each needs (``dependencies``, ``run_before``, ``replaces``). Where Django must be asked for more,
-:mod:`rollback_tui.frameworks.django` does it.
+:mod:`rollback_tui.frameworks.django.framework` does it.
 """
 
 from __future__ import annotations

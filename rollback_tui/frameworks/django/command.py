@@ -1,9 +1,9 @@
 # mypy: ignore-errors
 """A management command that is given to Django: it writes down the SQL of chosen migrations.
 
-This file is never imported here. :mod:`rollback_tui.frameworks.django` copies it into a private
-directory, and the project's own Python runs it, in the project's Django (3.2 and newer). What
-``sqlmigrate`` prints is not enough: it knows the models of the one migration only and not those
+This file is never imported here. :mod:`rollback_tui.frameworks.django.printing` copies it into a
+private directory, and the project's own Python runs it, in the project's Django (3.2 and newer).
+What ``sqlmigrate`` prints is not enough: it knows the models of one migration only and not those
 that stand beside it, and it passes over in silence what it cannot write as SQL. So this takes
 ``migrate``'s own executor, and keeps each migration's SQL where that would run it.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.frameworks import files as migration_files
-from rollback_tui.frameworks.alembic_revisions import Graph, Revision, parsed
+from rollback_tui.frameworks.alembic.revisions import Graph, Revision, parsed
 
 _FILE = re.compile(r"(?!\.#|__init__).*\.py")
 """``_only_source_rev_file`` of ``alembic.script.base``."""

@@ -2,7 +2,7 @@
 
 These settings take over the project's and replace every database by the address that the program
 is given, so that whatever the project or its environment says, it cannot lead elsewhere. They and
-the command that does the work (:mod:`rollback_tui.frameworks.django_command`) stand in a private
+the command that does the work (:mod:`rollback_tui.frameworks.django.command`) stand in a private
 directory that is gone after the call; nothing is written into the project.
 """
 
@@ -21,9 +21,9 @@ from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration, Value
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable, shorten
-from rollback_tui.frameworks import django_migrations
 from rollback_tui.frameworks import files as migration_files
-from rollback_tui.frameworks.django_migrations import Key
+from rollback_tui.frameworks.django import migrations as django_migrations
+from rollback_tui.frameworks.django.migrations import Key
 from rollback_tui.frameworks.program import NOWHERE, Program
 from rollback_tui.frameworks.protocol import Missing
 
@@ -243,7 +243,7 @@ def _put_command(private: Path, program: Program, own: str) -> None:
     commands.mkdir(parents=True)
     for package in (commands.parent.parent, commands.parent, commands):
         _write(package / "__init__.py", "")
-    given = Path(__file__).with_name("django_command.py").read_text(encoding="utf-8")
+    given = Path(__file__).with_name("command.py").read_text(encoding="utf-8")
     _write(commands / f"{_COMMAND}.py", given)
 
 

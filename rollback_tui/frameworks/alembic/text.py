@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from rollback_tui.core.text import shorten
-from rollback_tui.frameworks.alembic_revisions import syntax
+from rollback_tui.frameworks.alembic.revisions import syntax
 
 _PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 """``TextClause._bind_params_regex``."""

@@ -15,7 +15,7 @@ from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.script.lexer import Token, tokens
 from rollback_tui.core.script.split import split
 from rollback_tui.core.text import shorten
-from rollback_tui.frameworks.alembic_revisions import Change
+from rollback_tui.frameworks.alembic.revisions import Change
 from rollback_tui.frameworks.protocol import VersionTable
 
 Way = Literal["downgrade", "upgrade"]

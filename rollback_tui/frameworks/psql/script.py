@@ -25,9 +25,9 @@ from rollback_tui.core.script.lexer import Token, tokens
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable, shorten
 from rollback_tui.frameworks import files as migration_files
-from rollback_tui.frameworks import psql_arguments as psql
-from rollback_tui.frameworks import psql_commands as commands
-from rollback_tui.frameworks.psql_arguments import NAME, Arguments, latin, text_of
+from rollback_tui.frameworks.psql import arguments as psql
+from rollback_tui.frameworks.psql import commands
+from rollback_tui.frameworks.psql.arguments import NAME, Arguments, latin, text_of
 
 MAX_INCLUDED = 8
 """How deep files may include each other."""

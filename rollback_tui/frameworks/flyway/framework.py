@@ -16,8 +16,8 @@ from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks.base import Base, no_file
-from rollback_tui.frameworks.flyway_history import COLUMNS, read_history
-from rollback_tui.frameworks.flyway_settings import (
+from rollback_tui.frameworks.flyway.history import COLUMNS, read_history
+from rollback_tui.frameworks.flyway.settings import (
     FlywaySettings,
     locations,
     number,

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.text import printable
-from rollback_tui.frameworks.alembic_files import configured, graph_from, graph_of
-from rollback_tui.frameworks.alembic_printing import chains, print_chain_down, print_path_up
-from rollback_tui.frameworks.alembic_revisions import Change, Graph
+from rollback_tui.frameworks.alembic.files import configured, graph_from, graph_of
+from rollback_tui.frameworks.alembic.printing import chains, print_chain_down, print_path_up
+from rollback_tui.frameworks.alembic.revisions import Change, Graph
 from rollback_tui.frameworks.base import Base, no_file
 from rollback_tui.frameworks.program import Program
 from rollback_tui.frameworks.protocol import (

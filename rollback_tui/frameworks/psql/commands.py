@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rollback_tui.frameworks.psql_arguments import truth
+from rollback_tui.frameworks.psql.arguments import truth
 
 _PRINTING = """
     ? a C H T copyright conninfo echo errverbose f h help html l list p print pset qecho sf sf+ sv

@@ -17,9 +17,10 @@ from typing import Literal, NamedTuple
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.text import printable
-from rollback_tui.frameworks import liquibase_changelog, liquibase_output
-from rollback_tui.frameworks.liquibase_changelog import normal
-from rollback_tui.frameworks.liquibase_output import Cut
+from rollback_tui.frameworks.liquibase import changelog as liquibase_changelog
+from rollback_tui.frameworks.liquibase import output as liquibase_output
+from rollback_tui.frameworks.liquibase.changelog import normal
+from rollback_tui.frameworks.liquibase.output import Cut
 from rollback_tui.frameworks.program import NOWHERE, Program, ProgramFailed
 from rollback_tui.frameworks.protocol import VersionTable
 from rollback_tui.frameworks.quoting import identifier

@@ -1,0 +1,1 @@
+"""Alembic: revisions read from files, scripts printed by its own program."""

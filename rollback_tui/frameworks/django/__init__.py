@@ -1,0 +1,1 @@
+"""Django: migrations read from files, scripts written by its own executor."""

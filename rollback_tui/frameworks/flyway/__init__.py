@@ -1,0 +1,1 @@
+"""Flyway: undo files, its history and its settings."""

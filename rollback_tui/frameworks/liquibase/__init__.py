@@ -1,0 +1,1 @@
+"""Liquibase: changelogs found, scripts printed by its own program."""

@@ -1,0 +1,1 @@
+"""What psql makes of a script before the server sees it."""

@@ -1,0 +1,1 @@
+"""sqitch: its plan, its configuration, its registry."""

@@ -1,0 +1,1 @@
+"""yoyo-migrations: files of SQL and of steps, its tables."""
