@@ -11,19 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rollback_tui.core.model import AppliedMigration
-from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
 from rollback_tui.frameworks import files as migration_files
-from rollback_tui.frameworks.base import Base, no_file
 from rollback_tui.frameworks.protocol import (
     About,
     History,
     MigrationFile,
-    Missing,
     TableShape,
     VersionTable,
 )
 from rollback_tui.frameworks.quoting import literal
+from rollback_tui.frameworks.sections import Section, Sectioned, Ways
 
 _FILE = re.compile(r"([0-9]+)(.*)\.sql", re.ASCII)
 
@@ -38,7 +36,7 @@ _DIRECTIVE = re.compile(rb"--" + _S + rb"*migrate:(?:up|down)")
 _BLANK_OR_COMMENT = re.compile(rb"[\t\n\f\r ]*(?:--.*)?", re.DOTALL)
 
 
-class Dbmate(Base):
+class Dbmate(Sectioned):
     """dbmate's files, order and version table."""
 
     name = "dbmate"
@@ -129,35 +127,13 @@ class Dbmate(Base):
         applied.sort(key=lambda pair: pair[0], reverse=True)
         return History(applied=tuple(migration for _, migration in applied), problem=problem)
 
-    def down(self, applied: AppliedMigration, directory: Path) -> Source | Missing:
-        """Return the section below ``-- migrate:down``, without that line itself."""
-        return self._section(applied, directory, down=True)
-
-    def up(self, applied: AppliedMigration, directory: Path) -> Source | Missing:
-        """Return the section between ``-- migrate:up`` and ``-- migrate:down``."""
-        return self._section(applied, directory, down=False)
-
-    def _section(
-        self, applied: AppliedMigration, directory: Path, *, down: bool
-    ) -> Source | Missing:
-        if applied.path is None:
-            return no_file(directory, applied.version)
-        try:
-            data = migration_files.read(directory, Path(applied.path).name)
-        except FileNotFoundError:
-            return Missing(why=f"{printable(applied.path)} does not exist")
+    def ways(self, data: bytes) -> Ways:
+        """Each direction is what stands below its directive, without that line itself."""
         found = _directives(data)
         if isinstance(found, str):
-            return Missing(why=f"{printable(Path(applied.path).name)} {found}")
-        up_line, down_line = found
-        line = down_line if down else up_line
-        return Source(
-            path=applied.path,
-            data=data,
-            start=_below(data, line),
-            end=len(data) if down else down_line,
-            transactional=_options(data[line:]).get("transaction") != "false",
-        )
+            return Ways(up=found, down=found)
+        up, down = found
+        return Ways(up=_section(data, up, down), down=_section(data, down, len(data)))
 
     def applied_change(self, table: VersionTable, applied: AppliedMigration) -> tuple[str, ...]:
         """Insert the version's row (``InsertMigration`` of its driver)."""
@@ -198,6 +174,11 @@ def _directives(data: bytes) -> tuple[int, int] | str:
     if len(downs) > 1:
         return "has more than one '-- migrate:down' line, which dbmate refuses"
     return ups[0], downs[0]
+
+
+def _section(data: bytes, directive: int, end: int) -> Section:
+    transactional = _options(data[directive:]).get("transaction") != "false"
+    return Section(_below(data, directive), end, transactional)
 
 
 def _below(data: bytes, directive: int) -> int:
