@@ -13,17 +13,17 @@ import re
 import selectors
 import shlex
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple, cast
+from typing import IO, NamedTuple
 
 from rollback_tui.core.address import Address
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import Value
 from rollback_tui.core.text import printable, shorten
+from rollback_tui.frameworks.leash import Leashed
 
 MAX_BYTES = 32 * 1024 * 1024
 """More than this is not taken from a program: no script of this size is read."""
@@ -98,7 +98,7 @@ class Program(Value, frozen=True, kw_only=True):
 
         ``extra``: variables that the framework's module wants besides; ``[migrations] environment``
         comes after them. Standard input is empty; it has a process group of its own, and all of
-        that group is ended with it.
+        that group is ended with it, and also when this process dies, be it by ``kill -9``.
 
         Raises FrameworkError when it cannot be found or started, takes longer than ``seconds``, or
         prints too much; ProgramFailed when it ends with another exit code than 0.
@@ -266,29 +266,17 @@ def _ended(
 ) -> _Ended:
     """Run ``command`` to its end, its deadline, or until it has printed too much."""
     deadline = time.monotonic() + seconds
-    child = subprocess.Popen(
-        list(command),
-        cwd=project,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    pipes = (cast("IO[bytes]", child.stdout), cast("IO[bytes]", child.stderr))
+    leashed = Leashed(command, project, environment)
+    child = leashed.process
     try:
-        output, errors = _read(child, pipes, deadline)
+        output, errors = _read(child, leashed.pipes, deadline)
         with contextlib.suppress(subprocess.TimeoutExpired):
             if len(output) <= MAX_BYTES:
                 child.wait(max(0.0, deadline - time.monotonic()))
         code = child.poll()
     finally:
         # Also after a normal end: what it left in its group would live on.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-        for pipe in pipes:
-            pipe.close()
+        leashed.end()
     return _Ended(child.returncode if len(output) > MAX_BYTES else code, output, errors)
 
 

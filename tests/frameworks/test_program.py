@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import stat
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +17,9 @@ import pytest
 from rollback_tui.core.address import Address
 from rollback_tui.core.errors import FrameworkError
 from rollback_tui.frameworks import program as module
+from rollback_tui.frameworks.leash import Leashed
 from rollback_tui.frameworks.program import Program, ProgramFailed
+from tests.started import remembered
 
 ADDRESS = Address(host="127.0.0.1", port=5999, user="u", password="s3cr3t-pw", database="shop")
 
@@ -178,6 +185,99 @@ def test_endless_output_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_output_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FrameworkError, match=r"is not UTF-8 \(byte 2\)"):
         program(tmp_path, "printf 'a\\377'").run()
+
+
+CALLER = """
+import sys
+from pathlib import Path
+from rollback_tui.frameworks.program import Program
+Program(command=("bin/tool",), project=Path(sys.argv[1]), environment={}, seconds=600).run()
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_it_and_its_children_end_when_the_caller_is_killed(
+    how: signal.Signals, tmp_path: Path
+) -> None:
+    program(tmp_path, 'sleep 600 &\necho "$$ $!" > begun\nmv begun pids\nwait')
+    caller = remembered(subprocess.Popen([sys.executable, "-c", CALLER, str(tmp_path)]))
+    pids = tmp_path / "pids"
+    assert _comes_true(pids.exists)
+    tool, child = map(int, pids.read_text().split())
+    try:
+        for pid in (tool, child):
+            os.kill(pid, 0)  # Raises when it has ended before the caller.
+        caller.send_signal(how)
+        assert caller.wait(60) == -how
+        assert _gone(tool)
+        assert _gone(child)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(tool, signal.SIGKILL)
+
+
+def test_its_watcher_ends_with_it(tmp_path: Path) -> None:
+    program(tmp_path, "echo done")
+    leashed = Leashed((str(tmp_path / "bin/tool"),), tmp_path, {})
+    # Held open, so that it is not the end of the pipe that ends the watcher.
+    leash = os.dup(leashed.leash.fileno())
+    try:
+        assert leashed.process.wait(60) == 0
+        leashed.end()
+        assert _comes_true(lambda: _nobody_reads(leash))
+    finally:
+        os.close(leash)
+
+
+def test_nothing_of_the_leash_is_seen_by_the_program(tmp_path: Path) -> None:
+    called = program(tmp_path, f"exec {sys.executable} -I -S told.py")
+    (tmp_path / "told.py").write_text(
+        "import os, signal\n"
+        "def is_open(n):\n"
+        "    try: os.fstat(n)\n"
+        "    except OSError: return False\n"
+        "    return True\n"
+        "null = os.stat(os.devnull)\n"
+        "print(os.fstat(0).st_rdev == null.st_rdev, [n for n in range(64) if is_open(n)])\n"
+        "print(os.getsid(0) == os.getpgrp() == os.getpid(), os.getppid())\n"
+        "try: os.waitpid(-1, 0)\n"
+        "except ChildProcessError: print('no child')\n"
+    )
+    assert called.run().splitlines() == ["True [0, 1, 2]", f"True {os.getpid()}", "no child"]
+    with pytest.raises(ProgramFailed, match=f"signal {int(signal.SIGPIPE)}"):
+        program(tmp_path, "kill -PIPE $$\necho ignored").run()
+
+
+def test_a_large_environment_arrives_whole_and_one_too_large_is_refused(tmp_path: Path) -> None:
+    # More than a pipe holds; Linux takes 128 KiB a variable, macOS 1 MiB altogether.
+    large = {f"LARGE{n}": f"é\n={n}" + "x" * 60_000 for n in range(4)}
+    called = program(tmp_path, 'printf %s "$LARGE0$LARGE3"', environment=large)
+    assert called.run() == large["LARGE0"] + large["LARGE3"]
+    with pytest.raises(FrameworkError, match="cannot be started: Argument list too long"):
+        called.run("x" * 3_000_000)
+    with pytest.raises(FrameworkError, match="cannot be started: embedded null byte"):
+        called.run("a\0b")
+
+
+def test_what_is_meant_for_the_program_does_not_reach_our_own_python(tmp_path: Path) -> None:
+    odd = {"PYTHONHOME": "/nowhere", "LD_LIBRARY_PATH": "/nowhere", "PYTHONSTARTUP": "x"}
+    assert variables(program(tmp_path, "env", environment=odd).run()).items() >= odd.items()
+
+
+def _nobody_reads(pipe: int) -> bool:
+    try:
+        os.write(pipe, b".")
+    except BrokenPipeError:
+        return True
+    return False
+
+
+def _comes_true(condition: Callable[[], bool]) -> bool:
+    for _ in range(1200):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def _gone(pid: int) -> bool:
