@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
@@ -27,6 +26,7 @@ from rollback_tui.frameworks.protocol import (
     TableShape,
     VersionTable,
 )
+from rollback_tui.frameworks.whole_files import NumberedPairs
 
 _FILE = re.compile(r"([0-9]+)_(.*)\.(down|up)\.(.*)", re.ASCII)
 _LARGEST = 2**64 - 1
@@ -80,31 +80,18 @@ class GolangMigrate(Base):
         Raises FrameworkError when two files claim the same version and direction, as the tool
         itself does.
         """
-        pairs: dict[int, dict[str, str]] = {}
+        pairs = NumberedPairs(
+            "up", "down", "golang-migrate refuses that as well: give one of them its own version."
+        )
         titles: dict[int, str] = {}
         for name in migration_files.names(directory):
             match = _FILE.fullmatch(name)
             if not match or int(match[1]) > _LARGEST:
                 continue
             version, direction = int(match[1]), match[3]
-            pair = pairs.setdefault(version, {})
-            if direction in pair:
-                raise FrameworkError(
-                    f"{printable(pair[direction])} and {printable(name)} are both the "
-                    f"{direction} migration of version {version}",
-                    "golang-migrate refuses that as well: give one of them its own version.",
-                )
-            pair[direction] = name
+            pairs.add(version, direction, name)
             titles.setdefault(version, match[2])
-        return tuple(
-            MigrationFile(
-                version=str(version),
-                name=titles[version],
-                path=str(directory / (pair.get("up") or pair["down"])),
-                down_path=str(directory / pair["down"]) if "down" in pair else None,
-            )
-            for version, pair in sorted(pairs.items())
-        )
+        return pairs.files(directory, titles)
 
     def history_sql(self, table: VersionTable) -> str:
         """All rows; there should be one, or none."""

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
@@ -30,7 +29,7 @@ from rollback_tui.frameworks.protocol import (
 )
 from rollback_tui.frameworks.quoting import literal
 from rollback_tui.frameworks.session_time import as_everybody
-from rollback_tui.frameworks.whole_files import contents, relative, whole
+from rollback_tui.frameworks.whole_files import NumberedPairs, contents, relative, whole
 
 # The parts are what stands between dots; of the name only the first part counts.
 _FILE = re.compile(r"(\d+)\.(do|undo)(?:\.([^.]*)[^/]*)?\.(sql|js|mjs|cjs)", re.ASCII)
@@ -95,31 +94,18 @@ class Postgrator(Base):
 
         Raises FrameworkError when two files claim the same version and action, as the tool does.
         """
-        pairs: dict[int, dict[str, str]] = {}
+        pairs = NumberedPairs(
+            "do", "undo", "postgrator refuses that as well: give one of them its own version."
+        )
         titles: dict[int, str] = {}
         for name in migration_files.names(directory):
             match = _FILE.fullmatch(name)
             if not match or int(match[1]) == 0:
                 continue
             version, action = int(match[1]), match[2]
-            pair = pairs.setdefault(version, {})
-            if action in pair:
-                raise FrameworkError(
-                    f"{printable(pair[action])} and {printable(name)} are both the {action} "
-                    f"migration of version {version}",
-                    "postgrator refuses that as well: give one of them its own version.",
-                )
-            pair[action] = name
+            pairs.add(version, action, name)
             titles[version] = titles.get(version) or match[3] or ""
-        return tuple(
-            MigrationFile(
-                version=str(version),
-                name=titles[version],
-                path=str(directory / (pair.get("do") or pair["undo"])),
-                down_path=str(directory / pair["undo"]) if "undo" in pair else None,
-            )
-            for version, pair in sorted(pairs.items())
-        )
+        return pairs.files(directory, titles)
 
     def history_sql(self, table: VersionTable) -> str:
         """All versions but the row 0, newest first.

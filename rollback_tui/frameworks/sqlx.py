@@ -16,7 +16,6 @@ from pathlib import Path
 
 import msgspec
 
-from rollback_tui.core.errors import FrameworkError
 from rollback_tui.core.model import AppliedMigration
 from rollback_tui.core.script.source import Source
 from rollback_tui.core.text import printable
@@ -32,7 +31,7 @@ from rollback_tui.frameworks.protocol import (
     VersionTable,
 )
 from rollback_tui.frameworks.quoting import literal
-from rollback_tui.frameworks.whole_files import contents, whole
+from rollback_tui.frameworks.whole_files import NumberedPairs, contents, whole
 
 _FILE = re.compile(r"(\d+)_(.*)\.sql", re.ASCII | re.DOTALL)
 _LARGEST = 2**63 - 1
@@ -90,7 +89,7 @@ class Sqlx(Base):
         Raises FrameworkError when two files claim the same version and direction: sqlx would take
         one of them by chance.
         """
-        pairs: dict[int, dict[str, str]] = {}
+        pairs = NumberedPairs("up", "down", "Give one of them its own version.")
         titles: dict[int, str] = {}
         for name in migration_files.names(directory):
             match = _FILE.fullmatch(name)
@@ -98,24 +97,9 @@ class Sqlx(Base):
                 continue
             title = match[2]
             way = "down" if title.endswith(".down") else "up"
-            pair = pairs.setdefault(int(match[1]), {})
-            if way in pair:
-                raise FrameworkError(
-                    f"{printable(pair[way])} and {printable(name)} are both the {way} migration "
-                    f"of version {int(match[1])}",
-                    "Give one of them its own version.",
-                )
-            pair[way] = name
+            pairs.add(int(match[1]), way, name)
             titles.setdefault(int(match[1]), title.removesuffix(".down").removesuffix(".up"))
-        return tuple(
-            MigrationFile(
-                version=str(version),
-                name=titles[version],
-                path=str(directory / (pair.get("up") or pair["down"])),
-                down_path=str(directory / pair["down"]) if "down" in pair else None,
-            )
-            for version, pair in sorted(pairs.items())
-        )
+        return pairs.files(directory, titles)
 
     def history_sql(self, table: VersionTable) -> str:
         """All rows, newest first."""

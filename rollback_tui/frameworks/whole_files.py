@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rollback_tui.core.errors import FrameworkError
@@ -62,6 +62,40 @@ def _below(directory: Path, prefix: str) -> Iterator[str]:
         for name in subdirectories(directory / here):
             if not (directory / here / name).is_symlink():
                 waiting.append(f"{here}{name}/")
+
+
+class NumberedPairs:
+    """Pairs of files in one directory that begin with the same number, found name by name."""
+
+    def __init__(self, up: str, down: str, remedy: str) -> None:
+        """``up`` and ``down`` are what the tool calls its two ways; ``remedy`` is for two files
+        that claim the same number and way."""
+        self._up, self._down, self._remedy = up, down, remedy
+        self._pairs: dict[int, dict[str, str]] = {}
+
+    def add(self, version: int, way: str, name: str) -> None:
+        """Take the file ``name``. Raises FrameworkError when another one has its place."""
+        pair = self._pairs.setdefault(version, {})
+        if way in pair:
+            raise FrameworkError(
+                f"{printable(pair[way])} and {printable(name)} are both the {way} migration"
+                f" of version {version}",
+                self._remedy,
+            )
+        pair[way] = name
+
+    def files(self, directory: Path, titles: Mapping[int, str]) -> tuple[MigrationFile, ...]:
+        """Return the migrations in the order of their numbers, each shown by its up file where
+        there is one."""
+        return tuple(
+            MigrationFile(
+                version=str(version),
+                name=titles[version],
+                path=str(directory / (pair.get(self._up) or pair[self._down])),
+                down_path=str(directory / pair[self._down]) if self._down in pair else None,
+            )
+            for version, pair in sorted(self._pairs.items())
+        )
 
 
 def whole(directory: Path, path: str, *, transactional: bool = True) -> Source | Missing:
