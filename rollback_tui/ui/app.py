@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -28,6 +27,7 @@ from rollback_tui.ui.guide import Guide, Severity
 from rollback_tui.ui.hangup import HangupWatch, terminal
 from rollback_tui.ui.inert import Inert
 from rollback_tui.ui.messages import Reply
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.operations import Choice, Operations
 from rollback_tui.ui.screens.beside import BesideScreen
 from rollback_tui.ui.screens.by_hand import ManualGuide
@@ -241,7 +241,7 @@ class RollbackApp(App[int]):
 
     def say(self, text: str, severity: Severity = "information") -> None:
         """Show a short message in the corner; not again while the same one is still there."""
-        now = time.monotonic()
+        now = steady()
         self._said = {said: until for said, until in self._said.items() if until > now}
         if text not in self._said:
             self._said[text] = now + MESSAGE

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollback_tui.core.claim import Claim
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.requests import Failure
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Beside:
 
     def __init__(self, guide: Guide) -> None:
         self._guide = guide
-        self._looked_at = time.monotonic()
+        self._looked_at = steady()
 
     def tick(self, now: float) -> None:
         """Look again when it is time; go on to the target when every run has its outcome."""

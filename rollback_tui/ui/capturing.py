@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from rollback_tui.frameworks.captured import Captures
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.walk import CaptureUnderway, may_not_capture
 
@@ -42,7 +42,7 @@ class Capturing:
             guide.requests.deliver(lambda: self._said(stop, words))
 
         guide.replace(
-            capturing=CaptureUnderway(since=time.monotonic(), words="it is being begun"),
+            capturing=CaptureUnderway(since=steady(), words="it is being begun"),
             captures=None,
             capture_failure=None,
         )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ import msgspec
 from rollback_tui.core.claim import ClaimState, Controls
 from rollback_tui.core.events import Record
 from rollback_tui.core.run_view import RunView, advance
+from rollback_tui.ui.moment import steady, utc_time
 from rollback_tui.ui.operations import Feed
 from rollback_tui.ui.requests import Failure
 
@@ -73,7 +72,7 @@ class Following:
     def _opened(self, feed: Feed, controls: Controls) -> None:
         self._feed = feed
         self._silences = 0
-        now = time.monotonic()
+        now = steady()
         self._asked_alive = self._asked_controls = now
         self._guide.replace(
             feed_failure=None, worker="running", moved_at=now, heard_at=now, controls=controls
@@ -82,7 +81,7 @@ class Following:
 
     def poll(self) -> None:
         """Ask for new records, unless that question is open already."""
-        feed, now = self._feed, time.monotonic()
+        feed, now = self._feed, steady()
         if feed is None or self._guide.requests.busy("feed") or now < self._not_before:
             return
         quiet = now - max(self._guide.walk.moved_at, self._asked_alive) > QUIET
@@ -115,8 +114,8 @@ class Following:
             self._silences = 0
             # After attaching, the last event may be minutes old; from then on only this
             # process's monotonic clock counts.
-            age = (datetime.now(UTC) - records[-1].at).total_seconds() if first else 0.0
-            moved = time.monotonic() - max(0.0, age)
+            age = (utc_time() - records[-1].at).total_seconds() if first else 0.0
+            moved = steady() - max(0.0, age)
             guide.replace(
                 view=view, moved_at=moved, heard_at=moved, worker="running", feed_failure=None
             )
@@ -124,7 +123,7 @@ class Following:
                 guide.run_ended()
         elif answer.state == "running":
             self._silences = 0
-            guide.replace(worker="running", heard_at=time.monotonic())
+            guide.replace(worker="running", heard_at=steady())
         elif answer.state == "stopped":
             self._silences = 0
             guide.replace(worker="stopped")
@@ -134,7 +133,7 @@ class Following:
                 guide.replace(worker="dead")
 
     def _damaged(self, failure: Failure) -> None:
-        self._not_before = time.monotonic() + DAMAGED
+        self._not_before = steady() + DAMAGED
         self._guide.replace(feed_failure=failure)
 
     def take_controls(self) -> None:

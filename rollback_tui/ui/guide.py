@@ -6,9 +6,7 @@ No widget is known here. The app hands in three functions and shows what comes o
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
@@ -23,6 +21,7 @@ from rollback_tui.ui.capturing import Capturing
 from rollback_tui.ui.counting import Counting
 from rollback_tui.ui.following import Following
 from rollback_tui.ui.log_lines import LogLines
+from rollback_tui.ui.moment import local_time, steady
 from rollback_tui.ui.operations import Choice, Operations
 from rollback_tui.ui.planning import Planning
 from rollback_tui.ui.rehearsing import Rehearsing
@@ -127,7 +126,7 @@ class Guide:
 
     def tick(self) -> None:
         """Do what is due. Called a few times a second; costs nothing when nothing is."""
-        now = time.monotonic()
+        now = steady()
         if self.walk.claims:
             self._beside.tick(now)
             return
@@ -154,7 +153,7 @@ class Guide:
             self.refresh()
 
     def _connect(self) -> None:
-        self._asked_at = time.monotonic()
+        self._asked_at = steady()
         self.requests.ask("target", self.operations.target, self._connected, self._not_fresh)
 
     def _connected(self, target: Target) -> None:
@@ -178,14 +177,14 @@ class Guide:
     def refresh(self) -> None:
         """Ask for the activity now, unless that question is open already."""
         if not self.requests.busy("activity"):
-            self._asked_at = time.monotonic()
+            self._asked_at = steady()
             self.requests.ask("activity", self.operations.activity, self._active, self._not_fresh)
 
     def _active(self, activity: Activity) -> None:
         self.replace(
             activity=activity,
             transactions_per_second=transactions_a_second(self.walk.activity, activity),
-            refreshed_at=datetime.now(),
+            refreshed_at=local_time(),
             stale="",
         )
         if self.walk.waiting_until is not None and not writers_of(activity.sessions):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rollback_tui.core.checks import obstacles
 from rollback_tui.core.model import CheckResult, Plan
 from rollback_tui.core.proof import ProofCost
+from rollback_tui.ui.moment import local_time
 from rollback_tui.ui.operations import Choice
 from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.walk import valid_rehearsal
@@ -121,7 +121,7 @@ class Planning:
         self._guide.replace(
             checks=checks,
             judging=False,
-            judged_at=datetime.now(),
+            judged_at=local_time(),
             checks_failure=None,
             overrides=tuple(o for o in self._guide.walk.overrides if o[0] in standing),
         )

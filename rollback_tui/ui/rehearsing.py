@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from rollback_tui.core.model import Plan
 from rollback_tui.core.rehearsal import Rehearsal, Source
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.walk import SCHEMA_CHECK, Underway, may_not_rehearse
 
@@ -45,7 +45,7 @@ class Rehearsing:
             guide.requests.deliver(lambda: self._said(stop, words))
 
         guide.replace(
-            rehearsing=Underway(source=source, since=time.monotonic(), words="it is being begun"),
+            rehearsing=Underway(source=source, since=steady(), words="it is being begun"),
             rehearsal_failure=None,
         )
         guide.requests.ask(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollback_tui.core.recovery import RecoveryOption
+from rollback_tui.ui.moment import local_time, steady
 from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.walk import may_not_take, may_not_undo
 
@@ -27,7 +26,7 @@ class Undoing:
         if folder is None or may_not_undo(guide.walk) or guide.walk.asking_options is not None:
             return
         guide.replace(
-            asking_options=time.monotonic(),
+            asking_options=steady(),
             options_failure=None,
             recover_failure=None,
             options=None,
@@ -45,7 +44,7 @@ class Undoing:
             # Another run is followed meanwhile: these rungs are not its own.
             guide.replace(asking_options=None)
             return
-        guide.replace(options=options, options_at=datetime.now(), asking_options=None)
+        guide.replace(options=options, options_at=local_time(), asking_options=None)
 
     def recover(self, option: RecoveryOption, reason: str) -> None:
         """Start the run that takes ``option``, whose text was typed, and follow it."""

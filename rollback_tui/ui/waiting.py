@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
+
+from rollback_tui.ui.moment import steady
 
 if TYPE_CHECKING:
     from rollback_tui.ui.guide import Guide
@@ -20,7 +21,7 @@ class Waiting:
 
     def begin(self) -> None:
         """Wait until nobody writes, for a minute at most; then judge again."""
-        now = time.monotonic()
+        now = steady()
         self._guide.replace(waiting_since=now, waiting_until=now + WRITERS_WAIT, paused=False)
         self._guide.refresh()
 

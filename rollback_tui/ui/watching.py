@@ -3,11 +3,11 @@ somebody looks."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rollback_tui.core.model import Plan
 from rollback_tui.core.outlook import InTheWay, Outlook
+from rollback_tui.ui.moment import local_time
 from rollback_tui.ui.requests import Failure
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Watching:
 
     def _found(self, plan: Plan, found: tuple[InTheWay, ...]) -> None:
         if self._guide.walk.plan is plan:
-            self._guide.replace(way=found, way_at=datetime.now(), way_stale="")
+            self._guide.replace(way=found, way_at=local_time(), way_stale="")
 
     def _not_found(self, failure: Failure) -> None:
         self._guide.replace(way_stale=failure.summary)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
@@ -15,6 +14,7 @@ from textual.widgets import Button, Static
 
 from rollback_tui.core import events as ev
 from rollback_tui.core.claim import Claim, who
+from rollback_tui.ui.moment import utc_time
 from rollback_tui.ui.theme import Tone, line, lines
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.dialogs import Ask, PlainButton
@@ -187,7 +187,7 @@ def title(walk: Walk, claim: Claim) -> Content:
 
 def facts(claim: Claim, how_many: int) -> Content:
     """Return what is known of the run, in plain words."""
-    age = max(0.0, (datetime.now(UTC) - claim.since).total_seconds())
+    age = max(0.0, (utc_time() - claim.since).total_seconds())
     door: tuple[str, Tone] = ("open: applications can work", "good")
     if claim.door_closed:
         door = ("CLOSED: applications are kept out", "alarm")

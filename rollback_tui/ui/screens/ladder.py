@@ -3,7 +3,6 @@ and what must be typed to take it."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -17,6 +16,7 @@ from textual.widgets import DataTable, Static
 
 from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.text import shorten
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.screens.by_hand import show_guide
 from rollback_tui.ui.screens.step import arming
 from rollback_tui.ui.theme import Tone, cell, line, lines
@@ -221,7 +221,7 @@ def _title(walk: Walk, width: int) -> Content:
 
 def _state(walk: Walk) -> Content:
     if walk.asking_options is not None:
-        gone = clock(time.monotonic() - walk.asking_options)
+        gone = clock(steady() - walk.asking_options)
         return line(
             (f"▸ {gone} ", "accent"),
             "counting what was written since",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left, bisect_right
 from typing import ClassVar
 
@@ -17,6 +16,7 @@ from rollback_tui.core.rehearsal import Source
 from rollback_tui.core.script.hazards import EXPLANATIONS
 from rollback_tui.ui.entries import Entry
 from rollback_tui.ui.listing import Listing, listing, place_of
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.screens.foreseen import schema_dialog
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.surroundings import around
@@ -137,8 +137,8 @@ class PreviewScreen(StepScreen):
             bar.say(content)
 
     def _show_rehearsal(self, walk: Walk) -> None:
-        self._line("#plan-rehearsal", plan_lines.rehearsal(walk, time.monotonic()))
-        self._line("#plan-capture", capture_line(walk, time.monotonic()))
+        self._line("#plan-rehearsal", plan_lines.rehearsal(walk, steady()))
+        self._line("#plan-capture", capture_line(walk, steady()))
 
     @property
     def _listed(self) -> Listing | None:

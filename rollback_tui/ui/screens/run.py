@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import ClassVar
 
 from textual import on
@@ -16,6 +15,7 @@ from rollback_tui.core.run_view import RunView
 from rollback_tui.core.text import printable
 from rollback_tui.ui.listing import keys_of, listing
 from rollback_tui.ui.messages import Answer, Confirmed, Declined
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import line, lines
 from rollback_tui.ui.walk import Walk, hands_off
@@ -220,7 +220,7 @@ class RunScreen(StepScreen):
         walk = self.walk_value
         if not self.is_current or walk.folder is None:
             return
-        now = time.monotonic()
+        now = steady()
         self.query_one("#clocks", Bar).say(clocks(walk, now))
         self.query_one("#now", Bar).say(now_line(walk, now))
         phases = phase_lines(walk, now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import ClassVar
 
@@ -16,6 +15,7 @@ from textual.widgets import DataTable, Static
 from rollback_tui.core.model import CheckResult
 from rollback_tui.core.schema import condensed
 from rollback_tui.core.schema_verdict import SchemaVerdict
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.screens.foreseen import schema_dialog
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import STATUS, cell, line, lines
@@ -110,7 +110,7 @@ class SafetyScreen(StepScreen):
         bar.display = walk.waiting_until is not None
         if walk.waiting_until is None:
             return
-        left = max(0.0, walk.waiting_until - time.monotonic())
+        left = max(0.0, walk.waiting_until - steady())
         writers = writers_of(walk.activity.sessions) if walk.activity else ()
         names = "; ".join(name_of(s) for s in writers[:3]) + ("; …" if len(writers) > 3 else "")
         bar.say(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 from textual.content import Content
 
 from rollback_tui.frameworks.captured import Capture, Captures
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.theme import line, lines
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.wording import clock, count
@@ -17,7 +16,7 @@ def capture_line(walk: Walk, now: float | None = None) -> Content | None:
     ``now``: monotonic seconds."""
     underway = walk.capturing
     if underway is not None:
-        gone = clock((time.monotonic() if now is None else now) - underway.since)
+        gone = clock((steady() if now is None else now) - underway.since)
         stop = "" if underway.stopping else "  x stops it"
         return line((f" ▸ capturing {gone} ", "accent"), underway.words, (stop, "dim"))
     if walk.capture_failure is not None:

@@ -3,8 +3,6 @@ rehearsed, what is kept."""
 
 from __future__ import annotations
 
-import time
-
 from textual.content import Content
 
 from rollback_tui.core.model import Plan, Verdict
@@ -12,6 +10,7 @@ from rollback_tui.core.outlook import InTheWay
 from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.text import cells
 from rollback_tui.ui.listing import listing
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.surroundings import around, way
 from rollback_tui.ui.theme import STATUS, Tone, line, lines
 from rollback_tui.ui.walk import Walk, unreviewed, valid_rehearsal
@@ -136,7 +135,7 @@ def rehearsal(walk: Walk, now: float | None = None) -> Content | None:
     monotonic seconds."""
     underway = walk.rehearsing
     if underway is not None:
-        gone = clock((time.monotonic() if now is None else now) - underway.since)
+        gone = clock((steady() if now is None else now) - underway.since)
         stop = "" if underway.stopping else "  x stops it"
         return line(
             (f" ▸ rehearsing on {COPIES[underway.source]} {gone} ", "accent"),

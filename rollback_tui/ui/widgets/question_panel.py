@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -11,6 +9,7 @@ from textual.widgets import Button, Static
 
 from rollback_tui.core.events import Question
 from rollback_tui.ui.messages import Answer
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.theme import line
 from rollback_tui.ui.walk import Walk, hands_off
 from rollback_tui.ui.widgets.dialogs import PlainButton
@@ -81,7 +80,7 @@ class QuestionPanel(Vertical):
         view = walk.view
         if self._asked is None or view is None or view.question is None:
             return
-        gone = walk.elapsed(time.monotonic()) - view.question_asked
+        gone = walk.elapsed(steady()) - view.question_asked
         left = max(0.0, view.question.seconds - gone)
         self.query_one("#question-deadline", Bar).say(
             line(
