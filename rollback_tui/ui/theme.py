@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.theme import Theme
 
 from rollback_tui.core.text import printable
+from rollback_tui.ui.glyphs import plain
 
 Tone = Literal["plain", "dim", "strong", "good", "warn", "bad", "accent", "alarm", "armed"]
 
@@ -75,9 +76,9 @@ OUTCOME: dict[str, tuple[str, str, Tone]] = {
 
 
 def cell(text: object, tone: Tone = "plain", *, right: bool = False) -> Text:
-    """Return a table cell: printable, on one line, never markup."""
+    """Return a table cell: printable on this terminal, on one line, never markup."""
     return Text(
-        printable(str(text)),
+        plain(printable(str(text))),
         style=_CELL[tone],
         no_wrap=True,
         overflow="ellipsis",
@@ -86,8 +87,8 @@ def cell(text: object, tone: Tone = "plain", *, right: bool = False) -> Text:
 
 
 def piece(text: object, tone: Tone = "plain", *, keep_lines: bool = False) -> Content:
-    """Return a piece of a line: printable, never markup."""
-    return Content.styled(printable(str(text), keep_lines=keep_lines), _LINE[tone])
+    """Return a piece of a line: printable on this terminal, never markup."""
+    return Content.styled(plain(printable(str(text), keep_lines=keep_lines)), _LINE[tone])
 
 
 def line(*pieces: str | tuple[object, Tone] | Content) -> Content:

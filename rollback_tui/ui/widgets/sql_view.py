@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.highlight import HighlightTheme, highlight
 
 from rollback_tui.core.text import printable
+from rollback_tui.ui.glyphs import escaped
 from rollback_tui.ui.theme import piece
 
 SHOWN = 20_000
@@ -35,7 +36,7 @@ class Calm(HighlightTheme):
 
 def coloured(sql: str) -> Content:
     """Return ``sql`` printable and highlighted; what is cut off is said."""
-    shown = printable(sql[:SHOWN].strip("\n"), keep_lines=True)
+    shown = escaped(printable(sql[:SHOWN].strip("\n"), keep_lines=True))
     content = highlight(shown, language="postgresql", theme=Calm)
     if len(sql) > SHOWN:
         rest = f"\n… {len(sql) - SHOWN:,} more characters are not shown, but will be executed"
