@@ -28,13 +28,15 @@ class Connection:
         command: Sequence[str],
         directory: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        *,
+        size: tuple[int, int] = (WIDTH, HEIGHT),
     ) -> None:
-        self.screen = Screen(WIDTH, HEIGHT)
+        self.screen = Screen(*size)
         self.drawn = b""
         """Every byte that has reached the terminal."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._master, slave = pty.openpty()
-        self._set_size(WIDTH, HEIGHT)
+        self._set_size(*size)
         self.process = subprocess.Popen(
             command,
             cwd=directory,
