@@ -63,7 +63,7 @@ def drive(
 
 
 async def to_confirmation(t: Terminal, look: Look) -> None:
-    """Look at the state, the checks and every statement; arm; stand before the three texts."""
+    """Look at the state, the checks and every statement; arm; stand before the texts."""
     await t.until("16/16 counted", "20240115103000", seconds=30)
     look("state")
     await t.press("n")
@@ -100,11 +100,13 @@ async def somebody_in_the_way(t: Terminal, dsn: str) -> tuple[float, float]:
 
 
 async def confirm(t: Terminal, look: Look, version: str = TARGET_VERSION) -> None:
-    """Type the three texts and start."""
+    """Type what is asked for, the figure as it stands on the screen, and start."""
     await t.focus("#field-database")
     await t.type("shop")
     await t.press("enter")
     await t.type(version)
+    await t.press("enter")
+    await t.type(t.figure)
     await t.press("enter")
     await t.type("errors since the deploy")
     await t.until("ready: tab to Start")

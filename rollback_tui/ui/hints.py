@@ -64,7 +64,7 @@ def _hint_run(walk: Walk) -> str:
             return f"Blocked: {reason}."
         if not walk.armed:
             return "This terminal is READ-ONLY: press a to arm it, then type the texts."
-        return "Type the texts, tab goes from one to the next and to Start. Esc leaves a field."
+        return "Type the texts; enter or tab: the next one, then Start. Esc leaves a field."
     if walk.finished:
         return "The run has ended: n shows the proof and what could undo it, 6 the report."
     if walk.worker != "running":

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from textual.message import Message
 
+from rollback_tui.core.model import Plan
+
 
 class Reply(Message):
     """A thread has an answer; ``act`` takes it in, on the event loop."""
@@ -28,9 +30,11 @@ class Answer(Message):
 class Confirmed(Message):
     """Every text of the typed confirmation matched and Start was pressed."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, plan: Plan) -> None:
+        """``plan``: the one whose figures were typed, and no other that came meanwhile."""
         super().__init__()
         self.reason = reason
+        self.plan = plan
 
 
 class Declined(Message):

@@ -18,6 +18,7 @@ from tests.demo.processes import alive, soon, working_in
 from tests.ssh.conftest import Open
 from tests.ssh.daemon import Daemon
 from tests.ssh.terminal import Connection
+from tests.ui.steering import figure
 
 DOWN = """
 DROP TABLE tokens;
@@ -61,6 +62,7 @@ def walk_to_run(t: Connection, project: Project) -> None:
     for name, text in (
         ("database", project.database.name),
         ("version", "20240101000000"),
+        ("figure", figure(t.read())),
         ("reason", "errors since the deploy"),
     ):
         t.press(text)
@@ -81,7 +83,7 @@ def _one_by_one(t: Connection, *keys: str) -> None:
 
 
 def _typed(t: Connection) -> str:
-    """The three fields, without their labels."""
+    """The fields, without their labels."""
     return "\n".join(line[45:] for line in t.read().splitlines())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,6 +16,14 @@ from rollback_tui.ui.widgets.live_table import LiveTable
 from tests.ui.fake import World
 
 Script = Callable[["Terminal"], Awaitable[None]]
+
+
+def figure(shown: str) -> str:
+    """Return what has to be typed third, as somebody reads it off the confirmation."""
+    found = re.search(r"(?:loses|removes) in all\s+(?:NOT COUNTED in )?([1-9][\d,]*)", shown)
+    found = found or re.search(r"runs\s+([\d,]+) statement", shown)
+    assert found is not None, shown
+    return found[1]
 
 
 class Terminal:
@@ -36,6 +45,11 @@ class Terminal:
                 strip = strip.apply_filter(line_filter, Color(0, 0, 0))
             lines.append(strip.text)
         return "\n".join(lines)
+
+    @property
+    def figure(self) -> str:
+        """What has to be typed third."""
+        return figure(self.text)
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

@@ -88,7 +88,7 @@ def test_enter_never_confirms(world: World) -> None:
         # Armed: what is typed next goes into the first text, and is not taken for keys.
         assert t.app.focused is not None
         assert t.app.focused.id == "field-database"
-        for text in ("shop", "20240110090000", "errors since the deploy"):
+        for text in ("shop", "20240110090000", t.figure, "errors since the deploy"):
             await t.type(text)
             await t.press("enter")
         await t.until("ready: tab to Start")
@@ -110,6 +110,8 @@ def test_start_is_inert_until_every_text_matches(world: World) -> None:
         await to_confirmation(t)
         await t.focus("#field-version")
         await t.type("20240110090000")
+        await t.focus("#field-figure")
+        await t.type(t.figure)
         await t.focus("#field-reason")
         await t.type("errors since the deploy")
         await t.focus("#field-database")

@@ -41,6 +41,8 @@ async def confirm(t: Terminal) -> None:
     await t.press("enter")
     await t.type("20240110090000")
     await t.press("enter")
+    await t.type(t.figure)
+    await t.press("enter")
     await t.type(REASON)
     await t.until("ready: tab to Start")
     await t.focus("#confirm-yes")

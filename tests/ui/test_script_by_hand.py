@@ -60,7 +60,7 @@ def test_without_a_framework_the_name_of_the_script_is_typed(world: World) -> No
         await to_confirmation(t)
         shown = await t.until("no other version", "type the script's name back.sql")
         assert "target version" not in shown
-        for text in (world.the_target.database, "back.sql", REASON):
+        for text in (world.the_target.database, "back.sql", t.figure, REASON):
             await t.type(text)
             await t.press("enter")
         await t.until("ready: tab to Start")

@@ -39,6 +39,8 @@ def test_start_works_only_when_it_was_typed_that_it_cannot_be_undone(
         await t.press("enter")
         await t.type(not_one_transaction().goal or "")
         await t.press("enter")
+        await t.type(t.figure)
+        await t.press("enter")
         assert t.app.focused is not None
         assert t.app.focused.id == "field-undone"
         await t.focus("#field-reason")

@@ -50,18 +50,45 @@ class RunScreen(StepScreen):
     # Textual would focus a field of the confirmation, also beside a console that hides it.
     AUTO_FOCUS = ""
     HELP = (
-        "Before the run: type the database's name, the target version and a reason; Start works "
-        "only when all match and this terminal is armed. During the run: phases with their time, "
+        "Before the run: type the database's name, the target version, how much is lost in all (it "
+        "stands among the facts above) and a reason; Start works only when all match and this "
+        "terminal is armed. During the run: phases with their time, "
         "statements as they end, how long applications have been kept out, and every SQL sent. "
         "The run is another process: leaving, or losing this connection, does not stop it. "
         "x asks it to abort, which works until COMMIT and leaves the database unchanged. One "
         "console at a time is at the controls; another one looks, and t takes them."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "abort", "abort the run", tooltip="Ask for an abort; works until COMMIT"),
-        Binding("t", "take_controls", "take the controls", tooltip="Answer and abort from here"),
-        Binding("escape", "leave_field", "leave the field", show=False),
-        Binding("enter", "read_statement", "read the statement", show=False),
+        Binding(
+            "x",
+            "abort",
+            "abort the run",
+            tooltip="Ask for an abort; works until COMMIT",
+            id="run.abort",
+        ),
+        Binding(
+            "t",
+            "take_controls",
+            "take the controls",
+            tooltip="Answer and abort from here",
+            id="run.take_controls",
+        ),
+        Binding(
+            "escape",
+            "leave_field",
+            "leave the field",
+            show=False,
+            id="run.leave_field",
+            tooltip="Leave the field",
+        ),
+        Binding(
+            "enter",
+            "read_statement",
+            "read the statement",
+            show=False,
+            id="run.read_statement",
+            tooltip="Read the statement in full",
+        ),
     ]
 
     def __init__(self) -> None:
@@ -255,7 +282,10 @@ class RunScreen(StepScreen):
 
     @on(Confirmed)
     def _confirmed(self, message: Confirmed) -> None:
-        self.guide.start(message.reason)
+        if message.plan is self.walk_value.plan:
+            self.guide.start(message.reason)
+        else:
+            self.rollback_app.say("The plan was read anew just now: look again.", "warning")
 
     @on(Declined)
     def _declined(self) -> None:

@@ -1,5 +1,6 @@
-"""The confirmation that proves the operator looked: three texts, typed, and a fourth for a plan
-that goes statement by statement.
+"""The confirmation that proves the operator looked: the database's name, the version afterwards,
+and how much goes, which only the screen says; then why. A plan that goes statement by statement
+asks for one more.
 
 Cancel is focused first. Enter in a field only goes on to the next field; Start stays inert
 until everything matches, and then has to be focused on purpose.
@@ -16,10 +17,12 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
+from rollback_tui.core.confirmation import Fact, fact, toll
 from rollback_tui.core.model import Plan
 from rollback_tui.core.text import printable
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.messages import Confirmed, Declined
+from rollback_tui.ui.once import once
 from rollback_tui.ui.theme import Tone, line, lines
 from rollback_tui.ui.walk import (
     REASON_LENGTH,
@@ -35,9 +38,16 @@ from rollback_tui.ui.widgets.schema_lines import foreseen, foreseen_words
 from rollback_tui.ui.widgets.status_bar import is_production
 from rollback_tui.ui.wording import count, goal_of, made_by, rehearsed_words
 
-FIELDS = ("database", "version", "undone", "reason")
+FIELDS = ("database", "version", "figure", "undone", "reason")
 UNDONE = "cannot be undone"
 """Typed as well for a plan that is not one transaction."""
+DETAILS = 4
+"""So many lines at most say what the losses are made of."""
+NARROW = 76
+"""Columns below which the labels are short, and a mark stands without its words."""
+
+# Asked whenever anything on the screen changes; a plan may have ten thousand statements.
+_toll = once(toll)
 
 
 class FactsPane(VerticalScroll):
@@ -49,11 +59,14 @@ class FactsPane(VerticalScroll):
 
 
 class TypedConfirm(Vertical):
-    """What will happen, the three fields, Cancel and Start."""
+    """What will happen, the fields, Cancel and Start."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._wanted: dict[str, str] = {}
+        self._plan: Plan | None = None
+        self._keep: frozenset[int] = frozenset()
+        self._fact: Fact | None = None
         self._why_not = "not ready"
 
     def compose(self) -> ComposeResult:
@@ -87,19 +100,15 @@ class TypedConfirm(Vertical):
         if plan is None or target is None:
             return
         self._wanted = {"database": printable(target.database), "version": printable(goal_of(plan))}
+        # What was counted anew asks for the new figure: what is typed is judged again below.
+        if self._fact is None or plan is not self._plan or walk.keep != self._keep:
+            self._plan, self._keep, self._fact = plan, walk.keep, fact(plan, walk.keep)
         self.query_one("#facts", Static).update(facts(walk))
-        labels = {
-            "database": line("type the database ", (target.database, "strong")),
-            "version": line(
-                "type the script's name " if plan.version_stays else "type the target version ",
-                (goal_of(plan), "strong"),
-            ),
-            "reason": line(f"why, in {REASON_LENGTH} characters or more"),
-            "undone": line("type ", (UNDONE, "strong")),
-        }
         listed = listing(plan)
         self._wanted["undone"] = "" if listed.transactional else UNDONE
         self.query_one("#row-undone").display = not listed.transactional
+        narrow = self.app.size.width < NARROW
+        labels = _labels(plan, self._fact, target.database, narrow=narrow)
         for name, label in labels.items():
             self.query_one(f"#label-{name}", Static).update(label)
         self._why_not = not_ready(walk)
@@ -114,13 +123,18 @@ class TypedConfirm(Vertical):
 
     def _matches(self, name: str) -> bool:
         text = self._text(name)
-        return len(text) >= REASON_LENGTH if name == "reason" else text == self._wanted.get(name)
+        if name == "reason":
+            return len(text) >= REASON_LENGTH
+        if name == "figure":
+            return self._fact is not None and self._fact.accepts(text)
+        return text == self._wanted.get(name)
 
     def _judge(self) -> None:
         """Let Start be pressed only when nothing is missing."""
+        wrong = "✗" if self.app.size.width < NARROW else "✗ not the same"
         for name in FIELDS:
             good, empty = self._matches(name), not self._text(name)
-            mark: tuple[str, Tone] = ("✓", "good") if good else ("✗ not the same", "bad")
+            mark: tuple[str, Tone] = ("✓", "good") if good else (wrong, "bad")
             if empty or (name == "reason" and not good):
                 mark = ("", "dim") if empty else ("· longer", "dim")
             self.query_one(f"#state-{name}", Static).update(line(mark))
@@ -153,8 +167,25 @@ class TypedConfirm(Vertical):
         event.stop()
         if event.button.id == "confirm-no":
             self.post_message(Declined())
-        elif not self._why_not and all(self._matches(name) for name in FIELDS):
-            self.post_message(Confirmed(self._text("reason")))
+        elif self._plan is not None and not self._why_not and all(map(self._matches, FIELDS)):
+            self.post_message(Confirmed(self._text("reason"), self._plan))
+
+
+def _labels(plan: Plan, asked: Fact, database: str, *, narrow: bool) -> dict[str, Content]:
+    """Return what stands before each field. The figure is not among it: it is to be read above."""
+    verb = "" if narrow else "type "
+    version = "the target version "
+    if plan.version_stays:
+        version = "the script's name "
+    if narrow:
+        version = ""
+    return {
+        "database": line(f"{verb}{'' if narrow else 'the database '}", (database, "strong")),
+        "version": line(f"{verb}{version}", (goal_of(plan), "strong")),
+        "figure": line(asked.short if narrow else asked.question),
+        "undone": line(verb, (UNDONE, "strong")),
+        "reason": line("why, " if narrow else "why, in ", f"{REASON_LENGTH} characters or more"),
+    }
 
 
 def _then(plan: Plan) -> Content:
@@ -165,6 +196,23 @@ def _then(plan: Plan) -> Content:
     return line(
         ("then it is ", "dim"), (goal_of(plan), "strong"), " (the target version)", (given, "warn")
     )
+
+
+def _losses(walk: Walk, plan: Plan) -> list[Content]:
+    """Return the figure that has to be typed, and what it is made of. Near the top: where not all
+    has room, this must be in sight."""
+    taken, found = _toll(plan), listing(plan).losses
+    kept = kept_words(walk)
+    word = "removes in all " if kept else "loses in all  "
+    tone: Tone = "bad" if taken.destructive else "good"
+    rows = [line((word, "dim"), (taken.describe(), tone))]
+    shown = DETAILS if len(found) <= DETAILS else DETAILS - 1
+    rows += [line(("           ", "dim"), (loss.describe(), "bad")) for loss in found[:shown]]
+    if len(found) > shown:
+        rows.append(line(f"           and {len(found) - shown:,} more losses (3 shows all)"))
+    if kept:
+        rows.append(line(("keeps      ", "dim"), (kept, "good")))
+    return rows
 
 
 def facts(walk: Walk) -> Content:
@@ -181,7 +229,10 @@ def facts(walk: Walk) -> Content:
     by_tool = f", {made} {'from' if 'captured' in made else 'by'} {plan.framework}" if made else ""
     back = ", ".join(m.version for m in plan.migrations)
     rows = [
-        line(("You are about to roll back", "strong")),
+        line(
+            ("You are about to roll back", "strong"),
+            *((" ", (" PRODUCTION ", "alarm")) if is_production(walk.environment) else ()),
+        ),
         line(
             ("database   ", "dim"),
             (target.database, "strong"),
@@ -190,6 +241,7 @@ def facts(walk: Walk) -> Content:
         ),
         line(("taken back ", "dim"), (back, "warn")),
         _then(plan),
+        *_losses(walk, plan),
         line(
             ("runs       ", "dim"),
             f"{count(len(listed.statements), 'statement')} "
@@ -207,22 +259,6 @@ def facts(walk: Walk) -> Content:
             line(("           what is done stays done; only the checkpoint brings it", "bad"))
         )
         rows.append(line(("           back, and ROLLBACK does not", "bad")))
-    losses = listed.losses
-    rows += [line(("loses      ", "dim"), (loss.describe(), "bad")) for loss in losses[:4]]
-    if len(losses) > 4:
-        rows.append(line(f"           and {len(losses) - 4} more losses (3 shows all)"))
-    uncounted = len(listed.uncounted)
-    if losses and uncounted:
-        # On the line of the last one: at 80×24 there is no room for one more.
-        more = f", unknown in {count(uncounted, 'statement')}"
-        rows[-1] = Content("").join([rows[-1], line((more, "bad"))])
-    if not losses:
-        words: tuple[str, Tone] = ("no data", "good")
-        if listed.dangerous:
-            words = ("not counted", "bad")
-        rows.append(line(("loses      ", "dim"), words))
-    if kept := kept_words(walk):
-        rows.append(line(("keeps      ", "dim"), (kept, "good")))
     if rehearsal is not None:
         tried, tone = rehearsed_words(rehearsal, len(listed.statements))
         rows.append(line(("rehearsed  ", "dim"), (tried.removeprefix("rehearsed "), tone)))
