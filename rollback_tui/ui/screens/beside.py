@@ -43,12 +43,36 @@ class BesideScreen(Screen[None]):
     """The first screen of a start beside an unfinished run. Leave is focused."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,escape", "app.quit", "leave", id="beside.quit"),
-        Binding("A", "attach", "attach", id="beside.attach"),
-        Binding("S", "settle", "settle", id="beside.settle"),
-        Binding("o", "other", "other run", id="beside.other"),
-        Binding("left,up", "app.focus_previous", "", show=False),
-        Binding("right,down", "app.focus_next", "", show=False),
+        Binding(
+            "q,escape", "app.quit", "leave", id="beside.quit", tooltip="Leave; nothing was changed"
+        ),
+        Binding(
+            "A", "attach", "attach", id="beside.attach", tooltip="Look at the run that goes on"
+        ),
+        Binding(
+            "S",
+            "settle",
+            "settle",
+            id="beside.settle",
+            tooltip="Finish the run that nothing works on",
+        ),
+        Binding("o", "other", "other run", id="beside.other", tooltip="The next unfinished run"),
+        Binding(
+            "left,up",
+            "app.focus_previous",
+            "",
+            show=False,
+            id="beside.previous",
+            tooltip="The choice before",
+        ),
+        Binding(
+            "right,down",
+            "app.focus_next",
+            "",
+            show=False,
+            id="beside.following",
+            tooltip="The choice after",
+        ),
     ]
 
     def __init__(self) -> None:

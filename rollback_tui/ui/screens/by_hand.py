@@ -28,8 +28,12 @@ class ManualGuide(ModalScreen[None]):
     """The guide of one run, rendered, to scroll through."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,m", "close", "close"),
-        Binding("c", "copy", "copy the path"),
+        Binding(
+            "escape,q,m", "close", "close", id="by_hand.close", tooltip="Back to the screen below"
+        ),
+        Binding(
+            "c", "copy", "copy the path", id="by_hand.copy", tooltip="Copy the path of the guide"
+        ),
     ]
 
     def __init__(self, folder: Path, text: str) -> None:

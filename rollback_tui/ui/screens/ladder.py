@@ -38,11 +38,27 @@ class RecoveryConsole(ModalScreen[bool]):
     # The classes of the steps: what is beside each other there is so here.
     HORIZONTAL_BREAKPOINTS = [(0, "-small"), (76, "-normal"), (110, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,u", "close", "back"),
-        Binding("a", "arm", "arm"),
-        Binding("r", "again", "count again"),
-        Binding("c", "copy", "copy the commands"),
-        Binding("m", "guide", "by hand"),
+        Binding(
+            "escape,q,u", "close", "back", id="ladder.close", tooltip="Back to the screen below"
+        ),
+        Binding("a", "arm", "arm", id="ladder.arm", tooltip="Arm this terminal, or disarm it"),
+        Binding(
+            "r",
+            "again",
+            "count again",
+            id="ladder.again",
+            tooltip="Count again what each rung would lose",
+        ),
+        Binding(
+            "c",
+            "copy",
+            "copy the commands",
+            id="ladder.copy",
+            tooltip="Copy the commands of the rung",
+        ),
+        Binding(
+            "m", "guide", "by hand", id="ladder.guide", tooltip="How to go on without this tool"
+        ),
     ]
 
     def __init__(self) -> None:

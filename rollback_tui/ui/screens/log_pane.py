@@ -31,9 +31,11 @@ class LogPane(ModalScreen[None]):
     """Follows what the guide reads, half a second behind at most."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,l", "close", "close"),
-        Binding("p", "pause", "pause"),
-        Binding("end", "newest", "newest"),
+        Binding(
+            "escape,q,l", "close", "close", id="logs.close", tooltip="Back to the screen below"
+        ),
+        Binding("p", "pause", "pause", id="logs.pause", tooltip="Stop following, or go on"),
+        Binding("end", "newest", "newest", id="logs.newest", tooltip="Go to the newest line"),
     ]
 
     def __init__(self) -> None:

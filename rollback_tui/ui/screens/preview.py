@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.events import DescendantBlur, DescendantFocus
@@ -15,6 +15,7 @@ from textual.events import DescendantBlur, DescendantFocus
 from rollback_tui.core.rehearsal import Source
 from rollback_tui.core.script.hazards import EXPLANATIONS
 from rollback_tui.ui.entries import Entry
+from rollback_tui.ui.keys import binder
 from rollback_tui.ui.listing import Listing, listing, place_of
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.screens.foreseen import schema_dialog
@@ -39,6 +40,8 @@ from rollback_tui.ui.widgets.statement_list import StatementList
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.wording import keep_cost
 
+_bind = binder("preview")
+
 
 class PreviewScreen(StepScreen):
     """The list of statements, and the one under the cursor in full."""
@@ -57,22 +60,29 @@ class PreviewScreen(StepScreen):
         "original text, byte by byte; f only shows it formatted. The list: " + LEGEND + "."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "review", "reviewed", tooltip="Mark it reviewed and go on"),
-        Binding("u", "unreview", "unmark", show=False, tooltip="Take the mark off"),
-        Binding("m", "review_harmless", "mark harmless", tooltip="Mark all that lose nothing"),
-        Binding("d", "find(1)", "next to read", tooltip="The next that wants your eyes"),
-        Binding("D", "find(-1)", "", show=False, tooltip="The one before that wants your eyes"),
-        Binding("enter", "read", "read", tooltip="Give the text the room of the list, or back"),
-        Binding("r", "rehearse", "rehearse", tooltip="Execute it on a scratch database, measured"),
-        Binding("R", "show_rehearsal", "results", show=False, tooltip="The rehearsal in full"),
-        Binding("v", "schema", "schema", tooltip="The schema afterwards, in full; what mends it"),
-        Binding("x", "stop_rehearsal", "stop", tooltip="Stop the rehearsal, or capturing"),
-        Binding("c", "capture", "", show=False, tooltip="Capture what the tool itself would do"),
-        Binding("C", "show_captures", "captured", show=False, tooltip="What was captured in full"),
-        Binding("escape", "escape", "", show=False),
-        Binding("k", "keep", "keep", tooltip="Keep what this statement removes, or not"),
-        Binding("K", "keep_all", "keep all", tooltip="Keep all that can be kept, or nothing"),
-        Binding("f", "toggle_format", "format", tooltip="Formatted, or the original"),
+        _bind("space", "review", "reviewed", "Mark it reviewed and go on"),
+        _bind("u", "unreview", "unmark", "Take the mark off", show=False),
+        _bind("m", "review_harmless", "mark harmless", "Mark all that lose nothing"),
+        _bind("d", "find(1)", "next to read", "The next that wants your eyes", name="find_next"),
+        _bind(
+            "D",
+            "find(-1)",
+            "",
+            "The one before that wants your eyes",
+            name="find_before",
+            show=False,
+        ),
+        _bind("enter", "read", "read", "Give the text the room of the list, or back"),
+        _bind("r", "rehearse", "rehearse", "Execute it on a scratch database, measured"),
+        _bind("R", "show_rehearsal", "results", "The rehearsal in full", show=False),
+        _bind("v", "schema", "schema", "The schema afterwards, in full; what mends it"),
+        _bind("x", "stop_rehearsal", "stop", "Stop the rehearsal, or capturing", name="stop"),
+        _bind("c", "capture", "", "Capture what the tool itself would do", show=False),
+        _bind("C", "show_captures", "captured", "What was captured in full", show=False),
+        _bind("escape", "escape", "", "Back to the list", name="list", show=False),
+        _bind("k", "keep", "keep", "Keep what this statement removes, or not"),
+        _bind("K", "keep_all", "keep all", "Keep all that can be kept, or nothing"),
+        _bind("f", "toggle_format", "format", "Formatted, or the original", name="format"),
     ]
 
     def __init__(self) -> None:

@@ -35,8 +35,16 @@ class ReportScreen(StepScreen):
         "the terminal allows it."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "copy", "copy path", tooltip="Copy the path of the run's folder"),
-        Binding("r", "reread", "reread", tooltip="Read the runs and the report again"),
+        Binding(
+            "c", "copy", "copy path", tooltip="Copy the path of the run's folder", id="report.copy"
+        ),
+        Binding(
+            "r",
+            "reread",
+            "reread",
+            tooltip="Read the runs and the report again",
+            id="report.reread",
+        ),
     ]
 
     def __init__(self) -> None:

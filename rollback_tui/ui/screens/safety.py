@@ -44,10 +44,28 @@ class SafetyScreen(StepScreen):
         "be like, as a rehearsal found it, and what proving the result costs."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "judge", "check again", tooltip="Judge all checks again"),
-        Binding("w", "wait", "wait for writers", tooltip="Wait until nobody writes; again: stop"),
-        Binding("o", "override", "set aside", tooltip="Set a failed check aside, or take it back"),
-        Binding("v", "schema", "schema", tooltip="The schema afterwards; what proving it costs"),
+        Binding("r", "judge", "check again", tooltip="Judge all checks again", id="safety.judge"),
+        Binding(
+            "w",
+            "wait",
+            "wait for writers",
+            tooltip="Wait until nobody writes; again: stop",
+            id="safety.wait",
+        ),
+        Binding(
+            "o",
+            "override",
+            "set aside",
+            tooltip="Set a failed check aside, or take it back",
+            id="safety.override",
+        ),
+        Binding(
+            "v",
+            "schema",
+            "schema",
+            tooltip="The schema afterwards; what proving it costs",
+            id="safety.schema",
+        ),
     ]
 
     def __init__(self) -> None:

@@ -8,13 +8,14 @@ from typing import ClassVar
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import DataTable, Input
 
 from rollback_tui.core.model import Session
 from rollback_tui.core.text import data_size, printable, shorten
+from rollback_tui.ui.keys import binder
 from rollback_tui.ui.operations import Choice
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.server_line import summary
@@ -58,6 +59,9 @@ SESSIONS = (
 )
 
 
+_bind = binder("state")
+
+
 class StateScreen(StepScreen):
     """Sessions, tables, migrations."""
 
@@ -68,16 +72,14 @@ class StateScreen(StepScreen):
         "first; enter on one means: roll back everything down to and including this one."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "slash", "filter", "filter", key_display="/", tooltip="Show only matching sessions"
-        ),
-        Binding("s", "sort", "sort", tooltip="Another order of the sessions"),
-        Binding("p", "pause", "pause", tooltip="Stop refreshing, or go on"),
-        Binding("plus", "interval(1)", "slower", key_display="+", tooltip="Refresh less often"),
-        Binding("minus", "interval(-1)", "faster", key_display="-", tooltip="Refresh more often"),
-        Binding("r", "reread", "reread", tooltip="Read migrations and tables again"),
-        Binding("C", "cancel_query", "cancel query", tooltip="Cancel the session's query (armed)"),
-        Binding("K", "terminate", "end session", tooltip="Terminate the session (armed)"),
+        _bind("slash", "filter", "filter", "Show only matching sessions"),
+        _bind("s", "sort", "sort", "Another order of the sessions"),
+        _bind("p", "pause", "pause", "Stop refreshing, or go on"),
+        _bind("plus", "interval(1)", "slower", "Refresh less often", name="slower"),
+        _bind("minus", "interval(-1)", "faster", "Refresh more often", name="faster"),
+        _bind("r", "reread", "reread", "Read migrations and tables again"),
+        _bind("C", "cancel_query", "cancel query", "Cancel the session's query (armed)"),
+        _bind("K", "terminate", "end session", "Terminate the session (armed)"),
     ]
 
     def __init__(self) -> None:

@@ -56,12 +56,25 @@ class StepScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "arm", "arm", id="step.arm", tooltip="Arm this terminal, or disarm it"),
         Binding("L", "sql_log", "SQL log", id="step.sql", tooltip="Every SQL text that was sent"),
-        Binding("question_mark", "help", "help", key_display="?", id="step.help"),
+        Binding(
+            "question_mark",
+            "help",
+            "help",
+            id="step.help",
+            tooltip="The keys of this screen, and its words",
+        ),
         Binding("b", "back", "back", id="step.back", tooltip="The step before"),
         Binding("n", "next", "next", id="step.next", tooltip="The step after"),
         Binding("q", "app.quit", "leave", id="step.quit", tooltip="Leave; a run goes on"),
         *(
-            Binding(str(n), f"step({n})", f"step {n}: {name}", show=False, id=f"step.{n}")
+            Binding(
+                str(n),
+                f"step({n})",
+                f"step {n}: {name}",
+                show=False,
+                id=f"step.{n}",
+                tooltip=f"Go to {name}",
+            )
             for n, name in enumerate(STEPS, 1)
         ),
     ]

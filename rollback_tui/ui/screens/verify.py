@@ -43,10 +43,30 @@ class VerifyScreen(StepScreen):
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("u", "undo", "undo / recover", tooltip="What could undo it, and what that loses"),
-        Binding("m", "guide", "by hand", tooltip="How to go on without this tool"),
-        Binding("l", "logs", "app logs", tooltip="The application's log files, followed"),
-        Binding("t", "take_controls", "take the controls", tooltip="Answer and abort from here"),
+        Binding(
+            "u",
+            "undo",
+            "undo / recover",
+            tooltip="What could undo it, and what that loses",
+            id="verify.undo",
+        ),
+        Binding(
+            "m", "guide", "by hand", tooltip="How to go on without this tool", id="verify.guide"
+        ),
+        Binding(
+            "l",
+            "logs",
+            "app logs",
+            tooltip="The application's log files, followed",
+            id="verify.logs",
+        ),
+        Binding(
+            "t",
+            "take_controls",
+            "take the controls",
+            tooltip="Answer and abort from here",
+            id="verify.take_controls",
+        ),
     ]
 
     def compose_body(self) -> ComposeResult:

@@ -27,9 +27,33 @@ class QuietInput(Input):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "app.focus_next", show=False, priority=True),
-        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
-        Binding("enter", "go_on", show=False, priority=True),
+        Binding(
+            "tab",
+            "app.focus_next",
+            "next field",
+            show=False,
+            priority=True,
+            id="field.next",
+            tooltip="The next field or button",
+        ),
+        Binding(
+            "shift+tab",
+            "app.focus_previous",
+            "field before",
+            show=False,
+            priority=True,
+            id="field.previous",
+            tooltip="The field or button before",
+        ),
+        Binding(
+            "enter",
+            "go_on",
+            "go on",
+            show=False,
+            priority=True,
+            id="field.go_on",
+            tooltip="Go on to what comes next; it never means yes",
+        ),
     ]
 
     def __init__(
@@ -71,9 +95,25 @@ class Ask(ModalScreen[bool]):
     key that opened the question, where yes must be quick and is safe."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "decline", "cancel"),
-        Binding("left,up", "app.focus_previous", "", show=False),
-        Binding("right,down", "app.focus_next", "", show=False),
+        Binding(
+            "escape", "decline", "cancel", id="dialog.decline", tooltip="Close; nothing is done"
+        ),
+        Binding(
+            "left,up",
+            "app.focus_previous",
+            "",
+            show=False,
+            id="dialog.previous",
+            tooltip="The choice before",
+        ),
+        Binding(
+            "right,down",
+            "app.focus_next",
+            "",
+            show=False,
+            id="dialog.following",
+            tooltip="The choice after",
+        ),
     ]
 
     def __init__(
@@ -128,7 +168,11 @@ class Ask(ModalScreen[bool]):
 class AskText(ModalScreen[str | None]):
     """A typed text. Enter in the field does nothing but go on to Cancel."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "decline", "cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "escape", "decline", "cancel", id="dialog.decline", tooltip="Close; nothing is done"
+        )
+    ]
 
     def __init__(self, title: str, body: Sequence[Content], *, yes: str, wanted: str) -> None:
         super().__init__()
@@ -183,8 +227,14 @@ class Read(ModalScreen[None]):
     """A text to scroll through: help, the SQL log, a session."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter,question_mark,L", "close", "close"),
-        Binding("c", "copy", "copy"),
+        Binding(
+            "escape,q,enter,question_mark,L",
+            "close",
+            "close",
+            id="read.close",
+            tooltip="Back to the screen below",
+        ),
+        Binding("c", "copy", "copy", id="read.copy", tooltip="Copy, where the terminal allows it"),
     ]
 
     def __init__(

@@ -39,8 +39,12 @@ class LiveTable(DataTable[Text]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         # DataTable moves to the first and last column with these; there is no column to go to.
-        Binding("home", "scroll_top", "first row", show=False),
-        Binding("end", "scroll_bottom", "last row", show=False),
+        Binding(
+            "home", "scroll_top", "first row", show=False, id="list.first", tooltip="The first row"
+        ),
+        Binding(
+            "end", "scroll_bottom", "last row", show=False, id="list.last", tooltip="The last row"
+        ),
     ]
 
     def __init__(self, columns: Sequence[Column], *, id: str) -> None:  # noqa: A002 - Textual's

@@ -34,9 +34,25 @@ class RehearseDialog(ModalScreen[Source | None]):
     """Three ways, and the way out first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "decline", "cancel"),
-        Binding("left,up", "app.focus_previous", "", show=False),
-        Binding("right,down", "app.focus_next", "", show=False),
+        Binding(
+            "escape", "decline", "cancel", id="dialog.decline", tooltip="Close; nothing is done"
+        ),
+        Binding(
+            "left,up",
+            "app.focus_previous",
+            "",
+            show=False,
+            id="dialog.previous",
+            tooltip="The choice before",
+        ),
+        Binding(
+            "right,down",
+            "app.focus_next",
+            "",
+            show=False,
+            id="dialog.following",
+            tooltip="The choice after",
+        ),
     ]
 
     def __init__(self, walk: Walk) -> None:

@@ -47,12 +47,30 @@ class StatementList(ScrollView, can_focus=True):
         "statement-list--cursor",
     }
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", "row above", show=False),
-        Binding("down", "move(1)", "row below", show=False),
-        Binding("pageup", "page(-1)", "page above", show=False),
-        Binding("pagedown", "page(1)", "page below", show=False),
-        Binding("home", "first", "first row", show=False),
-        Binding("end", "last", "last row", show=False),
+        Binding(
+            "up", "move(-1)", "row above", show=False, id="list.above", tooltip="The row above"
+        ),
+        Binding(
+            "down", "move(1)", "row below", show=False, id="list.below", tooltip="The row below"
+        ),
+        Binding(
+            "pageup",
+            "page(-1)",
+            "page above",
+            show=False,
+            id="list.page_above",
+            tooltip="A page up",
+        ),
+        Binding(
+            "pagedown",
+            "page(1)",
+            "page below",
+            show=False,
+            id="list.page_below",
+            tooltip="A page down",
+        ),
+        Binding("home", "first", "first row", show=False, id="list.first", tooltip="The first row"),
+        Binding("end", "last", "last row", show=False, id="list.last", tooltip="The last row"),
     ]
 
     class Highlighted(Message):

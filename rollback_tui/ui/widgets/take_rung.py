@@ -24,7 +24,11 @@ class TakeRung(ModalScreen[str | None]):
     """Returns the typed reason, or None. The first text that must be typed is focused; Enter in a
     field says yes to nothing."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "decline", "cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "escape", "decline", "cancel", id="dialog.decline", tooltip="Close; nothing is done"
+        )
+    ]
 
     def __init__(self, option: RecoveryOption, *, production: bool) -> None:
         super().__init__()
