@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from textual.binding import Binding
 
+from rollback_tui.ui.keys import shown
 from rollback_tui.ui.screens.preview import PreviewScreen
 from rollback_tui.ui.screens.report import ReportScreen
 from rollback_tui.ui.screens.run import RunScreen
@@ -23,9 +24,7 @@ SCREENS = (StateScreen, SafetyScreen, PreviewScreen, RunScreen, VerifyScreen, Re
 
 def _keys(bindings: Any, *, hidden: bool = False) -> set[str]:
     """Return the keys as they are shown: of the bindings in the key line, or of all."""
-    return {
-        b.key_display or b.key for b in bindings if isinstance(b, Binding) and (b.show or hidden)
-    }
+    return {shown(b.key) for b in bindings if isinstance(b, Binding) and (b.show or hidden)}
 
 
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.__name__)
