@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollback_tui.core.model import Migration, Plan
-from rollback_tui.core.report import afterwards, kept, proof, recovering, schema, task, words
+from rollback_tui.core.report import (
+    afterwards,
+    judged,
+    kept,
+    proof,
+    recovering,
+    schema,
+    task,
+    words,
+)
 from rollback_tui.core.report.foreseen import acknowledged, rehearsed
 from rollback_tui.core.report.losses import Lost, certain, lost
 from rollback_tui.core.report.pieces import code, fenced, table
 from rollback_tui.core.run_view import RunView
 from rollback_tui.core.text import data_size, markdown, shorten
-
-_EVIDENCE_KEPT = 12
-_PASSED_KEPT = 4
-"""Lines of evidence for what passed: enough to see what it stands on."""
 
 
 def report_markdown(view: RunView) -> str:
@@ -31,9 +36,9 @@ def report_markdown(view: RunView) -> str:
         _migrations(view),
         acknowledged(view) if own else (),
         rehearsed(view) if own else (),
-        _checks(view),
+        judged.checks(view),
         schema.section(view),
-        _verifications(view),
+        judged.verifications(view),
         proof.section(view),
         afterwards.section(view),
         _impact(view),
@@ -193,66 +198,6 @@ def _versions(plan: Plan) -> list[str]:
     if plan.version_stays:
         said.append(f"- No version was changed: {markdown(plan.version_stays)}")
     return said
-
-
-def _checks(view: RunView) -> list[str]:
-    notable = [c for c in view.checks if c.status != "pass"]
-    lines: list[str] = []
-    if notable:
-        lines += table(
-            ("Check", "Answer", "Why"),
-            [(markdown(c.title), c.status, markdown(c.summary)) for c in notable],
-        )
-    if view.overrides:
-        titles = {c.name: c.title for c in view.checks}
-        lines += [""] if lines else []
-        lines += ["Set aside by the operator:", ""]
-        lines += [
-            f"- {markdown(titles.get(o.name, o.name))}: {markdown(o.reason)}"
-            for o in view.overrides
-        ]
-    if not lines:
-        return []
-    passed = sum(c.status == "pass" for c in view.checks)
-    return ["## Safety checks", "", f"{words.some(passed, 'check')} passed.", "", *lines]
-
-
-def _verifications(view: RunView) -> list[str]:
-    found = [v for v in view.verifications if not afterwards.is_afterwards(v)]
-    if not found:
-        return ["## Verification", "", "Nothing was verified."] if view.committed else []
-    lines = table(
-        ("Verification", "Verdict", "Result", "Time"),
-        [
-            (
-                markdown(v.title),
-                words.verdict(v),
-                markdown(v.summary),
-                words.seconds(v.seconds) if v.seconds else "",
-            )
-            for v in found
-        ],
-    )
-    for verification in found:
-        if verification.evidence:
-            most = _PASSED_KEPT if verification.verdict == "pass" else _EVIDENCE_KEPT
-            kept = verification.evidence[:most]
-            more = len(verification.evidence) - len(kept)
-            lines += ["", f"{markdown(verification.title)}:", ""]
-            lines += [f"- {markdown(text)}" for text in kept]
-            lines += [f"- … and {more:,} more in the journal"] if more else []
-    changed = [r for r in view.rows if r.before != r.after or r.before is None]
-    if changed:
-        lines += ["", "Rows of the tables that are not as before:", ""]
-        lines += table(
-            ("Table", "Before", "After"),
-            [(markdown(r.table), _rows(r.before), _rows(r.after)) for r in changed],
-        )
-    return ["## Verification", "", *lines]
-
-
-def _rows(number: int | None) -> str:
-    return "–" if number is None else f"{number:,}"
 
 
 def _impact(view: RunView) -> list[str]:
