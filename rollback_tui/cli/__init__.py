@@ -1,7 +1,7 @@
 """The command line: the composition root, the only place that knows every layer.
 
 Exit codes: 0 rolled back (or: all is well) · 1 refused (or: not safe) · 2 usage or configuration
-· 3 unchanged · 4 recovered · 5 needs_operator.
+· 3 unchanged · 4 recovered · 5 needs_operator · 70 a fault of this program itself.
 """
 
 from __future__ import annotations
@@ -142,3 +142,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - a traceback's last line may hold a password
+        from rollback_tui.ui.crash import FAULT, told
+
+        click.echo(told(error), err=True)
+        sys.exit(FAULT)

@@ -16,7 +16,7 @@ from rollback_tui.cli.following import follow
 from rollback_tui.cli.options import Common
 from rollback_tui.cli.rollback import reasons
 from rollback_tui.cli.session import Session
-from rollback_tui.cli.terminal import open_screens
+from rollback_tui.cli.terminal import need_screens, open_screens
 from rollback_tui.config import load
 from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.rehearsal import Rehearsal
@@ -51,13 +51,16 @@ from rollback_tui.ui.operations import Choice
 def demo(headless: bool, keep: Path | None, steps: int, override: tuple[str, ...]) -> None:
     """An embedded PostgreSQL with a shop under load, ready to be rolled back."""
     overrides = reasons(override)
+    if not headless:
+        # Before a server is started for nothing.
+        need_screens("`demo --headless`")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     with recorded_demo(keep) as (scene, given):
         if headless:
             sys.exit(roll_back(given, steps, overrides))
         click.echo(f"The demo's project: {scene.project}", err=True)
-        sys.exit(open_screens(given, choice=Choice(steps=steps)))
+        sys.exit(open_screens(given, choice=Choice(steps=steps), passing=keep is None))
 
 
 @contextlib.contextmanager

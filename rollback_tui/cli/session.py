@@ -7,14 +7,16 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from rollback_tui.cli.beside import settle_request
 from rollback_tui.cli.line import Line, SentLog
-from rollback_tui.cli.options import Common
+from rollback_tui.cli.options import ANSWER_SECONDS, Common
 from rollback_tui.cli.undoing import recovery_request
+from rollback_tui.core.activity.ending import Signal
 from rollback_tui.core.checks import judge
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.errors import RollbackTuiError
@@ -42,7 +44,8 @@ from rollback_tui.survey.counting import counted
 from rollback_tui.survey.outlook import outlook
 from rollback_tui.survey.planning import make_plan
 from rollback_tui.survey.proof import proof_cost
-from rollback_tui.ui.operations import Choice, Feed, LogFeed
+from rollback_tui.ui.crash import hide
+from rollback_tui.ui.operations import Choice, Feed, Limits, LogFeed
 
 _COUNT_SECONDS = 30.0
 _SIZE_EVERY = 30.0
@@ -57,6 +60,13 @@ class Session:
         self._common = common
         self.environment = common.settings.environment
         self.read_only = read_only
+        self.limits = Limits(
+            connect=common.settings.connection.connect_timeout,
+            answer=ANSWER_SECONDS,
+            counting=COUNTING_SECONDS,
+            table=_COUNT_SECONDS,
+            start=launch.START_SECONDS,
+        )
         self._sent = SentLog()
         self._live = Line(self._connect)
         self._work = Line(self._connect)
@@ -67,7 +77,10 @@ class Session:
         self._fingerprint: str | None = None
 
     def _connect(self) -> Connection:
-        return self._common.connect(sent=self._sent.add)
+        connection = self._common.connect(sent=self._sent.add)
+        # It may come from a passfile or a service file, which only libpq has read.
+        hide(connection.info.password)
+        return connection
 
     def target(self) -> Target:
         """Return the database we are connected to; remembered as the one that was looked at."""
@@ -191,13 +204,13 @@ class Session:
         files = self._common.settings.recovery.log_files
         return LogFiles([str(self._common.project / name) for name in files])
 
-    def cancel(self, pid: int) -> bool:
+    def cancel(self, pid: int, backend_start: datetime | None) -> Signal:
         """Cancel another session's query."""
-        return self._live.ask(lambda c: activity.cancel(c, pid))
+        return self._live.ask(lambda c: activity.cancel(c, pid, backend_start))
 
-    def terminate(self, pid: int) -> bool:
+    def terminate(self, pid: int, backend_start: datetime | None) -> Signal:
         """End another session."""
-        return self._live.ask(lambda c: activity.terminate(c, pid))
+        return self._live.ask(lambda c: activity.terminate(c, pid, backend_start))
 
     def done_before(
         self,

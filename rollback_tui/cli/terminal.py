@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rollback_tui.cli.beside import no_screen
 from rollback_tui.cli.following import say_outcome
 from rollback_tui.cli.options import Common, common, how_far
-from rollback_tui.core.errors import ConfigurationError
-from rollback_tui.run import feed
+from rollback_tui.cli.secrets import hide_passwords
+from rollback_tui.core.errors import ConfigurationError, RollbackTuiError
+from rollback_tui.core.model import EXIT_CODES
+from rollback_tui.core.run_view import fold
+from rollback_tui.core.text import printable
+from rollback_tui.run import feed, journal
+from rollback_tui.ui.crash import FAULT
 from rollback_tui.ui.operations import Choice
+
+if TYPE_CHECKING:
+    from rollback_tui.core.events import RunFinished
+    from rollback_tui.ui.app import RollbackApp
+
+NO_TERMINALS = ("", "dumb", "unknown")
+"""Values of ``TERM`` that promise nothing, not even that the cursor can be moved."""
 
 
 @click.command(hidden=True)
@@ -33,15 +47,47 @@ def attach(given: Common, run: str | None) -> None:
     sys.exit(open_screens(given, folder=folder))
 
 
+def why_no_screens() -> str:
+    """Return why the screens cannot be shown here; empty when they can."""
+    for name, stream in (
+        ("standard input", sys.stdin),
+        ("standard output", sys.stdout),
+        # The screens are drawn there: whoever reads the output gets the last lines only.
+        ("standard error", sys.stderr),
+    ):
+        if stream is None or stream.closed or not stream.isatty():
+            return f"the screens need a terminal, and {name} is none"
+    kind = os.environ.get("TERM", "")
+    if kind in NO_TERMINALS:
+        return (
+            f"the screens need a terminal that can move its cursor, and TERM is {kind or 'not set'}"
+        )
+    return ""
+
+
+def need_screens(instead: str = "`state`, `plan`, `check` and `run --confirm DATABASE`") -> None:
+    """Raise ConfigurationError where the screens cannot be shown; ``instead``: the commands that
+    do the same without them."""
+    if reason := why_no_screens():
+        remedy = f"Use {instead} without one."
+        if reason.startswith("the screens need a terminal that"):
+            remedy = (
+                f"Set TERM to what your terminal is (xterm-256color, linux …), or use {instead}."
+            )
+        raise ConfigurationError(reason, remedy)
+
+
 def open_screens(
     given: Common,
     *,
     folder: Path | None = None,
     choice: Choice | None = None,
     console: bool = False,
+    passing: bool = False,
 ) -> int:
     """Run the screens and return the exit code; with ``console`` the recovery console of the run in
-    ``folder`` opens as soon as that has its outcome.
+    ``folder`` opens as soon as that has its outcome. ``passing``: server, project and run end with
+    the screens.
 
     Without a folder the target is asked first, so that a wrong password is one clear line and
     not a screen; except beside an unfinished run, which may be why nobody can connect. Raises
@@ -49,40 +95,69 @@ def open_screens(
     RunUnfinished.
     """
     claims = given.claims() if folder is None else ()
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        if claims:
-            raise no_screen(claims[0])
-        raise ConfigurationError(
-            "the screens need a terminal",
-            "Use `state`, `plan`, `check` and `run --confirm DATABASE` without one.",
-        )
+    if claims and why_no_screens():
+        raise no_screen(claims[0])
+    if folder is None:
+        need_screens()
+    else:
+        need_screens(f"`report {folder.name[16:]}` and `history`")
     # Textual takes a third of a second to import: only now, when it is needed.
     from rollback_tui.cli.session import Session
     from rollback_tui.ui.app import RollbackApp
 
+    hide_passwords(given.dsn)
     session = Session(given)
     try:
         if folder is None and not claims:
             session.target()
         app = RollbackApp(session, folder=folder, choice=choice, claims=claims, console=console)
-        code = app.run(mouse=False)
-        app.ended()
+        return shown(app, passing=passing)
     finally:
         session.close()
+
+
+def shown(app: RollbackApp, *, passing: bool = False) -> int:
+    """Run ``app`` in this terminal; when the screen is restored say what goes on, or how it ended,
+    in lines that can be copied. Return the exit code."""
+    code = app.run_here()
     # The terminal may be gone: then there is nobody to be told.
     with contextlib.suppress(OSError):
-        if app.guide.walk.settling:
+        if what := app.cleaning_up:
+            click.echo(f"Removing {what}, 15 s at most … Ctrl+C: do not wait.")
+    removed = app.ended()
+    with contextlib.suppress(OSError):
+        if not removed:
+            click.echo("It may still be there: `rollback-tui doctor` names it.")
+        walk = app.guide.walk
+        if walk.settling:
             click.echo("Settling goes on without this terminal. Its outcome: rollback-tui history")
-        view = app.guide.walk.view
-        if view is not None and view.finished is not None:
-            # On the screens the commands are wrapped; here they can be copied.
-            say_outcome(view.finished)
-        elif app.running_folder is not None:
-            run = app.running_folder.name[16:]
-            if app.guide.walk.worker == "dead":
+        finished = _finished(app)
+        if finished is not None:
+            say_outcome(finished)
+            if finished.report and not passing:
+                click.echo(printable(f"Report: {finished.report}"))
+            code = EXIT_CODES[finished.outcome]
+        elif walk.running and passing:
+            click.echo("The run goes on no longer: the demo ends with its terminal.")
+        elif walk.running and walk.folder is not None:
+            run = walk.folder.name[16:]
+            if walk.worker == "dead":
                 click.echo(f"Nothing works on the run. Finish it: rollback-tui settle {run}")
             else:
                 click.echo(
                     f"The run goes on without this terminal. See it: rollback-tui attach {run}"
                 )
+    if app.failed:
+        return FAULT
     return code if isinstance(code, int) else (app.return_code or 0)
+
+
+def _finished(app: RollbackApp) -> RunFinished | None:
+    """Return the outcome of the run that was followed, also when it came while we left."""
+    walk = app.guide.walk
+    if walk.view is not None and walk.view.finished is not None:
+        return walk.view.finished
+    if walk.folder is not None:
+        with contextlib.suppress(OSError, ValueError, RollbackTuiError):
+            return fold(journal.read(walk.folder / journal.FILE_NAME)).finished
+    return None

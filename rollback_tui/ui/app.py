@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -22,10 +19,12 @@ from textual.filter import LineFilter
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.text import printable
-from rollback_tui.ui.crash import record
+from rollback_tui.ui.crash import FAULT, told
+from rollback_tui.ui.ending import Ending, terminal
+from rollback_tui.ui.driver import FrugalDriver
 from rollback_tui.ui.guide import Guide, Severity
-from rollback_tui.ui.hangup import HangupWatch, terminal
 from rollback_tui.ui.inert import Inert
+from rollback_tui.ui.job_control import JobControl
 from rollback_tui.ui.messages import Reply
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.operations import Choice, Operations
@@ -69,9 +68,24 @@ class RollbackApp(App[int]):
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q", "quit", "leave", show=False, priority=True, id="app.quit"),
-        Binding("ctrl+c", "quit", "leave", show=False, id="app.interrupt"),
-        Binding("ctrl+t", "toggle_theme", "light or dark", show=False, id="app.theme"),
+        Binding(
+            "ctrl+q",
+            "quit",
+            "leave",
+            show=False,
+            priority=True,
+            id="app.quit",
+            tooltip="Leave; inside a question: cancel it",
+        ),
+        Binding("ctrl+c", "quit", "leave", show=False, id="app.interrupt", tooltip="Leave"),
+        Binding(
+            "ctrl+t",
+            "toggle_theme",
+            "colours",
+            show=False,
+            id="app.theme",
+            tooltip="The next colours; they are kept",
+        ),
     ]
 
     def __init__(
@@ -85,13 +99,17 @@ class RollbackApp(App[int]):
     ) -> None:
         # Textual chooses its filters here, before there is a theme: without this, NO_COLOR
         # becomes computed greys instead of the terminal's own two colours.
-        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
+        ansi = True if os.environ.get("NO_COLOR") else None
+        super().__init__(driver_class=FrugalDriver, ansi_color=ansi)
         # Every animated scroll is some kilobytes over SSH, and none of them helps.
         self.animation_level = "none"
         self._inert = Inert()
         self._console = console
         self._said: dict[str, float] = {}
-        self._hangup: HangupWatch | None = None
+        self._ending = Ending(self.leave, self._code)
+        self._job_control: JobControl | None = None
+        self._leaving = False
+        self._failed = False
         start = Walk(
             environment=operations.environment,
             read_only=operations.read_only,
@@ -115,17 +133,25 @@ class RollbackApp(App[int]):
         """The run that still goes on, so that the command line can say how to attach."""
         return self.guide.walk.folder if self.guide.walk.running else None
 
+    @property
+    def failed(self) -> bool:
+        """Whether the screens ended by a fault of their own."""
+        return self._failed
+
     # --- life ---------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Set the looks, catch the signals, open the first screen, ask the first questions."""
+        """Set the looks, open the first screen, ask the first questions."""
+        if self._leaving:
+            # Told so while the first screen was being made.
+            return
+        self._take_job_control()
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.ansi_theme_dark = ANSI_DARK
         self.ansi_theme_light = ANSI_LIGHT
         self.theme = PLAIN if self.no_color else DARK.name
         self.set_class(self.no_color, "-no-color")
-        self._catch_signals()
         for number, screen in enumerate(self._steps, 1):
             self.install_screen(screen, f"step-{number}")
         if self.guide.walk.claims:
@@ -136,39 +162,52 @@ class RollbackApp(App[int]):
         self.guide.begin()
         self.set_interval(TICK, self.guide.tick)
 
-    def _catch_signals(self) -> None:
-        """Leave cleanly when the connection is lost or somebody ends us.
+    def run_here(self) -> int | None:
+        """Run the screens in this terminal. From before the first paint until :meth:`ended` every
+        signal that ends a program ends them in order; the run is another process and goes on."""
+        self._ending.begin()
+        try:
+            return self.run(mouse=False)
+        finally:
+            self._ending.screens_gone()
 
-        Without a handler both signals kill at once and the terminal stays in raw mode. The run
-        is another process and goes on.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            return
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            loop.add_signal_handler(number, self.leave)
-        keys = terminal()
-        if keys is not None and not self.is_headless:
-            self._hangup = HangupWatch(
-                keys, lambda: loop.call_soon_threadsafe(self.leave), self._code
-            )
+    def _take_job_control(self) -> None:
+        keys, driver = terminal(), self._driver
+        if self._ending.begun and keys is not None and driver is not None:
+            self._job_control = JobControl(driver, keys, lambda: self._leaving, self._repaint)
+            self._job_control.begin()
+
+    def _repaint(self) -> None:
+        """Draw everything: another program had the terminal."""
+        self.refresh(layout=True)
+
+    def on_load(self) -> None:
+        """Be ready to be told to leave before anything is drawn."""
+        if self._ending.ready():
+            self.leave()
 
     def on_unmount(self) -> None:
-        """Give the signals back."""
-        if threading.current_thread() is threading.main_thread():
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-                loop.remove_signal_handler(number)
+        """Be stopped and continued as any other program again."""
+        if self._job_control is not None:
+            self._job_control.end()
 
-    def ended(self) -> None:
-        """Called when the application has ended and the screen is restored."""
-        self.guide.rehearsing.join(REMOVED)
-        self.guide.capturing.join(REMOVED)
-        if self._hangup is not None:
-            self._hangup.stop()
+    @property
+    def cleaning_up(self) -> str:
+        """What :meth:`ended` has to wait for, in words; empty when there is nothing."""
+        rehearsal = "" if self.guide.rehearsing.over else "the rehearsal's scratch database"
+        return rehearsal or ("" if self.guide.capturing.over else "the capture's scratch copy")
+
+    def ended(self) -> bool:
+        """Called when the screen is restored: see that scratch databases go. Return whether none
+        is left; one that is takes too long, or was not waited for, is told of by ``doctor``."""
+        waits = (self.guide.rehearsing.join, self.guide.capturing.join)
+        removed = [self._ending.wait(join, REMOVED) for join in waits]
+        self._ending.end()
+        return all(removed)
 
     def leave(self) -> None:
         """End the application with the run's exit code."""
+        self._leaving = True
         self.guide.close()
         self.exit(self._code())
 
@@ -262,7 +301,6 @@ class RollbackApp(App[int]):
 
     def _handle_exception(self, error: Exception) -> None:
         """End with the kind and the place of ``error``; never with a value of a variable."""
-        self._return_code = 1
         if self._exception is None:
             # Textual's test driver raises this one in the test.
             self._exception = error
@@ -277,13 +315,9 @@ class RollbackApp(App[int]):
         if self._exit_renderables:
             # The first fault is the one that counts; what follows while we fall is noise.
             return
-        folder = self.running_folder
-        what, path = record(error, folder)
-        words = [f"rollback-tui failed: {what}."]
-        words.append(f"Details without values are in {path}" if path else "No details were kept.")
-        if folder is not None:
-            words.append(f"The run goes on. Attach with: rollback-tui attach {folder}")
-        text = Text(printable("\n".join(words), keep_lines=True))
+        self._return_code = FAULT
+        self._failed = True
+        text = Text(told(error, self.running_folder), no_wrap=True, overflow="ignore")
         self._exit_renderables.append(Segments(self.console.render(text, self.console.options)))
         self._close_messages_no_wait()
 

@@ -54,6 +54,11 @@ class Capturing:
             self._stop.set()
             self._said(self._stop, "stopping: the scratch copy is being removed")
 
+    @property
+    def over(self) -> bool:
+        """Whether no capture goes on."""
+        return self._over.is_set()
+
     def join(self, seconds: float) -> bool:
         """Wait until nothing is captured any more, after the screens have gone. Return whether
         nothing is."""

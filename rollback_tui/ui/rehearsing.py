@@ -62,6 +62,11 @@ class Rehearsing:
             self._stop.set()
             self._said(self._stop, "stopping: the scratch database is being removed")
 
+    @property
+    def over(self) -> bool:
+        """Whether no rehearsal goes on."""
+        return self._over.is_set()
+
     def join(self, seconds: float) -> bool:
         """Wait until no rehearsal goes on any more, after the screens have gone: its scratch
         database must go first. Return whether none does."""

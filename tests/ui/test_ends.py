@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rollback_tui.ui.crash import record, redacted
+from rollback_tui.ui.crash import FAULT, record, redacted
 from rollback_tui.ui.inert import Inert
 from tests.started import remembered
 from tests.ui.fake import HOSTILE
@@ -23,15 +23,15 @@ from tests.ui.fake import HOSTILE
 PROGRAM = """
     import sys
     from tests.ui.fake import World
+    from rollback_tui.cli.terminal import shown
     from rollback_tui.ui.app import RollbackApp
     from rollback_tui.ui.screens.state import StateScreen
 
     {extra}
     world = World()
-    app = RollbackApp(world)
-    code = app.run(mouse=False)
-    print("LEFT", code, app.return_code, world.closed)
-    sys.exit(code if code is not None else app.return_code)
+    code = shown(RollbackApp(world))
+    print("LEFT", code, world.closed)
+    sys.exit(code)
 """
 CRASH = """
     def show_step(self, walk):
@@ -115,7 +115,7 @@ def test_a_signal_restores_the_screen(tmp_path: Path, number: signal.Signals) ->
 
 def test_a_crash_shows_the_place_and_no_value(tmp_path: Path) -> None:
     program = Program(tmp_path, CRASH)
-    assert program.end() == 1
+    assert program.end() == FAULT
     shown = program.shown.decode(errors="replace")
     assert "hunter2" not in shown
     assert "ValueError" in shown
@@ -134,25 +134,26 @@ def test_a_crash_leaves_the_run_alone_and_names_the_way_back(tmp_path: Path) -> 
         from pathlib import Path
         from rollback_tui.ui.screens.run import RunScreen
         from tests.ui.fake import plan
-        shown = RunScreen.show_step
+        before = RunScreen.show_step
         def show_step(self, walk):
             secret = "postgresql://deploy:hunter2@db-1/shop"
             if walk.view is not None and walk.view.progress is not None:
                 raise ValueError("bad dsn " + secret)
-            shown(self, walk)
+            before(self, walk)
         RunScreen.show_step = show_step
         start = RollbackApp.__init__
         def begun(self, world):
             world.begin(plan(), "a reason")
-            start(self, world, folder=Path("/srv/rollback_runs/run-1"))
+            start(self, world, folder=Path("/srv/rollback_runs/20260314-031209-run-1"))
         RollbackApp.__init__ = begun
         """,
     )
-    assert program.end() == 1
+    assert program.end() == FAULT
     shown = program.shown.decode(errors="replace")
     assert "hunter2" not in shown
     assert "ValueError" in shown
-    assert "The run goes on. Attach with: rollback-tui attach /srv/rollback_runs/run-1" in shown
+    assert "The run is another process: this did not touch it." in shown
+    assert "The run goes on without this terminal. See it: rollback-tui attach run-1" in shown
 
 
 def test_a_terminal_that_is_gone_without_a_signal_ends_the_screen(tmp_path: Path) -> None:
