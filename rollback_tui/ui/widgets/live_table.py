@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.coordinate import Coordinate
 from textual.events import Resize
 from textual.geometry import Region
@@ -53,6 +54,7 @@ class LiveTable(DataTable[Text]):
         self._shown_width = 0
         self._known: dict[str, tuple[Text, ...]] = {}
         self._quiet = False
+        self._titles: tuple[Content, Content | None] | None = None
         # Last: it refreshes, and that asks for what was set above.
         super().__init__(id=id, cursor_type="row", zebra_stripes=False, cell_padding=1)
 
@@ -61,6 +63,22 @@ class LiveTable(DataTable[Text]):
         if not (self._quiet and not regions):
             super().refresh(*regions, **kwargs)
         return self
+
+    def entitle(self, title: Content, subtitle: Content | None = None) -> None:
+        """Put ``title`` into the upper border and ``subtitle`` into the lower one. Equal ones cost
+        nothing, others repaint their border only: Textual would repaint all rows."""
+        titles = (title, subtitle)
+        before, self._titles = self._titles, titles
+        self._quiet = True
+        try:
+            if before is None or title.markup != before[0].markup:
+                self.border_title = title
+                self.refresh(Region(-1, -1, self.outer_size.width, 1))
+            if before is None or (subtitle and subtitle.markup) != (before[1] and before[1].markup):
+                self.border_subtitle = subtitle
+                self.refresh(Region(-1, self.outer_size.height - 2, self.outer_size.width, 1))
+        finally:
+            self._quiet = False
 
     def on_resize(self, _event: Resize) -> None:
         """Lay the columns out again when the width is another one."""
