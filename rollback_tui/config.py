@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -16,11 +16,15 @@ from rollback_tui.config_copies import Hook as Hook
 from rollback_tui.config_copies import PgBackRest as PgBackRest
 from rollback_tui.config_copies import Table as Table
 from rollback_tui.config_health import Health as Health
+from rollback_tui.config_screen import Screen as Screen
+from rollback_tui.config_screen import over, person_file
 from rollback_tui.core.errors import ConfigurationError
 
 FILE_NAME = "rollback.toml"
 
 Seconds = Annotated[float, Meta(ge=0)]
+
+_T = TypeVar("_T")
 
 
 class Connection(Table, frozen=True, kw_only=True):
@@ -284,6 +288,7 @@ class Settings(Table, frozen=True, kw_only=True):
     verify: Verify = Verify()
     recovery: Recovery = Recovery()
     impact: Impact = Impact()
+    screen: Screen = Screen()
 
 
 def load(path: Path | None) -> Settings:
@@ -295,20 +300,39 @@ def load(path: Path | None) -> Settings:
         path = Path(FILE_NAME)
         if not path.exists():
             return Settings()
+    return parse(_read(path, "Name a readable file with --config."), str(path))
+
+
+def load_screen(project: Screen, path: Path | None = None) -> Screen:
+    """Return ``project`` with the person's own screen.toml on top (``path``, or where it is by the
+    XDG rules); ``project`` itself where there is none.
+
+    Raises ConfigurationError with file and line for anything that cannot be used.
+    """
+    path = path or person_file()
+    if path is None or not path.exists():
+        return project
+    text = _read(path, "It holds only your own keys and colours: mend it, or move it away.")
+    person = _converted(text, str(path), Screen)
+    return over(project, tomllib.loads(text), person)
+
+
+def _read(path: Path, remedy: str) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigurationError(
-            f"{path} cannot be read: {reason}", "Name a readable file with --config."
-        ) from None
-    return parse(text, str(path))
+        raise ConfigurationError(f"{path} cannot be read: {reason}", remedy) from None
 
 
 def parse(text: str, name: str = FILE_NAME) -> Settings:
     """Return the settings that ``text`` holds. Raises ConfigurationError."""
+    return _converted(text, name, Settings)
+
+
+def _converted(text: str, name: str, kind: type[_T]) -> _T:
     try:
-        return msgspec.convert(tomllib.loads(text), Settings)
+        return msgspec.convert(tomllib.loads(text), kind)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{name}: {error}", "Correct the TOML syntax there.") from None
     except msgspec.ValidationError as error:

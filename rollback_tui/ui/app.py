@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,20 +10,19 @@ from rich.console import ConsoleRenderable
 from rich.segment import Segments
 from rich.text import Text
 from textual import on
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.filter import LineFilter
 
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.text import printable
 from rollback_tui.ui.crash import FAULT, told
-from rollback_tui.ui.ending import Ending, terminal
+from rollback_tui.ui.dress import Dressed
 from rollback_tui.ui.driver import FrugalDriver
+from rollback_tui.ui.ending import Ending, terminal
 from rollback_tui.ui.guide import Guide, Severity
-from rollback_tui.ui.inert import Inert
 from rollback_tui.ui.job_control import JobControl
+from rollback_tui.ui.looks import Looks
 from rollback_tui.ui.messages import Reply
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.operations import Choice, Operations
@@ -39,7 +37,7 @@ from rollback_tui.ui.screens.safety import SafetyScreen
 from rollback_tui.ui.screens.state import StateScreen
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.screens.verify import VerifyScreen
-from rollback_tui.ui.theme import ANSI_DARK, ANSI_LIGHT, DARK, LIGHT, PLAIN, line
+from rollback_tui.ui.theme import line
 from rollback_tui.ui.walk import Walk, blocked
 from rollback_tui.ui.widgets.dialogs import Ask, AskText, Read
 from rollback_tui.ui.widgets.take_rung import TakeRung
@@ -55,12 +53,13 @@ DIALOGS = (Ask, AskText, Read, ManualGuide, LogPane, RecoveryConsole, TakeRung)
 """What ``ctrl+q`` only closes."""
 
 
-class RollbackApp(App[int]):
+class RollbackApp(Dressed):
     """Leads one operator through the rollback of one database.
 
     ``folder``: show the run in that folder (``attach``). ``choice``: how far back at first.
     ``claims``: runs of this database without an outcome; they come before everything else.
     ``console``: open the recovery console of the run in ``folder`` as soon as it has its outcome.
+    ``looks``: theme, characters, keys and mouse for this terminal.
     The app's return value is the run's exit code; 0 when it was left without an outcome.
     """
 
@@ -80,7 +79,7 @@ class RollbackApp(App[int]):
         Binding("ctrl+c", "quit", "leave", show=False, id="app.interrupt", tooltip="Leave"),
         Binding(
             "ctrl+t",
-            "toggle_theme",
+            "next_theme",
             "colours",
             show=False,
             id="app.theme",
@@ -96,14 +95,9 @@ class RollbackApp(App[int]):
         choice: Choice | None = None,
         claims: tuple[Claim, ...] = (),
         console: bool = False,
+        looks: Looks | None = None,
     ) -> None:
-        # Textual chooses its filters here, before there is a theme: without this, NO_COLOR
-        # becomes computed greys instead of the terminal's own two colours.
-        ansi = True if os.environ.get("NO_COLOR") else None
-        super().__init__(driver_class=FrugalDriver, ansi_color=ansi)
-        # Every animated scroll is some kilobytes over SSH, and none of them helps.
-        self.animation_level = "none"
-        self._inert = Inert()
+        super().__init__(looks, driver_class=FrugalDriver)
         self._console = console
         self._said: dict[str, float] = {}
         self._ending = Ending(self.leave, self._code)
@@ -117,6 +111,7 @@ class RollbackApp(App[int]):
             folder=folder,
             choice=choice or Choice(),
             claims=claims,
+            interval=self.looks.interval,
         )
         self.guide = Guide(operations, start, self._deliver, self._changed, self.say)
         self._steps: tuple[StepScreen, ...] = (
@@ -146,12 +141,6 @@ class RollbackApp(App[int]):
             # Told so while the first screen was being made.
             return
         self._take_job_control()
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.ansi_theme_dark = ANSI_DARK
-        self.ansi_theme_light = ANSI_LIGHT
-        self.theme = PLAIN if self.no_color else DARK.name
-        self.set_class(self.no_color, "-no-color")
         for number, screen in enumerate(self._steps, 1):
             self.install_screen(screen, f"step-{number}")
         if self.guide.walk.claims:
@@ -167,7 +156,7 @@ class RollbackApp(App[int]):
         signal that ends a program ends them in order; the run is another process and goes on."""
         self._ending.begin()
         try:
-            return self.run(mouse=False)
+            return self.run(mouse=self.looks.mouse)
         finally:
             self._ending.screens_gone()
 
@@ -238,11 +227,6 @@ class RollbackApp(App[int]):
         ask = Ask("Leave?", words, yes="Leave", no="Stay", danger=False)
         self.push_screen(ask, lambda yes: self.leave() if yes else None)
 
-    def action_toggle_theme(self) -> None:
-        """Switch between dark and light."""
-        if not self.no_color:
-            self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
-
     # --- showing ------------------------------------------------------------------------------
 
     def _deliver(self, act: Callable[[], None]) -> bool:
@@ -292,10 +276,6 @@ class RollbackApp(App[int]):
             self.say(f"Step {step} is blocked: {reason}.", "warning")
         else:
             self.switch_screen(f"step-{step}")
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Add the filter that lets no control character reach the terminal."""
-        return [*super().get_line_filters(), self._inert]
 
     # --- the end nobody wants -----------------------------------------------------------------
 
