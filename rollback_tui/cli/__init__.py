@@ -12,6 +12,7 @@ import click
 
 from rollback_tui import __version__
 from rollback_tui.cli.lazy import Later, LazyGroup
+from rollback_tui.cli.plain_output import prepare
 from rollback_tui.core.errors import RollbackTuiError, RunRefused, RunUnfinished
 from rollback_tui.core.text import printable
 
@@ -127,6 +128,7 @@ def _from_the_server() -> tuple[type[Exception], ...]:
 
 def main() -> None:
     """Run the command line; every known error is one line and a remedy."""
+    prepare()
     try:
         commands(prog_name="rollback-tui")
     except RollbackTuiError as error:

@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 import msgspec
 
+from rollback_tui.cli.plain_output import echo_json
 from rollback_tui.core.errors import RunUnfinished
 from rollback_tui.core.events import Record, RunFinished
 from rollback_tui.core.report import log_line
-from rollback_tui.core.text import inert_json, printable
+from rollback_tui.core.text import printable
 from rollback_tui.run.control import ControlUnavailable
 from rollback_tui.run.feed import RunFeed
 from rollback_tui.run.journal import flat
@@ -25,7 +26,7 @@ _GUARDIAN_SECONDS = 10.0
 def printer(as_json: bool) -> Callable[[Record], None]:
     """Return what prints a run's events: one JSON document a line, or one line of the log."""
     if as_json:
-        return lambda record: click.echo(inert_json(msgspec.json.encode(flat(record))))
+        return lambda record: echo_json(msgspec.json.encode(flat(record)))
     return lambda record: click.echo(log_line(record))
 
 

@@ -12,8 +12,8 @@ import msgspec
 from rollback_tui.cli.beside import settle_request
 from rollback_tui.cli.following import say_outcome
 from rollback_tui.cli.options import Common, common
+from rollback_tui.cli.plain_output import echo_json
 from rollback_tui.core.model import EXIT_CODES
-from rollback_tui.core.text import inert_json
 from rollback_tui.run import claims, feed
 from rollback_tui.run.settle import settle as finish_interrupted
 
@@ -26,7 +26,7 @@ def settle(given: Common, run_id: str | None) -> None:
     folder = _to_settle(given, run_id)
     finished = finish_interrupted(settle_request(given, folder), alone=True)
     if given.as_json:
-        click.echo(inert_json(msgspec.json.encode(finished)))
+        echo_json(msgspec.json.encode(finished))
     else:
         say_outcome(finished)
     sys.exit(EXIT_CODES[finished.outcome])

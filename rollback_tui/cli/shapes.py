@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import click
 import msgspec
 
+from rollback_tui.cli.plain_output import echo_json
 from rollback_tui.core.model import CheckResult, Migration, Plan, Statement
-from rollback_tui.core.text import inert_json
 
 
 def print_json(value: object) -> None:
     """Print one JSON document."""
-    click.echo(inert_json(msgspec.json.format(msgspec.json.encode(value), indent=2)))
+    echo_json(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
 def plan_shape(plan: Plan) -> dict[str, object]:

@@ -14,6 +14,7 @@ _LYING = (
 )
 _UNSAFE = re.compile(f"[\x00-\x1f{_LYING}]")
 _UNSAFE_IN_JSON = re.compile(f"[{_LYING}]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def _visible(match: re.Match[str]) -> str:
@@ -95,6 +96,11 @@ def inert_json(encoded: bytes) -> bytes:
     if encoded.isascii() and b"\x7f" not in encoded:
         return encoded
     return _UNSAFE_IN_JSON.sub(_escaped, encoded.decode()).encode()
+
+
+def ascii_json(encoded: bytes) -> bytes:
+    """Return the same JSON document in ASCII: every other character becomes its escape."""
+    return encoded if encoded.isascii() else _NOT_ASCII.sub(_escaped, encoded.decode()).encode()
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -129,7 +129,7 @@ class Caller:
         shown = program.shown(*_filled(words, places))
         with tempfile.TemporaryDirectory(prefix="rollback_tui-") as directory:
             for name, text in framework.given.items():
-                (Path(directory) / name).write_text(text)
+                (Path(directory) / name).write_text(text, encoding="utf-8")
             places["{directory}"] = directory
             names, values = framework.environment.keys(), framework.environment.values()
             extra = dict(zip(names, _filled(list(values), places), strict=True))

@@ -121,6 +121,11 @@ def plain(text: str) -> str:
     return escaped(text.translate(_ASCII if _chosen == "ascii" else _CONSOLE))
 
 
+def in_ascii(text: str) -> str:
+    """Return ``text`` in ASCII, whatever was decided: for what is printed and not drawn."""
+    return text if text.isascii() else _FOREIGN.sub(escape, text.translate(_ASCII))
+
+
 def escaped(text: str) -> str:
     """Return ``text`` of somebody else with escapes for what this terminal cannot show.
 
