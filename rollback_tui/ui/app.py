@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 from rich.console import ConsoleRenderable
-from rich.segment import Segments
-from rich.text import Text
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -103,7 +103,7 @@ class RollbackApp(Dressed):
         self._ending = Ending(self.leave, self._code)
         self._job_control: JobControl | None = None
         self._leaving = False
-        self._failed = False
+        self._fault = ""
         start = Walk(
             environment=operations.environment,
             read_only=operations.read_only,
@@ -131,7 +131,7 @@ class RollbackApp(Dressed):
     @property
     def failed(self) -> bool:
         """Whether the screens ended by a fault of their own."""
-        return self._failed
+        return bool(self._fault)
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -159,6 +159,10 @@ class RollbackApp(Dressed):
             return self.run(mouse=self.looks.mouse)
         finally:
             self._ending.screens_gone()
+            if self._fault:
+                # Not through Textual, which would cut the path at the edge of the screen.
+                with contextlib.suppress(OSError):
+                    print(self._fault, file=sys.__stderr__, flush=True)
 
     def _take_job_control(self) -> None:
         keys, driver = terminal(), self._driver
@@ -292,13 +296,11 @@ class RollbackApp(Dressed):
         self._fatal(RuntimeError(f"the screen gave up ({len(renderables)} messages)"))
 
     def _fatal(self, error: BaseException) -> None:
-        if self._exit_renderables:
+        if self._fault:
             # The first fault is the one that counts; what follows while we fall is noise.
             return
         self._return_code = FAULT
-        self._failed = True
-        text = Text(told(error, self.running_folder), no_wrap=True, overflow="ignore")
-        self._exit_renderables.append(Segments(self.console.render(text, self.console.options)))
+        self._fault = told(error, self.running_folder)
         self._close_messages_no_wait()
 
 
