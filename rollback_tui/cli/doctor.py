@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import locale
-import os
 import platform
 import shutil
 import sys
@@ -17,6 +15,7 @@ from rollback_tui.checkpoint.facts import plan_checkpoint
 from rollback_tui.cli.findings import Finding, shown_lines
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.recognised import migration_findings
+from rollback_tui.cli.seen import terminal_findings
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.facts import Privileges
@@ -55,7 +54,7 @@ def _findings(given: Common) -> Iterator[Finding]:
         f" psycopg {psycopg.__version__}, libpq {psycopg.pq.version()}",
         "",
     )
-    yield from _terminal()
+    yield from terminal_findings(given)
     problem = folder.problem(given.run_directory())
     if problem:
         yield Finding("bad", f"journals cannot be written: {problem}", "Set [run] directory.")
@@ -69,19 +68,6 @@ def _findings(given: Common) -> Iterator[Finding]:
         yield Finding("bad", error.summary, error.remedy)
     except psycopg.Error as error:
         yield Finding("bad", str(error), "See the server's log.")
-
-
-def _terminal() -> Iterator[Finding]:
-    size = shutil.get_terminal_size()
-    kind = os.environ.get("TERM", "")
-    encoding = locale.getpreferredencoding(False)
-    where = "inside tmux" if "TMUX" in os.environ else "not inside tmux or screen"
-    small = size.columns < 80 or size.lines < 24
-    yield Finding(
-        "note" if small else "ok",
-        f"terminal {size.columns}×{size.lines}, TERM={kind or 'not set'}, {encoding}, {where}",
-        "80×24 is complete; smaller is usable." if small else "",
-    )
 
 
 def _health(given: Common) -> Iterator[Finding]:

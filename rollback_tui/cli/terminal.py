@@ -14,6 +14,7 @@ from rollback_tui.cli.beside import no_screen
 from rollback_tui.cli.following import say_outcome
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.secrets import hide_passwords
+from rollback_tui.config import load_screen
 from rollback_tui.core.errors import ConfigurationError, RollbackTuiError
 from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.run_view import fold
@@ -91,8 +92,8 @@ def open_screens(
 
     Without a folder the target is asked first, so that a wrong password is one clear line and
     not a screen; except beside an unfinished run, which may be why nobody can connect. Raises
-    ConfigurationError without a terminal, and there, beside such a run, RunRefused or
-    RunUnfinished.
+    ConfigurationError for keys that cannot be and without a terminal, and there, beside such a run,
+    RunRefused or RunUnfinished.
     """
     claims = given.claims() if folder is None else ()
     if claims and why_no_screens():
@@ -104,13 +105,17 @@ def open_screens(
     # Textual takes a third of a second to import: only now, when it is needed.
     from rollback_tui.cli.session import Session
     from rollback_tui.ui.app import RollbackApp
+    from rollback_tui.ui.looks import looks
 
+    here = looks(load_screen(given.settings.screen))
     hide_passwords(given.dsn)
     session = Session(given)
     try:
         if folder is None and not claims:
             session.target()
-        app = RollbackApp(session, folder=folder, choice=choice, claims=claims, console=console)
+        app = RollbackApp(
+            session, folder=folder, choice=choice, claims=claims, console=console, looks=here
+        )
         return shown(app, passing=passing)
     finally:
         session.close()

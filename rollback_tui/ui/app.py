@@ -16,6 +16,7 @@ from textual.content import Content
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.text import printable
+from rollback_tui.ui import keys
 from rollback_tui.ui.crash import FAULT, told
 from rollback_tui.ui.dress import Dressed
 from rollback_tui.ui.driver import FrugalDriver
@@ -148,6 +149,8 @@ class RollbackApp(Dressed):
         else:
             first = 1 if not self.guide.walk.attached else 5 if self._console else 4
             self.push_screen(f"step-{first}")
+        for doubt in keys.doubts(self.looks.keymap):
+            self.say(doubt, "warning")
         self.guide.begin()
         self.set_interval(TICK, self.guide.tick)
 

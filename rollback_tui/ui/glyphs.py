@@ -84,19 +84,30 @@ def recognised(
 ) -> Glyphs:
     """Return what the terminal of this process can show, by its locale and ``TERM``.
 
+    ``coerced``: Python itself set ``LC_CTYPE`` at its start, because the locale is C (PEP 538);
+    what it set then says nothing about the terminal.
+    """
+    here = os.environ if environment is None else environment
+    locale = locale_of(environment, coerced=coerced)[1].lower()
+    if not ("utf-8" in locale or "utf8" in locale):
+        return "ascii"
+    return "console" if here.get("TERM") == "linux" else "unicode"
+
+
+def locale_of(
+    environment: Mapping[str, str] | None = None, *, coerced: bool | None = None
+) -> tuple[str, str]:
+    """Return the variable that names the locale, and its value; two empty texts for none.
+
     ``LC_ALL`` is asked first, then ``LC_CTYPE``, then ``LANG``, as every program does (POSIX,
-    chapter 8.2). ``coerced``: Python itself set ``LC_CTYPE`` at its start, because the locale is
-    C (PEP 538); what it set then says nothing about the terminal.
+    chapter 8.2).
     """
     here = os.environ if environment is None else environment
     if coerced is None:
         # The UTF-8 mode goes on by itself only where the locale is C or POSIX (PEP 540).
         coerced = bool(sys.flags.utf8_mode) and "PYTHONUTF8" not in here
-    names = [here.get("LC_ALL"), None if coerced else here.get("LC_CTYPE"), here.get("LANG")]
-    locale = next((name for name in names if name), "C").lower()
-    if not ("utf-8" in locale or "utf8" in locale):
-        return "ascii"
-    return "console" if here.get("TERM") == "linux" else "unicode"
+    asked = ("LC_ALL", "LANG") if coerced else ("LC_ALL", "LC_CTYPE", "LANG")
+    return next(((name, here[name]) for name in asked if here.get(name)), ("", ""))
 
 
 def choose(glyphs: Glyphs) -> None:

@@ -63,7 +63,7 @@ _EDITING = ("backspace", "delete", "ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl
 FIXED = frozenset(("enter", "escape", "ctrl+c", "ctrl+z", *_MOVING, *_EDITING, *string.digits))
 """Keys with one meaning in every terminal, or on every screen: they stay what they are."""
 
-SWALLOWED = {
+SWALLOWED: dict[str, str] = {
     "ctrl+b": "tmux keeps it for itself: press it twice there",
     "ctrl+a": "screen keeps it for itself: press ctrl+a, then a there",
     "ctrl+s": "many terminals stop their output with it (stty -ixon frees it)",
@@ -185,6 +185,9 @@ def checked(wanted: Mapping[str, str], where: str = "[screen] keys") -> dict[str
     Raises ConfigurationError, with ``where`` it stands, for an id that no binding has, for what is
     no key, for a key that must stay what it is, and for two actions on one key of one screen.
     """
+    if not wanted:
+        # To look at all screens takes their import, which the first one does not need.
+        return {}
     defaults = {b.id: b.key for place in PLACES for b in own_bindings(place) if b.id}
     keymap: dict[str, str] = {}
     for binding_id, keys in wanted.items():

@@ -58,7 +58,7 @@ def looks(settings: Screen, environment: Mapping[str, str] | None = None) -> Loo
         glyphs=recognised(here if environment is not None else None)
         if settings.glyphs == "auto"
         else settings.glyphs,
-        keymap=checked(settings.keys),
+        keymap=checked(settings.keys, "keys of the screens"),
         mouse=settings.mouse,
         interval=settings.interval,
         kept=_file(here),
