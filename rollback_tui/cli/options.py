@@ -20,7 +20,7 @@ from rollback_tui.ui.operations import Choice
 
 Command = Callable[..., Any]
 
-_ANSWER_SECONDS = 300.0
+ANSWER_SECONDS = 300.0
 """Nothing that is only looked at takes so long; a screen must not wait for an answer that was lost
 on its way."""
 
@@ -39,7 +39,7 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
         it names that run and the command."""
         timeout = self.settings.connection.connect_timeout
         try:
-            return connect(self.dsn, timeout=timeout, sent=sent, patience=_ANSWER_SECONDS)
+            return connect(self.dsn, timeout=timeout, sent=sent, patience=ANSWER_SECONDS)
         except ConnectionFailed as error:
             raise self._explained(error) from None
 

@@ -16,7 +16,7 @@ from rollback_tui.cli.beside import settle_request
 from rollback_tui.cli.line import Line, SentLog
 from rollback_tui.cli.options import ANSWER_SECONDS, Common
 from rollback_tui.cli.undoing import recovery_request
-from rollback_tui.core.activity.ending import Signal
+from rollback_tui.core.activity.signals import Signal
 from rollback_tui.core.checks import judge
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.errors import RollbackTuiError
@@ -63,9 +63,7 @@ class Session:
         self.limits = Limits(
             connect=common.settings.connection.connect_timeout,
             answer=ANSWER_SECONDS,
-            counting=COUNTING_SECONDS,
             table=_COUNT_SECONDS,
-            start=launch.START_SECONDS,
         )
         self._sent = SentLog()
         self._live = Line(self._connect)

@@ -13,9 +13,10 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from rollback_tui.core.activity.signals import Signal
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.events import Record
-from rollback_tui.core.model import Activity, Target
+from rollback_tui.core.model import Activity, Session, Target
 from rollback_tui.ui.beside import Beside
 from rollback_tui.ui.capturing import Capturing
 from rollback_tui.ui.counting import Counting
@@ -26,11 +27,12 @@ from rollback_tui.ui.operations import Choice, Operations
 from rollback_tui.ui.planning import Planning
 from rollback_tui.ui.rehearsing import Rehearsing
 from rollback_tui.ui.requests import Deliver, Failure, Requests
+from rollback_tui.ui.sessions import look
 from rollback_tui.ui.undoing import Undoing
 from rollback_tui.ui.waiting import Waiting
 from rollback_tui.ui.walk import Walk, blocked, not_ready, valid_rehearsal
 from rollback_tui.ui.watching import Watching
-from rollback_tui.ui.wording import transactions_a_second, writers_of
+from rollback_tui.ui.wording import writers_of
 
 Severity = Literal["information", "warning", "error"]
 
@@ -91,6 +93,12 @@ class Guide:
         self.undoing = Undoing(self)
         self.logs = LogLines(self)
         self._asked_at = -1e9
+        self._connecting = steady()
+
+    @property
+    def begun(self) -> dict[str, float]:
+        """When what is waited for began, by topic, in monotonic seconds."""
+        return {**self.requests.begun, "connecting": self._connecting}
 
     @property
     def records(self) -> Sequence[Record]:
@@ -178,12 +186,14 @@ class Guide:
         """Ask for the activity now, unless that question is open already."""
         if not self.requests.busy("activity"):
             self._asked_at = steady()
-            self.requests.ask("activity", self.operations.activity, self._active, self._not_fresh)
+            self.requests.ask(
+                "activity", lambda: look(self.operations), self._active, self._not_fresh
+            )
 
     def _active(self, activity: Activity) -> None:
         self.replace(
             activity=activity,
-            transactions_per_second=transactions_a_second(self.walk.activity, activity),
+            trend=self.walk.trend.after(self.walk.activity, activity),
             refreshed_at=local_time(),
             stale="",
         )
@@ -211,21 +221,30 @@ class Guide:
         """Ask for the tables, then for their exact counts one by one."""
         self._counting.read()
 
-    def signal(self, pid: int, terminate: bool) -> None:
-        """Cancel the query of ``pid``, or end its session. Only when armed."""
+    @property
+    def counting_now(self) -> str:
+        """The table that is being counted since a second or longer; empty when none is."""
+        return self._counting.now
+
+    def signal(self, session: Session, terminate: bool) -> None:
+        """Cancel the query of ``session`` as it was seen, or end it. Only when armed."""
         if not self.walk.armed:
             self.say("This terminal is READ-ONLY: press a to arm it first.", "warning")
             return
         call = self.operations.terminate if terminate else self.operations.cancel
-        word = "ended" if terminate else "cancelled"
+        pid, start = session.pid, session.backend_start
+        word = "end" if terminate else "cancel its query"
 
-        def told(done: bool) -> None:
-            if done:
-                self.say(f"pid {pid} {word}", "information")
+        def told(signal: Signal) -> None:
+            if signal.outcome == "signalled":
+                self.say(f"pid {pid} signalled to {word}", "information")
+            elif signal.outcome == "gone":
+                self.say(f"pid {pid} was gone already: nothing was sent", "information")
             else:
-                self.say(f"pid {pid} was not {word}: it is gone, or we may not", "warning")
+                self.say(f"pid {pid}: not allowed to {word}. {signal.why}", "warning")
+            self.refresh()
 
-        self.requests.ask(f"signal {pid}", lambda: call(pid), told, self.complain)
+        self.requests.ask(f"signal {pid}", lambda: call(pid, start), told, self.complain)
 
     def complain(self, failure: Failure) -> None:
         """Say a failure that has no place of its own on a screen."""

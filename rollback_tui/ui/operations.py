@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from rollback_tui.core.activity.signals import Signal
 from rollback_tui.core.claim import Claim, ClaimState, Controls
 from rollback_tui.core.events import Record
 from rollback_tui.core.logs import LogLine
@@ -26,6 +28,21 @@ class Choice(msgspec.Struct, frozen=True):
 
     steps: int = 1
     version: str | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the world may take, in seconds: what a screen says that waits."""
+
+    connect: float = 10
+    """One try to reach the server."""
+    answer: float = 300
+    """One question to it, before its answer counts as lost."""
+    counting: float = 20
+    """All counting of what a plan removes."""
+    table: float = 30
+    """Counting the rows of one table."""
+    start: float = 20
+    """From starting a run's process to its first event."""
 
 
 class Feed(Protocol):
@@ -78,6 +95,8 @@ class Operations(Protocol):
     """``production`` makes the header red."""
     read_only: bool
     """True: there is no arming in this terminal."""
+    limits: Limits
+    """How long the questions may take."""
 
     def target(self) -> Target:
         """Return the database we are connected to. Connects when needed."""
@@ -120,11 +139,11 @@ class Operations(Protocol):
     def logs(self) -> LogFeed:
         """Follow the application's log files named in the configuration."""
 
-    def cancel(self, pid: int) -> bool:
-        """``pg_cancel_backend``. Refuses our own sessions."""
+    def cancel(self, pid: int, backend_start: datetime | None) -> Signal:
+        """``pg_cancel_backend`` on the session that was seen: with this pid and this start."""
 
-    def terminate(self, pid: int) -> bool:
-        """``pg_terminate_backend``. Refuses our own sessions."""
+    def terminate(self, pid: int, backend_start: datetime | None) -> Signal:
+        """``pg_terminate_backend``, the same way."""
 
     def start(
         self,

@@ -16,6 +16,7 @@ import msgspec
 
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.ui.crash import record
+from rollback_tui.ui.moment import steady
 
 T = TypeVar("T")
 Deliver = Callable[[Callable[[], None]], bool]
@@ -35,12 +36,17 @@ class Requests:
     def __init__(self, deliver: Deliver) -> None:
         self.deliver = deliver
         """Runs a function on the event loop, from any thread."""
-        self._underway: set[str] = set()
+        self._underway: dict[str, float] = {}
         self._next: dict[str, Callable[[], None]] = {}
 
     def busy(self, topic: str) -> bool:
         """Return whether a question on ``topic`` is still open."""
         return topic in self._underway
+
+    @property
+    def begun(self) -> dict[str, float]:
+        """When each question that is open was asked, by topic, in monotonic seconds."""
+        return dict(self._underway)
 
     def ask(
         self,
@@ -52,7 +58,7 @@ class Requests:
         """Call ``call`` in a thread, then ``accept`` or ``fail`` on the event loop."""
 
         def start() -> None:
-            self._underway.add(topic)
+            self._underway[topic] = steady()
             # A daemon: a server that never answers must not keep the terminal from leaving.
             threading.Thread(target=work, name=f"ask-{topic}", daemon=True).start()
 
@@ -69,7 +75,7 @@ class Requests:
                 self.deliver(lambda: settle(lambda: accept(value)))
 
         def settle(act: Callable[[], None]) -> None:
-            self._underway.discard(topic)
+            self._underway.pop(topic, None)
             newer = self._next.pop(topic, None)
             if newer is not None:
                 newer()

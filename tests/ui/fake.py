@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from rollback_tui.core import events as ev
+from rollback_tui.core.activity.signals import Signal
 from rollback_tui.core.claim import Claim, ClaimState, Controls
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.logs import LogLine
@@ -43,7 +44,7 @@ from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.run_view import RunSummary
 from rollback_tui.frameworks.captured import Captures
-from rollback_tui.ui.operations import Choice, Feed, LogFeed
+from rollback_tui.ui.operations import Choice, Feed, Limits, LogFeed
 
 HOSTILE = "[/red]\x1b]52;c;aGk=\x07‮evil[bold]x"
 """Markup, an escape sequence, and a right-to-left override."""
@@ -334,6 +335,7 @@ class World:
     def __init__(self, *, read_only: bool = False, environment: str = "production") -> None:
         self.environment = environment
         self.read_only = read_only
+        self.limits = Limits()
         self.the_target = target()
         self.sessions = SESSIONS
         self.the_checks = CHECKS
@@ -360,6 +362,7 @@ class World:
         self.settled: list[Path] = []
         self.records: list[ev.Record] = []
         self.approved: list[str] = []
+        self.may_not_signal = ""
         self.signals: list[tuple[str, int]] = []
         self.started: list[tuple[Plan, dict[str, str], str]] = []
         self.options: tuple[RecoveryOption, ...] = ()
@@ -459,13 +462,20 @@ class World:
             found = tuple(quiet if c.name == "no_writers" else c for c in found)
         return (*found, schema_check(rehearsal)) if rehearsal and rehearsal.foreseen else found
 
-    def cancel(self, pid: int) -> bool:
-        self.signals.append(("cancel", pid))
-        return True
+    def cancel(self, pid: int, backend_start: datetime | None) -> Signal:
+        return self._signal("cancel", pid, backend_start)
 
-    def terminate(self, pid: int) -> bool:
-        self.signals.append(("terminate", pid))
-        return True
+    def terminate(self, pid: int, backend_start: datetime | None) -> Signal:
+        return self._signal("terminate", pid, backend_start)
+
+    def _signal(self, what: str, pid: int, backend_start: datetime | None) -> Signal:
+        """As the server does it: only the session that was seen."""
+        there = [s for s in self.sessions if (s.pid, s.backend_start) == (pid, backend_start)]
+        if there and self.may_not_signal:
+            return Signal(outcome="not allowed", why=self.may_not_signal)
+        if there:
+            self.signals.append((what, pid))
+        return Signal(outcome="signalled" if there else "gone")
 
     def start(
         self,

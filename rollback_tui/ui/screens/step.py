@@ -112,6 +112,15 @@ class StepScreen(Screen[None]):
         """Show ``walk`` in the body."""
         raise NotImplementedError
 
+    def on_mount(self) -> None:
+        """Let the clock of what is waited for go on. Textual calls this for the subclass as
+        well as its own."""
+        self.set_interval(1.0, self._tick_hint)
+
+    def _tick_hint(self) -> None:
+        if self.is_current and self.query(HintLine):
+            self.query_one(HintLine).show(self.walk_value, self.STEP)
+
     def on_screen_resume(self) -> None:
         """Show what is true now: the walk went on while another screen was up."""
         self.guide.watching.look(self.STEP)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
 from rollback_tui.core.text import cells, printable, shorten
-from rollback_tui.ui.hints import hint
+from rollback_tui.ui.hints import Kind, Seen, first_blocked, hint
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.theme import STATUS, Tone, line, piece
 from rollback_tui.ui.walk import STEPS, Walk, blocked, done
 from rollback_tui.ui.widgets.run_lines import name_of_phase
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from rollback_tui.ui.screens.step import StepScreen
 
 
+ROOMY = 76
+"""Columns from which on the steps stand apart, each with its mark."""
 ALWAYS = 4
 """The last keys of the key line, which are never left out: help, back, next, leave."""
 
@@ -158,41 +161,66 @@ class StepBar(Bar):
 
     def show(self, walk: Walk, step: int) -> None:
         """Show ``walk`` with ``step`` as the current one."""
-        whole = Content("")
-        roomy = self.app.size.width >= 76
-        for number, name in enumerate(STEPS, 1):
-            mark, tone = "", "plain"
-            if blocked(walk, number):
-                mark, tone = "·" if roomy else "", "dim"
-            elif done(walk, number):
-                mark, tone = "✓", "good"
-                if number == 2 and walk.overrides:
-                    # Settled by a word, not by a proof.
-                    mark, _, tone = STATUS["overridden"]
-                if number in (4, 5) and walk.view is not None and walk.view.outcome is not None:
-                    mark, _, tone = outcome_of(walk.view)
-            label = f" {number} {name}{' ' + mark if mark else ''} "
-            if not roomy:
-                label = f" {number} {name}{mark}"
-            if number == step:
-                whole = whole + Content.styled(
-                    label, "bold $block-cursor-foreground on $primary-muted"
-                )
-            else:
-                whole = whole + piece(label, tone)  # type: ignore[arg-type]
-            if number < len(STEPS) and roomy:
-                whole = whole + piece("›", "dim")
-        self.say(whole)
+        self.say(steps_line(walk, step, self.app.size.width))
 
 
 class HintLine(Bar):
-    """One sentence: what the next key is, or why the way is blocked."""
+    """One sentence: what the next key is, what is waited for, or why the way is blocked."""
 
     def show(self, walk: Walk, step: int) -> None:
-        """Show ``walk`` on ``step``."""
-        sentence, stopped = hint(walk, step)
-        mark: tuple[str, Tone] = (" ✗ ", "warn") if stopped else (" → ", "accent")
-        self.say(line(mark, (sentence, "plain")))
+        """Show ``walk`` on ``step``. Called each second as well: what goes on has a clock."""
+        guide = cast("StepScreen", self.screen).guide
+        seen = Seen(self.app.size.width, steady(), guide.begun, guide.operations.limits)
+        sentence, kind = hint(walk, step, seen)
+        self.say(line(_MARKS[kind], (sentence, "plain")))
+
+
+_MARKS: dict[Kind, tuple[str, Tone]] = {
+    "next": (" → ", "accent"),
+    "blocked": (" ✗ ", "warn"),
+    "wait": (" ▸ ", "accent"),
+}
+
+
+def steps_line(walk: Walk, step: int, width: int) -> Content:
+    """Return the six steps: done, here, open or blocked; beside them why the first that is
+    blocked is so, where ``width`` columns have room for it."""
+    whole = Content("")
+    roomy = width >= ROOMY
+    for number, name in enumerate(STEPS, 1):
+        mark, tone = _mark_of(walk, number)
+        # Not by colour alone: where we are has a mark of its own.
+        here = "▸" if number == step else " "
+        space = " " if roomy and mark else ""
+        label = f"{here}{number} {name}{space}{mark}{' ' if roomy else ''}"
+        if number == step:
+            whole = whole + Content.styled(
+                printable(label), "bold $block-cursor-foreground on $primary-muted"
+            )
+        else:
+            whole = whole + piece(label, tone)
+        if number < len(STEPS) and roomy:
+            whole = whole + piece("›", "dim")
+    number, reason = first_blocked(walk)
+    room = width - whole.cell_length - 14
+    if number and room >= 20:
+        whole = whole + piece(f"   {number} waits: {shorten(reason, room)}", "dim")
+    return whole
+
+
+def _mark_of(walk: Walk, number: int) -> tuple[str, Tone]:
+    if blocked(walk, number):
+        return "·", "dim"
+    if not done(walk, number):
+        return "", "plain"
+    mark: str = "✓"
+    tone: Tone = "good"
+    if number == 2 and walk.overrides:
+        # Settled by a word, not by a proof.
+        mark, _, tone = STATUS["overridden"]
+    if number in (4, 5) and walk.view is not None and walk.view.outcome is not None:
+        mark, _, tone = outcome_of(walk.view)
+    return mark, tone
 
 
 class KeyBar(Bar):
