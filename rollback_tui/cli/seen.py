@@ -15,10 +15,7 @@ from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.core.text import printable
 from rollback_tui.ui.glyphs import locale_of
 from rollback_tui.ui.keys import doubts
-from rollback_tui.ui.looks import Looks, looks
-
-LEAST = (60, 20)
-"""The smallest terminal, in columns and rows, on which the screens can be used."""
+from rollback_tui.ui.looks import LEAST, Looks, looks
 
 _COLOURS = {
     "none": "no colours (NO_COLOR)",

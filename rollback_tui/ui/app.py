@@ -42,6 +42,7 @@ from rollback_tui.ui.theme import line
 from rollback_tui.ui.walk import Walk, blocked
 from rollback_tui.ui.widgets.dialogs import Ask, AskText, Read
 from rollback_tui.ui.widgets.take_rung import TakeRung
+from rollback_tui.ui.widgets.too_small import said
 
 TICK = 0.25
 """Seconds between two looks at what is due."""
@@ -200,6 +201,10 @@ class RollbackApp(Dressed):
         removed = [self._ending.wait(join, REMOVED) for join in waits]
         self._ending.end()
         return all(removed)
+
+    def in_brief(self) -> Content:
+        """Return what the run does or asks, for a window that has no room for more."""
+        return said(self.guide.walk, *self.size)
 
     def leave(self) -> None:
         """End the application with the run's exit code."""

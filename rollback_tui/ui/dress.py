@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding
+from textual.content import Content
 from textual.driver import Driver
 from textual.filter import LineFilter
 
@@ -18,6 +20,10 @@ from rollback_tui.ui.glyphs import choose, plain
 from rollback_tui.ui.inert import Inert
 from rollback_tui.ui.looks import Looks
 from rollback_tui.ui.themes import THEMES, Sixteen, palette
+from rollback_tui.ui.widgets.too_small import TooSmall, fits
+
+LOOK = 0.25
+"""Seconds between two looks at what is shown in a window that is too small."""
 
 
 class Dressed(App[int]):
@@ -39,6 +45,7 @@ class Dressed(App[int]):
         self.animation_level = "none"
         self._inert = Inert()
         self._sixteen = Sixteen()
+        self._was_covered = False
         choose(looks.glyphs)
         keys.use(looks.keymap)
         self.set_keymap(dict(looks.keymap))
@@ -65,6 +72,53 @@ class Dressed(App[int]):
             return
         why = "NO_COLOR is set" if before.depth == "none" else "this terminal has only 16 colours"
         self.notify(plain(f"No other colours: {why}"), timeout=3.0, markup=False)
+
+    # --- a window that is too small -----------------------------------------------------------
+
+    def in_brief(self) -> Content:
+        """Return what has to be said where there is no room for a screen."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """End the application."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Look after windows that are too small."""
+        self.set_interval(LOOK, self._cover)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Let no key reach what cannot be seen, except the one that leaves."""
+        blind = self._covered and isinstance(event, events.Key | events.Paste)
+        if not blind or event.is_forwarded:
+            await super().on_event(event)
+        elif isinstance(event, events.Key) and event.key in self._keys_out:
+            self.leave()
+
+    @property
+    def _covered(self) -> bool:
+        return not fits(*self.size) and bool(self.screen_stack)
+
+    @property
+    def _keys_out(self) -> set[str]:
+        ids = ("app.quit", "app.interrupt", "step.quit")
+        return {name for one in ids for name in keys.names(one)}
+
+    def _cover(self) -> None:
+        if not self.screen_stack:
+            return
+        covers = self.screen.query(TooSmall)
+        if self._covered:
+            if not covers:
+                self.screen.mount(TooSmall())
+            for cover in covers:
+                cover.say(self.in_brief())
+        elif covers or self._was_covered:
+            for screen in self.screen_stack:
+                screen.query(TooSmall).remove()
+        self._was_covered = self._covered
+
+    # --- what leaves for the terminal ---------------------------------------------------------
 
     def get_key_display(self, binding: Binding) -> str:
         """Return the key as people write it, in characters that this terminal has."""

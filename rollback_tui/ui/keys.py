@@ -52,8 +52,7 @@ PLACES = (
     Place("A rung of recovery", "widgets.take_rung", "TakeRung", ("dialog",)),
     Place("How to rehearse", "widgets.rehearse_dialog", "RehearseDialog", ("dialog",)),
     Place("A text to read", "widgets.dialogs", "Read", ("read",)),
-    Place("A list", "widgets.live_table", "LiveTable", ("list",)),
-    Place("The list of statements", "widgets.statement_list", "StatementList", ("list",)),
+    Place("A list", "widgets.row_list", "RowList", ("list",)),
     Place("A field", "widgets.dialogs", "QuietInput", ("field",)),
 )
 """Every class with bindings of ours. A test looks for others."""
@@ -118,6 +117,11 @@ def key(binding_id: str) -> str:
     """
     keys = _keymap.get(binding_id) or _default_keys(binding_id)
     return shown(keys.split(",")[0])
+
+
+def names(binding_id: str) -> list[str]:
+    """Return Textual's names of all keys of a binding, as they are now."""
+    return _names(_keymap.get(binding_id) or _default_keys(binding_id))
 
 
 def shown(name: str) -> str:

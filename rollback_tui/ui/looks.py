@@ -23,6 +23,10 @@ CHOICES: tuple[ThemeName, ...] = ("dark", "light", "contrast", "contrast-light",
 """What ``ctrl+t`` goes through."""
 
 
+LEAST = (60, 20)
+"""Columns and rows below which no screen can be used."""
+
+
 class Looks(NamedTuple):
     """Everything about this terminal that is decided before the first screen."""
 
