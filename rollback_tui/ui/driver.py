@@ -35,6 +35,7 @@ PATIENCE = 1.0
 SETTLED = 0.05
 """Seconds after a change of size before the picture is sent again; more changes may follow."""
 _BELL = "\a"
+_POINTER = "\x1b]22;"
 _CANCEL = "\x18"
 """Ends the sequence that a terminal is in the middle of (ECMA-48, CAN)."""
 
@@ -195,8 +196,9 @@ class FrugalDriver(LinuxDriver):
     _output: Output | None = None
 
     def write(self, data: str) -> None:
-        """Send ``data``; frames only as far as they change anything."""
-        if self._output is not None:
+        """Send ``data``; frames only as far as they change anything. The shape of the mouse's
+        pointer is nothing we need, and an old console would print it."""
+        if self._output is not None and not data.startswith(_POINTER):
             self._output.write(data)
 
     def start_application_mode(self) -> None:
