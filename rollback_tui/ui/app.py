@@ -21,6 +21,7 @@ from rollback_tui.ui.crash import FAULT, told
 from rollback_tui.ui.dress import Dressed
 from rollback_tui.ui.driver import FrugalDriver
 from rollback_tui.ui.ending import Ending, terminal
+from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.guide import Guide, Severity
 from rollback_tui.ui.job_control import JobControl
 from rollback_tui.ui.looks import Looks
@@ -28,9 +29,7 @@ from rollback_tui.ui.messages import Reply
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.operations import Choice, Operations
 from rollback_tui.ui.screens.beside import BesideScreen
-from rollback_tui.ui.screens.by_hand import ManualGuide
 from rollback_tui.ui.screens.ladder import RecoveryConsole
-from rollback_tui.ui.screens.log_pane import LogPane
 from rollback_tui.ui.screens.preview import PreviewScreen
 from rollback_tui.ui.screens.report import ReportScreen
 from rollback_tui.ui.screens.run import RunScreen
@@ -40,8 +39,7 @@ from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.screens.verify import VerifyScreen
 from rollback_tui.ui.theme import line
 from rollback_tui.ui.walk import Walk, blocked
-from rollback_tui.ui.widgets.dialogs import Ask, AskText, Read
-from rollback_tui.ui.widgets.take_rung import TakeRung
+from rollback_tui.ui.widgets.dialogs import Ask
 from rollback_tui.ui.widgets.too_small import said
 
 TICK = 0.25
@@ -49,10 +47,9 @@ TICK = 0.25
 REMOVED = 15.0
 """Seconds that leaving waits for a rehearsal to remove its scratch database."""
 MESSAGE = 6.0
-"""Seconds that a message in the corner stays."""
-
-DIALOGS = (Ask, AskText, Read, ManualGuide, LogPane, RecoveryConsole, TakeRung)
-"""What ``ctrl+q`` only closes."""
+"""Seconds that a message stays."""
+_MARKS: dict[Severity, str] = {"information": "·", "warning": "!", "error": "✗"}
+"""What a message begins with: its colour alone says nothing to many."""
 
 
 class RollbackApp(Dressed):
@@ -66,7 +63,7 @@ class RollbackApp(Dressed):
     """
 
     TITLE = "rollback-tui"
-    CSS_PATH = "app.tcss"
+    CSS_PATH = ["app.tcss", "adapting.tcss"]  # noqa: RUF012 - Textual declares it so
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -87,6 +84,24 @@ class RollbackApp(Dressed):
             id="app.theme",
             tooltip="The next colours; they are kept",
         ),
+        Binding(
+            "ctrl+p",
+            "palette",
+            "commands",
+            show=False,
+            # Also where a field has the focus, which takes a colon for text.
+            priority=True,
+            id="app.palette",
+            tooltip="Commands by name: what can be done here and now",
+        ),
+        Binding(
+            "colon",
+            "palette",
+            "commands",
+            show=False,
+            id="app.commands",
+            tooltip="Commands by name, where no field has the focus",
+        ),
     ]
 
     def __init__(
@@ -101,7 +116,7 @@ class RollbackApp(Dressed):
     ) -> None:
         super().__init__(looks, driver_class=FrugalDriver)
         self._console = console
-        self._said: dict[str, float] = {}
+        self._said, self._said_until = "", 0.0
         self._ending = Ending(self.leave, self._code)
         self._job_control: JobControl | None = None
         self._leaving = False
@@ -221,8 +236,10 @@ class RollbackApp(Dressed):
 
     async def action_quit(self) -> None:
         """Leave; inside a question only cancel that; ask when something would be lost."""
-        if isinstance(self.screen, DIALOGS):
-            self.screen.action_decline()
+        # Above a step stands a question, a pane or the palette: only that is closed.
+        decline = getattr(self.screen, "action_decline", None)
+        if decline is not None:
+            decline()
             return
         walk = self.guide.walk
         if walk.running:
@@ -238,6 +255,14 @@ class RollbackApp(Dressed):
             return
         ask = Ask("Leave?", words, yes="Leave", no="Stay", danger=False)
         self.push_screen(ask, lambda yes: self.leave() if yes else None)
+
+    def action_palette(self) -> None:
+        """Open the commands by name."""
+        # Nobody needs it for the first look at the database.
+        from rollback_tui.ui.commands import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     # --- showing ------------------------------------------------------------------------------
 
@@ -275,12 +300,14 @@ class RollbackApp(Dressed):
         self.switch_screen(f"step-{step}")
 
     def say(self, text: str, severity: Severity = "information") -> None:
-        """Show a short message in the corner; not again while the same one is still there."""
-        now = steady()
-        self._said = {said: until for said, until in self._said.items() if until > now}
-        if text not in self._said:
-            self._said[text] = now + MESSAGE
-            self.notify(printable(text), severity=severity, timeout=MESSAGE, markup=False)
+        """Show a short message above the keys, in the place of the one before; not again while
+        the same one is still there."""
+        now, shown = steady(), f"{_MARKS[severity]} {text}"
+        if self._said == shown and now < self._said_until:
+            return
+        self._said, self._said_until = shown, now + MESSAGE
+        self.clear_notifications()
+        self.notify(printable(plain(shown)), severity=severity, timeout=MESSAGE, markup=False)
 
     def go_to_step(self, step: int) -> None:
         """Open a step, or say why it is not open."""

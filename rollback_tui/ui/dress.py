@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.driver import Driver
 from textual.filter import LineFilter
 
+from rollback_tui.config_screen import ThemeName
 from rollback_tui.ui import keys
 from rollback_tui.ui.glyphs import choose, plain
 from rollback_tui.ui.inert import Inert
@@ -29,6 +30,19 @@ LOOK = 0.25
 class Dressed(App[int]):
     """Looks as ``looks`` say. Without them as on a terminal that can do everything, except that
     NO_COLOR is obeyed."""
+
+    # Of a question as of a step: those without breakpoints of their own have these.
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it so
+        (0, "-small"),
+        (76, "-normal"),
+        (110, "-wide"),
+        (150, "-broad"),
+    ]
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-flat"),
+        (22, "-low"),
+        (34, "-tall"),
+    ]
 
     def __init__(
         self, looks: Looks | None = None, *, driver_class: type[Driver] | None = None
@@ -64,14 +78,23 @@ class Dressed(App[int]):
 
     def action_next_theme(self) -> None:
         """Take the next theme that this terminal can show, and keep the choice."""
-        before, self.looks = self.looks, self.looks.next_theme()
-        self.clear_notifications()
+        before = self.looks
+        self._wear(before.next_theme())
         if before.theme != self.looks.theme:
-            self._put_on()
             self.notify(f"Colours: {self.looks.theme}", timeout=3.0, markup=False)
             return
         why = "NO_COLOR is set" if before.depth == "none" else "this terminal has only 16 colours"
         self.notify(plain(f"No other colours: {why}"), timeout=3.0, markup=False)
+
+    def wear(self, theme: ThemeName) -> None:
+        """Take ``theme``, one of those that this terminal can show, and keep the choice."""
+        self._wear(self.looks.with_theme(theme))
+
+    def _wear(self, looks: Looks) -> None:
+        before, self.looks = self.looks, looks
+        self.clear_notifications()
+        if before.theme != looks.theme:
+            self._put_on()
 
     # --- a window that is too small -----------------------------------------------------------
 

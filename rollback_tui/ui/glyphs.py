@@ -53,12 +53,15 @@ _FORMS = {
 _ONE_CELL = {"→": ">", "←": "<", "↑": "^", "↓": "v", "…": "~", "≠": "#", "≥": ">", "≤": "<"}
 """The forms where the layout is made already and a second cell is not to be had."""
 
-_LINES = "─━═╌╍╴╶"
+_LINES = "─╌╴╶"
+_STRONG = "━═╍"
+"""The frame of what has the focus, where there is no colour for it."""
 _UPRIGHT = "│┃║╎╏"
 _CORNERS = "╭╮╰╯┌┐└┘├┤┬┴┼┏┓┗┛┣┫┳┻╋╔╗╚╝╠╣╦╩╬"
 _BARS = "█▉▊▋▌▍▎▏▐▀▁▂▃▄▅▆▇▔▕░▒▓▖▗▘▙▚▛▜▝▞▟"
 _FRAMES = {
     **dict.fromkeys(_LINES, "-"),
+    **dict.fromkeys(_STRONG, "="),
     **dict.fromkeys(_UPRIGHT, "|"),
     **dict.fromkeys(_CORNERS, "+"),
     **dict.fromkeys(_BARS, "#"),

@@ -32,7 +32,7 @@ from rollback_tui.ui.walk import (
 from rollback_tui.ui.widgets import plan_lines
 from rollback_tui.ui.widgets.capture_lines import capture_line, captures_in_full
 from rollback_tui.ui.widgets.dialogs import Read
-from rollback_tui.ui.widgets.entry_view import describe
+from rollback_tui.ui.widgets.entry_view import describe, source
 from rollback_tui.ui.widgets.rehearse_dialog import RehearseDialog
 from rollback_tui.ui.widgets.schema_lines import foreseen_line
 from rollback_tui.ui.widgets.statement_cells import LEGEND, columns, marks, row, wanting
@@ -98,6 +98,8 @@ class PreviewScreen(StepScreen):
         yield Bar(id="plan-capture")
         with Container(id="pair"):
             yield StatementList(columns(0, 0), id="entries")
+            with VerticalScroll(id="source"):
+                yield Bar(id="source-text")
             with VerticalScroll(id="entry"):
                 yield Bar(id="entry-text")
 
@@ -164,14 +166,19 @@ class PreviewScreen(StepScreen):
     @on(StatementList.Highlighted, "#entries")
     def _highlighted(self) -> None:
         self._show_entry()
-        self.query_one("#entry", VerticalScroll).scroll_home(animate=False)
+        for pane in ("#entry", "#source"):
+            self.query_one(pane, VerticalScroll).scroll_home(animate=False)
 
     def _show_entry(self) -> None:
         entry = self._entry()
-        text = line(("Nothing to show.", "dim"))
+        text = written = line(("Nothing to show.", "dim"))
+        # Where there is room the statement has a pane of its own, and is not said twice.
+        apart = bool(self.query_one("#source").styles.display == "block")
         if entry is not None:
-            text = describe(entry, self.walk_value, pretty=self._pretty)
+            text = describe(entry, self.walk_value, pretty=self._pretty, apart=apart)
+            written = source(entry, pretty=self._pretty) if apart else written
         self.query_one("#entry-text", Bar).say(text)
+        self.query_one("#source-text", Bar).say(written)
 
     # --- actions ------------------------------------------------------------------------------
 

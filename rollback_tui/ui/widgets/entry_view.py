@@ -15,16 +15,25 @@ from rollback_tui.ui.widgets import entry_effects, entry_facts
 from rollback_tui.ui.widgets.sql_view import coloured
 
 
-def describe(entry: Entry, walk: Walk, *, pretty: bool) -> Content:
-    """Return the text of ``entry``; ``pretty`` shows the formatted view instead of the slice."""
+def source(entry: Entry, *, pretty: bool) -> Content:
+    """Return the SQL of ``entry`` alone, for a pane of its own."""
     if entry.statement is not None:
-        return lines(_statement(entry, entry.statement, walk, pretty=pretty))
+        return lines(_shown(entry.statement.sql, pretty=pretty))
+    if entry.kind == "version":
+        return coloured(entry.sql)
+    return line(("There is no statement.", "dim"))
+
+
+def describe(entry: Entry, walk: Walk, *, pretty: bool, apart: bool = False) -> Content:
+    """Return the text of ``entry``; ``pretty`` shows the formatted view instead of the slice.
+    ``apart``: the SQL is shown elsewhere, by ``source``."""
+    if entry.statement is not None:
+        return lines(_statement(entry, entry.statement, walk, pretty=pretty, apart=apart))
     if entry.kind == "version":
         return lines(
             [
                 line(("version table", "strong"), "  in the same transaction, after the script"),
-                line(""),
-                coloured(entry.sql),
+                *([] if apart else [line(""), coloured(entry.sql)]),
             ]
         )
     if entry.problem is not None:
@@ -53,7 +62,9 @@ def describe(entry: Entry, walk: Walk, *, pretty: bool) -> Content:
     )
 
 
-def _statement(entry: Entry, statement: Statement, walk: Walk, *, pretty: bool) -> list[Content]:
+def _statement(
+    entry: Entry, statement: Statement, walk: Walk, *, pretty: bool, apart: bool
+) -> list[Content]:
     rehearsal = valid_rehearsal(walk)
     rows = [
         _head(statement, walk),
@@ -66,7 +77,7 @@ def _statement(entry: Entry, statement: Statement, walk: Walk, *, pretty: bool) 
         *entry_facts.mentions(statement, walk),
         *entry_facts.written(entry, statement, walk),
         *entry_facts.rest(statement, walk),
-        *_shown(statement.sql, pretty=pretty),
+        *([line("")] if apart else _shown(statement.sql, pretty=pretty)),
         *entry_effects.hazards(statement.effect),
         *entry_effects.effects(statement, rehearsal),
         *entry_facts.narrow(statement, walk),
