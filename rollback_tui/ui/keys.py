@@ -53,6 +53,7 @@ PLACES = (
     Place("How to rehearse", "widgets.rehearse_dialog", "RehearseDialog", ("dialog",)),
     Place("A text to read", "widgets.dialogs", "Read", ("read",)),
     Place("A list", "widgets.row_list", "RowList", ("list",)),
+    Place("A list whose rows can be taken", "widgets.live_table", "LiveTable", ("list",)),
     Place("A field", "widgets.dialogs", "QuietInput", ("field",)),
 )
 """Every class with bindings of ours. A test looks for others."""

@@ -43,7 +43,7 @@ def test_opening_looks_at_each_statement_a_few_times(large: World) -> None:
             await t.until("10,000 statements, 3 destructive, 3 to review")
         assert TOTAL < opening.total < 30 * TOTAL
         # Only what is in sight is drawn, and a row is no widget.
-        assert 0 < opening.of["StatementList.render_line"] < 200
+        assert 0 < opening.of["RowList.render_line"] < 200
         assert len(list(t.app.screen.walk_children())) < 100
 
     drive(large, script)

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.text import shorten
@@ -156,12 +156,12 @@ class RecoveryConsole(ModalScreen[bool]):
             )
         self.query_one("#rung-text", Static).update(text)
 
-    @on(DataTable.RowHighlighted, "#rungs")
+    @on(LiveTable.Highlighted, "#rungs")
     def _highlighted(self) -> None:
         self.show(self._walk)
         self.query_one("#rung", VerticalScroll).scroll_home(animate=False)
 
-    @on(DataTable.RowSelected, "#rungs")
+    @on(LiveTable.Selected, "#rungs")
     def _selected(self) -> None:
         """Ask for what must be typed, where the rung can be taken from here."""
         option = self._option()

@@ -9,7 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import DataTable, Markdown
+from textual.widgets import Markdown
 
 from rollback_tui.core.run_view import RunSummary
 from rollback_tui.core.text import printable
@@ -118,11 +118,10 @@ class ReportScreen(StepScreen):
             text = printable(walk.report[:SHOWN], keep_lines=True)
             self.query_one("#report-text", Markdown).update(text)
 
-    @on(DataTable.RowSelected, "#runs")
-    def _chosen(self, event: DataTable.RowSelected) -> None:
-        if event.row_key.value is not None:
-            self.guide.read_report(Path(event.row_key.value))
-            self.query_one("#report").focus()
+    @on(LiveTable.Selected, "#runs")
+    def _chosen(self, event: LiveTable.Selected) -> None:
+        self.guide.read_report(Path(event.key))
+        self.query_one("#report").focus()
 
     def unavailable(self, action: str) -> str:
         """Return why there is nothing to copy."""

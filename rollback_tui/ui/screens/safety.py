@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from rollback_tui.core.model import CheckResult
 from rollback_tui.core.schema import condensed
@@ -143,7 +143,7 @@ class SafetyScreen(StepScreen):
         key = self.query_one("#checks", LiveTable).current_key
         return next((c for c in self.walk_value.checks or () if c.name == key), None)
 
-    @on(DataTable.RowHighlighted, "#checks")
+    @on(LiveTable.Highlighted, "#checks")
     def _highlighted(self) -> None:
         self._show_evidence()
 

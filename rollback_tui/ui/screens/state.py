@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.widgets import DataTable, Input
+from textual.widgets import Input
 
 from rollback_tui.core.model import Session
 from rollback_tui.core.text import data_size, printable, shorten
@@ -143,7 +143,7 @@ class StateScreen(StepScreen):
         top = table.cursor_row == 0 and not walk.armed
         table.show_rows([(str(s.pid), _session_row(s)) for s in shown])
         if top and shown:
-            table.move_cursor(row=0, animate=False)
+            table.go_to_row(0)
         title = f"sessions {len(shown):,} · {ORDERS[self._order][0]}"
         if self._filter:
             title += f" · filter “{self._filter}”"
@@ -331,28 +331,28 @@ class StateScreen(StepScreen):
 
         self.app.push_screen(ask, answered)
 
-    @on(DataTable.RowSelected, "#sessions")
+    @on(LiveTable.Selected, "#sessions")
     def _read_session(self) -> None:
         session = self._session()
         if session is not None:
             self.app.push_screen(Read(name_of(session), _session_text(session)))
 
-    @on(DataTable.RowSelected, "#migrations")
-    def _choose(self, event: DataTable.RowSelected) -> None:
+    @on(LiveTable.Selected, "#migrations")
+    def _choose(self, event: LiveTable.Selected) -> None:
         plan = self.walk_value.plan
         versions = [m.version for m in plan.applied] if plan else []
         view = self.walk_value.view
         back = plan is not None and view is not None and view.outcome == "rolled_back"
         gone = {m.version for m in plan.migrations} if plan and back else set()
-        if event.row_key.value in gone:
+        if event.key in gone:
             self.rollback_app.say("It is rolled back already. Choose one that stays.")
             return
         if plan is not None and plan.by_hand:
             self.rollback_app.say("A script given by hand takes back the newest only.")
             return
-        if event.row_key.value in versions:
+        if event.key in versions:
             self._chosen = True
-            place = versions.index(event.row_key.value) + 1
+            place = versions.index(event.key) + 1
             # By the version that stays: what is applied may not be what this list shows, after
             # a run for one, and a number of steps would then take back more than was chosen.
             stays = versions[place] if place < len(versions) else None

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from rollback_tui.core.run_view import RunView
 from rollback_tui.ui.messages import Answer
@@ -100,15 +100,15 @@ class VerifyScreen(StepScreen):
         self.query_one(QuestionPanel).show(walk)
         self._show_evidence()
 
-    @on(DataTable.RowHighlighted, "#proofs")
+    @on(LiveTable.Highlighted, "#proofs")
     def _highlighted(self) -> None:
         self._show_evidence()
 
-    @on(DataTable.RowSelected, "#proofs")
-    def _read(self, event: DataTable.RowSelected) -> None:
+    @on(LiveTable.Selected, "#proofs")
+    def _read(self, event: LiveTable.Selected) -> None:
         """Show one of them in the width of the screen."""
         for key, _, title, text in items(self.walk_value.view or RunView()):
-            if key == event.row_key.value:
+            if key == event.key:
                 self.app.push_screen(Read(title, text))
 
     @on(Answer)
