@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from rollback_tui.embedded.server import EmbeddedServer
-from tests import started
+from tests import in_memory, started
 from tests.faults import table as fault_table
 from tests.forms import summary as form_summary
 from tests.frameworks import tested as tested_frameworks
@@ -21,6 +21,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 """The tests start our program some thousands of times. Where this is set (in many containers),
 each of these processes would compile all its modules anew, which takes longer than all else that
 its start takes."""
+
+in_memory.use()
 
 SETTINGS = {"max_prepared_transactions": "10"}
 """Off by default, and some tests prepare transactions."""
