@@ -1,6 +1,7 @@
-"""Temporary files in memory, where there is room: a test's database is three hundred files, made and
-removed again within a second. On a disk's file system that can cost twenty times what it costs in
-memory (ext4 without a journal: a fifth of a second of computing, for each of a thousand tests)."""
+"""Temporary files in memory, where there is room: a test's database is three hundred files, made
+and removed again within a second. On a disk's file system that can cost twenty times what it costs
+in memory (ext4 without a journal: a fifth of a second of computing, for each of a thousand tests).
+"""
 
 from __future__ import annotations
 
