@@ -86,7 +86,9 @@ class Session(Value, frozen=True, kw_only=True):
     """Seconds since the transaction began; None outside one."""
     wait: str | None
     """``Lock:relation`` and the like; None when it is running."""
-    blocked_by: tuple[int, ...]
+    blocked_by: tuple[int, ...] = ()
+    """Those it waits for, as far as they were asked for: see queries/activity.sql. 0: a prepared
+    transaction, which has no pid."""
     writing: bool
     """Holds a transaction id, or a write lock on a user table."""
     ours: bool = False
@@ -94,6 +96,18 @@ class Session(Value, frozen=True, kw_only=True):
     superuser: bool = False
     """Belongs to a superuser: only a superuser may end it."""
     backend_start: datetime | None = None
+    """Tells it from a later session with the same pid; None when we may not see it."""
+    leader_pid: int | None = None
+    """Of a parallel worker: whose query it works on (since PostgreSQL 13)."""
+    lock: str = ""
+    """The lock it waits for: ``AccessExclusive on public.orders``; empty when it waits for none."""
+    lock_age: float | None = None
+    """Seconds it has waited for that lock (``pg_locks.waitstart``, since 14); None: not known."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a lock."""
+        return bool(self.lock or self.blocked_by) or (self.wait or "").startswith("Lock:")
 
 
 class PreparedTransaction(Value, frozen=True, kw_only=True):
@@ -103,6 +117,8 @@ class PreparedTransaction(Value, frozen=True, kw_only=True):
     owner: str
     age: float
     """Seconds since it was prepared."""
+    blocks: tuple[int, ...] = ()
+    """The pids that wait for one of its locks."""
 
 
 class Replication(Value, frozen=True, kw_only=True):
@@ -130,6 +146,11 @@ class Activity(Value, frozen=True, kw_only=True):
     connections: int
     max_connections: int
     database_bytes: int
+    rows_written: int | None = None
+    """Rows inserted, updated and deleted since the statistics were reset
+    (``pg_stat_database.tup_*``); None: not known."""
+    stats_reset: datetime | None = None
+    """When the statistics were reset last; None: never, or not known."""
 
 
 class TableCount(Value, frozen=True, kw_only=True):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback_tui.core.model import TableCount
+from rollback_tui.ui.moment import steady
 
 if TYPE_CHECKING:
     from rollback_tui.ui.guide import Guide
 
+SLOW = 1.0
+"""Seconds after which it is said which table is being counted: most take less."""
 COUNTED = 300
 """At most so many tables are counted exactly: the largest by estimate."""
 
@@ -19,6 +22,15 @@ class Counting:
     def __init__(self, guide: Guide) -> None:
         self._guide = guide
         self._left: list[str] = []
+        self._underway: tuple[str, float] | None = None
+
+    @property
+    def now(self) -> str:
+        """The table that is being counted, when that takes longer than a second; else empty."""
+        if self._underway is None or not self._guide.requests.busy("count"):
+            return ""
+        name, since = self._underway
+        return name if steady() - since >= SLOW else ""
 
     def read(self) -> None:
         """Ask for the tables, then for their exact counts one by one."""
@@ -42,6 +54,7 @@ class Counting:
         idle = guide.may_ask and not guide.walk.paused and not guide.requests.busy("count")
         if self._left and idle:
             name = self._left.pop(0)
+            self._underway = (name, steady())
             guide.requests.ask(
                 "count",
                 lambda: guide.operations.count(name),

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from rollback_tui.core import checks
+from rollback_tui.core.activity.trend import Trend
 from rollback_tui.core.claim import Claim, ClaimState, Controls
 from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
 from rollback_tui.core.outlook import InTheWay, Outlook
@@ -69,7 +70,8 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     """Opened for one run: steps 1 to 3 do not exist."""
     target: Target | None = None
     activity: Activity | None = None
-    transactions_per_second: float | None = None
+    trend: Trend = Trend()
+    """Connections and rates of the last minutes."""
     refreshed_at: datetime | None = None
     """This machine's clock at the last good refresh."""
     stale: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from rollback_tui.core.model import Activity, Plan, Session, TableCount
+from rollback_tui.core.model import Plan, Session, TableCount
 from rollback_tui.core.outlook import Keepable
 from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.report.words import status
@@ -156,19 +156,6 @@ def made_by(plan: Plan) -> str:
 def writers_of(sessions: tuple[Session, ...]) -> tuple[Session, ...]:
     """Return the sessions that write now and are not ours."""
     return tuple(s for s in sessions if s.writing and not s.ours)
-
-
-def transactions_a_second(before: Activity | None, now: Activity) -> float | None:
-    """Return transactions a second between two snapshots; None when it cannot be said.
-
-    ``pg_stat_database`` counts commits and rollbacks; a reset of the statistics makes the
-    difference negative.
-    """
-    if before is None:
-        return None
-    seconds = (now.taken_at - before.taken_at).total_seconds()
-    ended = now.commits + now.rollbacks - before.commits - before.rollbacks
-    return ended / seconds if seconds > 0 and ended >= 0 else None
 
 
 def age(seconds: float | None) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import psycopg
 import pytest
 
+from rollback_tui.core.activity.signals import Signal
 from rollback_tui.core.model import Activity, Session
 from rollback_tui.postgres.activity import activity, cancel, terminate
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.privileges import privileges
 from tests.conftest import Database, create_database, drop_database
 from tests.demo.processes import soon
+
+
+GONE, SIGNALLED = Signal(outcome="gone"), Signal(outcome="signalled")
 
 
 @pytest.fixture
@@ -194,13 +199,20 @@ def test_a_query_is_cancelled_and_a_session_ended(database: Database, ours: Conn
     thread = threading.Thread(target=sleep)
     thread.start()
     assert soon(lambda: of(activity(ours), pid).state == "active", 5)
-    assert cancel(ours, pid)
+    start = of(activity(ours), pid).backend_start
+    assert start is not None
+    # The pid may be somebody else's by now: then its session began later.
+    for another in (start + timedelta(microseconds=1), start - timedelta(hours=1), None):
+        assert cancel(ours, pid, another) == GONE
+        assert terminate(ours, pid, another) == GONE
+    assert said == [] and thread.is_alive()
+    assert cancel(ours, pid, start) == SIGNALLED
     thread.join(10)
     assert said == ["QueryCanceled"]
-    assert terminate(ours, pid)
+    assert terminate(ours, pid, start) == SIGNALLED
     assert soon(lambda: pid not in [s.pid for s in activity(ours).sessions], 5)
-    assert not terminate(ours, pid)
-    assert not cancel(ours, pid)
+    assert terminate(ours, pid, start) == GONE
+    assert cancel(ours, pid, start) == GONE
 
 
 @pytest.mark.parametrize("act", [cancel, terminate])
@@ -213,14 +225,18 @@ def test_we_never_hit_ourselves_a_server_process_or_another_database(
         other = beside.connect()
         admin = database.connect(superuser=True)
         processes = admin.execute(
-            "SELECT pid FROM pg_stat_activity WHERE backend_type <> 'client backend'"
+            "SELECT pid, backend_start FROM pg_stat_activity"
+            " WHERE backend_type NOT IN ('client backend', 'autovacuum worker')"
         ).fetchall()
         assert processes
         with connect(database.superuser_dsn) as mighty:
-            for pid in (mighty.info.backend_pid, other.info.backend_pid, 1, 999_999_999):
-                assert act(mighty, pid) is False
-            for (pid,) in processes:
-                assert act(mighty, pid) is False
+            pids = [mighty.info.backend_pid, other.info.backend_pid]
+            processes += admin.execute(
+                "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = ANY (%s)", [pids]
+            ).fetchall()
+            assert {pid for pid, _ in processes} > set(pids)
+            for pid, start in [*processes, (1, None), (999_999_999, None)]:
+                assert act(mighty, pid, start) == GONE
             assert mighty.execute("SELECT 1").fetchone() == (1,)
         assert other.execute("SELECT 1").fetchone() == (1,)
     finally:
@@ -231,14 +247,17 @@ def test_a_session_we_may_not_end_is_refused_by_the_server(
     database: Database, ours: Connection, stranger: str
 ) -> None:
     admin = database.connect(superuser=True)
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        terminate(ours, admin.info.backend_pid)
-    with (
-        connect(database.server.dsn(database.name, stranger)) as plain,
-        pytest.raises(psycopg.errors.InsufficientPrivilege),
-    ):
-        terminate(plain, ours.info.backend_pid)
+    pid = admin.info.backend_pid
+    refused = terminate(ours, pid, of(activity(ours), pid).backend_start)
+    assert refused.outcome == "not allowed"
+    assert "superuser" in refused.why.lower()
+    with connect(database.server.dsn(database.name, stranger)) as plain:
+        # It may not even see when the session began.
+        seen = of(activity(plain), ours.info.backend_pid)
+        assert seen.backend_start is None
+        assert terminate(plain, seen.pid, None).outcome == "not allowed"
     assert ours.execute("SELECT 1").fetchone() == (1,)
+    assert admin.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_privileges_are_those_of_the_role(

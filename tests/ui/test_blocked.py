@@ -174,17 +174,18 @@ def test_a_disarmed_terminal_ends_no_session(world: World) -> None:
         await t.until("Not now: this terminal is READ-ONLY")
         await t.arm()
         await t.until("a disarm")
+        await t.select("#sessions", "4711")
         await t.press("K")
-        await t.until("End this session?", "pid 4713 (shop-worker, shop)")
+        await t.until("End this session?", "pid 4711 (shop-web, shop)")
         await t.press("enter")
         assert world.signals == [], "enter on the first button must leave it"
         await t.press("K", "tab", "enter")
-        await t.until("pid 4713 ended")
+        await t.until("pid 4711 signalled to end")
         await t.press("C", "tab", "enter")
-        await t.until("pid 4713 cancelled")
+        await t.until("pid 4711 signalled to cancel its query")
 
     drive(world, script)
-    assert world.signals == [("terminate", 4713), ("cancel", 4713)]
+    assert world.signals == [("terminate", 4711), ("cancel", 4711)]
 
 
 def test_a_read_only_terminal_is_never_armed() -> None:
