@@ -324,7 +324,11 @@ class RollbackApp(Dressed):
             # Textual's test driver raises this one in the test.
             self._exception = error
             self._exception_event.set()
-        self._fatal(error)
+        if self._leaving:
+            # A screen that was being made when it was left: what it misses is nobody's fault.
+            self._close_messages_no_wait()
+        else:
+            self._fatal(error)
 
     def panic(self, *renderables: ConsoleRenderable | str) -> None:  # type: ignore[override]
         """Textual's own way out: what it would print is left out, it may hold values."""
