@@ -28,8 +28,8 @@ HURRIES = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """What, once the screens are gone, says that nobody wants to wait for cleaning up."""
 RESTORED = b"\x18\x1b[m\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
 """What gives the screen back where the driver could not: the sequence it was in the middle of is
-void (CAN), no colours, no bracketed paste, lines wrap, no reports
-of the size, the keyboard as it was, the first screen, the cursor, no reports of the focus."""
+void (CAN), no colours, no bracketed paste, lines wrap, no reports of the size, the keyboard as it
+was, the first screen, the cursor, no reports of the focus."""
 
 
 class Ending:
