@@ -85,7 +85,7 @@ def test_a_key_restores_the_screen(tmp_path: Path, keys: str) -> None:
 
 def stopped(program: Program) -> bool:
     status: str = psutil.Process(program.process.pid).status()
-    return status == psutil.STATUS_STOPPED
+    return bool(status == psutil.STATUS_STOPPED)
 
 
 def test_a_stopped_job_gives_the_terminal_back_and_takes_it_again(tmp_path: Path) -> None:
