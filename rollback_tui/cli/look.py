@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 
 import click
 import msgspec
@@ -13,21 +14,48 @@ from rollback_tui.cli.beside import warn
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.plan_text import Way, plan_lines
 from rollback_tui.cli.session import Session
-from rollback_tui.cli.shapes import check_shape, plan_shape, print_json
+from rollback_tui.cli.shapes import check_shape, plan_shape, print_json, print_json_line
+from rollback_tui.cli.state_text import Wanted, rates_line, state_lines, view_shape
+from rollback_tui.core.activity.groups import DIMENSIONS, Dimension
+from rollback_tui.core.activity.trend import rates
+from rollback_tui.core.activity.views import VIEWS, ViewName
 from rollback_tui.core.checks import may_roll_back, obstacles
 from rollback_tui.core.errors import FrameworkError, RollbackTuiError
+from rollback_tui.core.model import Activity
 from rollback_tui.core.rehearsal import Source
-from rollback_tui.core.text import data_size, printable, shorten
+from rollback_tui.core.text import data_size, printable
 from rollback_tui.ui.operations import Choice
 
 
 @click.command()
+@click.option(
+    "--view",
+    type=click.Choice(VIEWS),
+    default="all",
+    help="Which sessions: all, those that run a query, wait for a lock or block others, the tree"
+    " of locks, or groups of connections.",
+)
+@click.option(
+    "--by", type=click.Choice(DIMENSIONS), default="application", help="What --view groups counts."
+)
+@click.option("--filter", "words", default="", help="Only what matches all of these words.")
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=0.5),
+    metavar="SECONDS",
+    help="Look at the sessions again and again, until ctrl+c.",
+)
 @common
-def state(given: Common) -> None:
+def state(given: Common, view: ViewName, by: Dimension, words: str, watch: float | None) -> None:
     """What the database is doing now."""
+    wanted = Wanted(view=view, by=by, words=words)
     with contextlib.closing(Session(given)) as session:
         target = session.target()
         warn(given)
+        if watch is not None:
+            with contextlib.suppress(KeyboardInterrupt):
+                _watch(session, wanted, watch, as_json=given.as_json)
+            return
         now, tables = session.activity(), session.tables()
         schema = session.schema_fingerprint()
         try:
@@ -40,6 +68,7 @@ def state(given: Common) -> None:
             {
                 "target": msgspec.to_builtins(target) | {"fingerprint": target.fingerprint},
                 "activity": msgspec.to_builtins(now),
+                "view": view_shape(now, wanted),
                 "tables": msgspec.to_builtins(tables),
                 "schema_fingerprint": schema,
                 "applied": msgspec.to_builtins(applied),
@@ -55,19 +84,8 @@ def state(given: Common) -> None:
             f" {size}, fingerprint {target.fingerprint}"
         )
     )
-    writers = [s for s in now.sessions if s.writing]
-    click.echo(
-        f"{len(now.sessions)} sessions, {len(writers)} writing; {now.connections} of"
-        f" {now.max_connections} connections of the server in use"
-    )
-    for session_row in now.sessions:
-        age = session_row.transaction_age
-        click.echo(
-            f"  {session_row.pid:>7}  {shorten(session_row.application, 20):<20}"
-            f"  {shorten(session_row.state, 20):<20}"
-            f"  {'' if age is None else f'{age:.1f} s':>9}"
-            f"  {'writing' if session_row.writing else '':<8} {shorten(session_row.query, 60)}"
-        )
+    for line in state_lines(now, wanted):
+        click.echo(line)
     click.echo(f"schema {schema[:12]}")
     click.echo("tables (~ is an estimate):")
     for table in tables:
@@ -76,6 +94,28 @@ def state(given: Common) -> None:
     click.echo(f"migrations: {printable(problem)}" if problem else "migrations, newest first:")
     for migration in applied:
         click.echo(f"  {printable(migration.version)}  {printable(migration.name)}")
+
+
+def _watch(session: Session, wanted: Wanted, seconds: float, *, as_json: bool) -> None:
+    """Print the sessions each ``seconds``: lines of text, or one line of JSON each time."""
+    before: Activity | None = None
+    while True:
+        now = session.activity()
+        measured = rates(before, now)
+        if as_json:
+            print_json_line(
+                {
+                    "activity": msgspec.to_builtins(now),
+                    "view": view_shape(now, wanted),
+                    "rates": msgspec.to_builtins(measured),
+                }
+            )
+        else:
+            click.echo(rates_line(now, measured))
+            for line in state_lines(now, wanted):
+                click.echo(line)
+        before = now
+        time.sleep(seconds)
 
 
 @click.command()

@@ -15,6 +15,11 @@ def print_json(value: object) -> None:
     echo_json(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
+def print_json_line(value: object) -> None:
+    """Print one JSON document on one line: one of many."""
+    echo_json(msgspec.json.encode(value))
+
+
 def plan_shape(plan: Plan) -> dict[str, object]:
     """Return a plan as ``plan --json`` prints it."""
     return {

@@ -31,6 +31,8 @@ def look(operations: Operations) -> Activity:
 
 def old_since(walk: Walk) -> str:
     """Return since when what is shown is not looked at any more; empty when it is fresh."""
-    if not (walk.stale or walk.running) or walk.activity is None:
+    lost = bool(walk.stale or walk.running)
+    if walk.activity is None or not (lost or walk.paused):
         return ""
-    return f"OLD, of {time_of(walk.refreshed_at)}" if walk.refreshed_at else "OLD"
+    word = "OLD" if lost else "PAUSED"
+    return f"{word}, of {time_of(walk.refreshed_at)}" if walk.refreshed_at else word

@@ -203,6 +203,7 @@ def test_the_state_has_the_keys_of_the_example(database: Database, tmp_path: Pat
     assert set(printed) == set(shown)
     assert set(printed["target"]) == set(shown["target"])
     assert set(printed["activity"]) == set(shown["activity"])
+    assert set(printed["view"]) == set(shown["view"])
     assert set(shown["activity"]["sessions"][0]) == fields(model.Session)
     assert set(shown["activity"]["replication"]) == fields(model.Replication)
     assert set(shown["tables"][0]) == fields(model.TableCount)

@@ -9,7 +9,9 @@ from rollback_tui.core.model import Activity
 from rollback_tui.core.value import Value
 
 KEPT_SECONDS = 300.0
-"""How long samples are kept."""
+"""What the charts show."""
+SPARE_SECONDS = 60.0
+"""Samples are kept so much longer, that no step of a chart ever loses some of its own."""
 
 
 class Rates(Value, frozen=True, kw_only=True):
@@ -32,7 +34,7 @@ class Sample(Value, frozen=True, kw_only=True):
 
 
 class Trend(Value, frozen=True, kw_only=True):
-    """The samples of the last five minutes, oldest first."""
+    """The samples of the last minutes, oldest first."""
 
     samples: tuple[Sample, ...] = ()
 
@@ -48,7 +50,7 @@ class Trend(Value, frozen=True, kw_only=True):
         if kept and kept[-1].at > now.taken_at:
             kept = ()
         sample = Sample(at=now.taken_at, connections=now.connections, rates=rates(before, now))
-        oldest = now.taken_at.timestamp() - KEPT_SECONDS
+        oldest = now.taken_at.timestamp() - KEPT_SECONDS - SPARE_SECONDS
         return Trend(samples=(*(s for s in kept if s.at.timestamp() >= oldest), sample))
 
 

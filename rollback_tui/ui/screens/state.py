@@ -108,7 +108,7 @@ class StateScreen(StepScreen):
             # In full, with what helps: the list's border and the last line have not the room.
             bar.say(line((f" ✗ {failure.summary} ", "bad"), ("→ ", "accent"), failure.remedy))
         # What is not looked at any more must not look like what is.
-        self.set_class(bool(old_since(walk)), "-old")
+        self.set_class(bool(old_since(walk)) and not walk.paused, "-old")
         self.views.show(walk)
         counting = self.guide.counting_now
         tables = self.query_one("#tables", LiveTable)

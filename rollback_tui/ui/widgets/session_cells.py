@@ -31,13 +31,13 @@ SESSIONS = (
 """Of all, running, waiting and blocking: views of one list."""
 
 TREE = (
-    Column("pid", "pid, who waits below", 20),
+    Column("pid", "pid", 17),
     Column("app", "application", 12),
     Column("user", "user", 9, least=100),
     Column("state", "state", 10),
     Column("age", "waits", 6),
     Column("behind", "behind it", 9, least=90),
-    Column("query", "the lock it waits for, and the query", 0),
+    Column("query", "lock it waits for, query", 0),
 )
 
 GROUPS = (
@@ -52,7 +52,7 @@ GROUPS = (
 
 QUERY = 400
 """Characters of a query that a line shows; details show all."""
-DEEP = 6
+DEEP = 3
 """Levels that are indented; below that the number of the level is written."""
 
 
@@ -101,8 +101,18 @@ def one_line(query: str) -> str:
     return " ".join(query[: 3 * QUERY].split())[:QUERY]
 
 
-def _clock(seconds: float | None) -> str:
-    return "" if seconds is None else clock(seconds)
+def brief(seconds: float | None) -> str:
+    """Return an age in at most six characters; empty when there is none.
+
+    >>> brief(None), brief(95.2), brief(4000), brief(3600 * 200)
+    ('', '01:35', '1h06m', '8d08h')
+    """
+    if seconds is None or seconds < 3600:
+        return "" if seconds is None else clock(seconds)
+    minutes = int(seconds) // 60
+    if minutes < 6000:
+        return f"{minutes // 60}h{minutes % 60:02}m"
+    return f"{minutes // 1440}d{minutes // 60 % 24:02}h"
 
 
 def _blockers(row: Row) -> str:
@@ -171,8 +181,8 @@ def session_pieces(row: Row) -> tuple[Piece, ...]:
         Piece(_user(row)),
         Piece(session.address if session else ""),
         _state(row),
-        Piece(_clock(age), right=True),
-        Piece(_clock(row.transaction_age), right=True),
+        Piece(brief(age), right=True),
+        Piece(brief(row.transaction_age), right=True),
         Piece((session.wait or "") if session else "", "warn" if row.waits else "dim"),
         Piece(session.lock if session else "", "warn"),
         _locks(row),
@@ -184,7 +194,9 @@ def session_pieces(row: Row) -> tuple[Piece, ...]:
 def tree_pieces(row: Row) -> tuple[Piece, ...]:
     """Return the cells of TREE. Below whom a line stands is said by its indent and by a number."""
     name = str(row.pid) if row.pid else "prepared"
-    indent = "  " * min(row.depth, DEEP) + (f"({row.depth}) " if row.depth > DEEP else "")
+    indent = "  " * min(row.depth, DEEP)
+    if row.depth:
+        indent += "└ " if row.depth <= DEEP else f"({row.depth}) "
     session = row.session
     waited = None
     if session is not None and row.waits:
@@ -201,11 +213,11 @@ def tree_pieces(row: Row) -> tuple[Piece, ...]:
     words = "; ".join(parts)
     query = _query(row)
     return (
-        Piece(f"{indent}{'└ ' if row.depth else ''}{name}", "bad" if not row.depth else "plain"),
+        Piece(f"{indent}{name}", "bad" if not row.depth else "plain"),
         Piece(_application(row)),
         Piece(_user(row)),
         _state(row),
-        Piece(_clock(waited), right=True),
+        Piece(brief(waited), right=True),
         Piece(f"{row.behind:,} wait" if row.behind else "", "bad"),
         Piece(f"{words}: {query}" if words else query),
     )
@@ -228,5 +240,5 @@ def group_pieces(group: Group) -> tuple[Piece, ...]:
         idle._replace(text=idle.text + unseen),
         number(group.waiting, "bad"),
         number(group.writing, "warn"),
-        Piece(_clock(group.longest_transaction) + unseen, right=True),
+        Piece(brief(group.longest_transaction) + unseen, right=True),
     )

@@ -58,26 +58,33 @@ def details(row: Row, activity: Activity) -> Content:
 
 def _session(row: Row, session: Session) -> list[tuple[str, str]]:
     since = session.backend_start
+    application = session.application or "no name"
+    user = session.user or "no user"
+    transaction = "none open"
+    if not session.state and session.backend_type == "client backend":
+        transaction = "our role may not see it"
+    elif session.transaction_age is not None:
+        transaction = f"open for {took(session.transaction_age)}"
+    connected = f"since {since:%Y-%m-%d %H:%M:%S %Z}" if since else "not seen since when"
     return [
-        ("state", state_of(session)),
-        ("application", session.application or "–"),
-        ("user", session.user + (" (superuser)" if session.superuser else "")),
-        ("address", session.address or "not seen"),
-        ("kind", (session.backend_type or "not seen") + (", ours" if session.ours else "")),
-        ("connected", f"since {since:%Y-%m-%d %H:%M:%S %Z}" if since else "not seen"),
-        ("query for", took(session.query_age) or "–"),
-        ("transaction", took(session.transaction_age) or "none open"),
-        ("writes", "yes" if session.writing else "no"),
+        ("state", f"{state_of(session)} for {took(session.query_age) or '?'}"),
+        ("transaction", f"{transaction}, {'writes' if session.writing else 'writes nothing'}"),
+        ("application", f"{application}, {session.backend_type or 'kind not seen'}"),
+        (
+            "user",
+            user
+            + (" (superuser)" if session.superuser else "")
+            + (" (one of our own sessions)" if session.ours else ""),
+        ),
+        ("connected", f"from {session.address or 'not seen'}, {connected}"),
         ("waits for", session.wait or "nothing"),
-        ("lock", _lock(session)),
+        *([("lock", session.lock + _for(session.lock_age))] if session.lock else []),
         *([("workers", ", ".join(map(str, row.workers)))] if row.workers else []),
     ]
 
 
-def _lock(session: Session) -> str:
-    if not session.lock:
-        return "waits for none"
-    return session.lock + (f", for {took(session.lock_age)}" if session.lock_age else "")
+def _for(seconds: float | None) -> str:
+    return "" if seconds is None else f", for {took(seconds)}"
 
 
 def _others(name: str, rows: list[Row], nobody: str) -> Iterable[Content]:

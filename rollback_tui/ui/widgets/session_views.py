@@ -32,7 +32,7 @@ from rollback_tui.ui.widgets.session_cells import (
     session_pieces,
     tree_pieces,
 )
-from rollback_tui.ui.wording import count
+from rollback_tui.ui.wording import count, time_of
 
 
 class SessionViews(Vertical):
@@ -47,6 +47,8 @@ class SessionViews(Vertical):
         self._orders: dict[ViewName, int] = {}
         self._shown: tuple[Row, ...] = ()
         self._groups: tuple[Group, ...] = ()
+        self._made_of: Activity | None = None
+        self._made_for: tuple[object, ...] = ()
         self._cells = {name: Cells() for name in ("sessions", "tree", "groups")}
 
     def compose(self) -> ComposeResult:
@@ -123,13 +125,18 @@ class SessionViews(Vertical):
         if activity is None:
             self.table.entitle(line("sessions · waiting for the first look at the server"))
             return
-        if self.view == "groups":
-            number = self._show_groups(activity)
-        else:
-            number = self._show_rows(activity, armed=walk.armed)
+        wanted = (self.view, self._orders.get(self.view, 0), self.words, self.dimension)
+        if activity is not self._made_of or wanted != self._made_for:
+            # The walk changes more often than the sessions: with each table that is counted.
+            self._made_of, self._made_for = activity, wanted
+            if self.view == "groups":
+                self._show_groups(activity)
+            else:
+                self._show_rows(activity, armed=walk.armed)
+        number = len(self._groups if self.view == "groups" else self._shown)
         self.table.entitle(self._title(walk, number), self._views(totals(activity)))
 
-    def _show_rows(self, activity: Activity, *, armed: bool) -> int:
+    def _show_rows(self, activity: Activity, *, armed: bool) -> None:
         every = listed(activity)
         order = self._orders.get(self.view, 0)
         self._shown = view(self.view, every, order=order, words=self.words)
@@ -141,9 +148,8 @@ class SessionViews(Vertical):
         table.show_rows(cells.rows((row.key, pieces(row)) for row in self._shown[:ROWS]))
         if top and self._shown:
             table.move_cursor(row=0, animate=False)
-        return len(self._shown)
 
-    def _show_groups(self, activity: Activity) -> int:
+    def _show_groups(self, activity: Activity) -> None:
         found = groups(activity.sessions, self.dimension)
         order = GROUP_ORDERS[self._orders.get("groups", 0) % len(GROUP_ORDERS)]
         words = self.words.casefold().split()
@@ -154,13 +160,12 @@ class SessionViews(Vertical):
         )
         cells = self._cells["groups"]
         self.table.show_rows(cells.rows((g.name, group_pieces(g)) for g in self._groups[:ROWS]))
-        return len(self._groups)
 
     # --- what the border says -----------------------------------------------------------------
 
     def _title(self, walk: Walk, number: int) -> Content:
         parts: list[str | tuple[object, Tone]] = []
-        if old := old_since(walk):
+        if (old := old_since(walk)) and not walk.paused:
             parts.append((f"{old} · ", "bad"))
         parts.append(self._what(walk, number))
         if self.words:
@@ -168,7 +173,8 @@ class SessionViews(Vertical):
         if number > ROWS:
             parts.append((f" · and {number - ROWS:,} more, not shown", "warn"))
         if walk.paused:
-            parts.append((f" · PAUSED ({key('state.pause')})", "warn"))
+            when = f" at {time_of(walk.refreshed_at)}" if walk.refreshed_at else ""
+            parts.append((f" · PAUSED ({key('state.pause')}){when}", "warn"))
         elif walk.interval != 1:
             parts.append(f" · each {walk.interval:g} s")
         return line(*parts)
@@ -183,7 +189,9 @@ class SessionViews(Vertical):
         orders = ORDERS[self.view]
         order = orders[self._orders.get(self.view, 0) % len(orders)].name
         if self.view == "all":
-            return f"sessions {number:,} · {order}"
+            beside = sum(row.session is None for row in self._shown)
+            more = f" and {beside:,} without a session" if beside else ""
+            return f"sessions {number - beside:,}{more} · {order}"
         found = totals(walk.activity) if walk.activity else Counts()
         unseen = f" · {found.hidden:,} hidden" if self.view == "running" and found.hidden else ""
         return f"{self.view} {number:,} of {found.all:,} · {SHOWS[self.view]} · {order}{unseen}"

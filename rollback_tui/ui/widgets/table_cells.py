@@ -60,7 +60,7 @@ def tables_title(walk: Walk, counting: str) -> Content:
     exact = sum(t.exact is not None for t in walk.tables)
     total = len(walk.tables)
     parts: list[str | tuple[object, Tone]] = []
-    if old := old_since(walk):
+    if (old := old_since(walk)) and not walk.paused:
         parts.append((f"{old} · ", "bad"))
     parts.append(f"tables {exact:,}/{total:,} counted")
     if counting:

@@ -17,6 +17,7 @@ from textual.widget import Widget
 from textual_plotext import Plot
 
 from rollback_tui.core.activity.trend import KEPT_SECONDS, Sample, slots
+from rollback_tui.core.text import shorten
 from rollback_tui.ui.glyphs import chosen
 from rollback_tui.ui.sessions import old_since
 from rollback_tui.ui.theme import line, lines, piece
@@ -84,18 +85,19 @@ class Chart(Widget):
         width, height = self.content_size
         known = [value for value in values if value is not None]
         if len(known) < 2:
-            wait = line((f"collecting: each step is {seconds:g} s", "dim"))
+            wait = line((f"collecting, {seconds:g} s a step", "dim"))
             return [self._heading(values, old), wait, *[line("")] * (height - 2)]
         drawn = _draw(values, int(KEPT_SECONDS // seconds), width, height - 1)
         rows = [piece(row[:width], "accent") for row in drawn]
         return [self._heading(values, old), *rows]
 
     def _heading(self, values: tuple[float | None, ...], old: str) -> Content:
-        known = [value for value in values if value is not None]
         last = values[-1] if values else None
         now = "not known" if last is None else short(last)
-        most = f", most {short(max(known))}" if len(known) > 1 else ""
-        return line((self._what, "strong"), f" {now}{most}", (f" {old}" if old else "", "bad"))
+        # A line that does not fit would be broken, and push the chart down.
+        room = max(1, self.content_size.width - len(self._what))
+        words = shorten(f"{now}  {old}" if old else now, room - 1)
+        return line((self._what, "strong"), (f" {words}", "bad" if old else "plain"))
 
     def render(self) -> Content:
         """Return the picture."""
