@@ -12,6 +12,7 @@ import functools
 import importlib
 import string
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from rollback_tui.core.errors import ConfigurationError
@@ -47,6 +48,8 @@ PLACES = (
     Place("Recovery console", "screens.ladder", "RecoveryConsole", ("ladder",)),
     Place("Application logs", "screens.log_pane", "LogPane", ("logs",)),
     Place("By hand", "screens.by_hand", "ManualGuide", ("by_hand",)),
+    Place("SQL log", "screens.sql_log", "SqlLog", ("sql",)),
+    Place("Every question and pane", "widgets.pane", "Pane", ("pane",)),
     Place("A question", "widgets.dialogs", "Ask", ("dialog",)),
     Place("A question with a text", "widgets.dialogs", "AskText", ("dialog",)),
     Place("A rung of recovery", "widgets.take_rung", "TakeRung", ("dialog",)),
@@ -174,14 +177,22 @@ def together(place: Place) -> Iterator[Binding]:
     """Yield every binding of ours that works while the place is up: its own, those of the classes
     that it is made of, and the application's. A list and a field have their own alone: what has
     the focus is asked before its screen."""
-    from textual.screen import Screen
+    from textual.screen import ModalScreen, Screen
 
     cls = class_of(place)
+    # What opened a pane closes it: there the key no longer does what it does elsewhere.
+    closing: set[str] = set()
     for one in cls.__mro__:
-        if one.__module__.startswith(_UI):
-            yield from _declared(one)
+        for binding in _declared(one) if one.__module__.startswith(_UI) else ():
+            left = [name for name in _names(binding.key) if name not in closing]
+            if left:
+                yield replace(binding, key=",".join(left))
+            if binding.action == "close":
+                closing |= set(_names(binding.key))
     if issubclass(cls, Screen):
-        yield from own_bindings(PLACES[0])
+        # Under a question the application's own keys rest, except those of the first order.
+        rests = issubclass(cls, ModalScreen)
+        yield from (b for b in own_bindings(PLACES[0]) if b.priority or not rests)
 
 
 def checked(wanted: Mapping[str, str], where: str = "[screen] keys") -> dict[str, str]:
