@@ -5,21 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rollback_tui.cli.beside import no_screen
-from rollback_tui.cli.following import say_outcome
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.secrets import hide_passwords
 from rollback_tui.config import load_screen
 from rollback_tui.core.errors import ConfigurationError, RollbackTuiError
 from rollback_tui.core.model import EXIT_CODES
-from rollback_tui.core.run_view import fold
 from rollback_tui.core.text import printable
-from rollback_tui.run import feed, journal
 from rollback_tui.ui.crash import FAULT
 from rollback_tui.ui.operations import Choice
 
@@ -27,6 +24,11 @@ if TYPE_CHECKING:
     from rollback_tui.core.events import RunFinished
     from rollback_tui.ui.app import RollbackApp
 
+REFUSED = 0.1
+"""Seconds, once the screens are loaded, in which a server may still refuse us with one clear line:
+most have by then. Later it is said on the screens, which try again."""
+CLOSED = 1.0
+"""Seconds that the end of the screens waits for the connections to close."""
 NO_TERMINALS = ("", "dumb", "unknown")
 """Values of ``TERM`` that promise nothing, not even that the cursor can be moved."""
 
@@ -44,6 +46,8 @@ def ui(given: Common, choice: Choice) -> None:
 @common
 def attach(given: Common, run: str | None) -> None:
     """The console of a run that goes on, or of one that has ended (default: the newest)."""
+    from rollback_tui.run import feed
+
     folder = feed.find(given.run_directory(), run)
     sys.exit(open_screens(given, folder=folder))
 
@@ -90,35 +94,53 @@ def open_screens(
     ``folder`` opens as soon as that has its outcome. ``passing``: server, project and run end with
     the screens.
 
-    Without a folder the target is asked first, so that a wrong password is one clear line and
-    not a screen; except beside an unfinished run, which may be why nobody can connect. Raises
+    Without a folder the target is asked while the screens are loaded, so that a wrong password is
+    one clear line and not a screen; a server that takes its time is waited for on the screen. Not
+    so beside an unfinished run, which may be why nobody can connect. Raises ConnectionFailed,
     ConfigurationError for keys that cannot be and without a terminal, and there, beside such a run,
     RunRefused or RunUnfinished.
     """
     claims = given.claims() if folder is None else ()
     if claims and why_no_screens():
+        from rollback_tui.cli.beside import no_screen
+
         raise no_screen(claims[0])
     if folder is None:
         need_screens()
     else:
         need_screens(f"`report {folder.name[16:]}` and `history`")
-    # Textual takes a third of a second to import: only now, when it is needed.
+    # Only now, when it is needed: what a session needs takes a tenth of a second to import.
     from rollback_tui.cli.session import Session
+
+    hide_passwords(given.dsn)
+    session = Session(given)
+    if folder is None and not claims:
+        session.begin()
+    # Textual takes a third of one.
     from rollback_tui.ui.app import RollbackApp
+    from rollback_tui.ui.first_run import due
     from rollback_tui.ui.looks import looks
 
     here = looks(load_screen(given.settings.screen))
-    hide_passwords(given.dsn)
-    session = Session(given)
     try:
-        if folder is None and not claims:
-            session.target()
+        if folder is None and not claims and (refused := session.early.failure(REFUSED)):
+            raise refused
         app = RollbackApp(
-            session, folder=folder, choice=choice, claims=claims, console=console, looks=here
+            session,
+            folder=folder,
+            choice=choice,
+            claims=claims,
+            console=console,
+            looks=here,
+            # What ends with the screens does not outlive the connection either.
+            note=None if passing else due(),
         )
         return shown(app, passing=passing)
     finally:
-        session.close()
+        # It may wait for a server that does not answer; leaving does not.
+        closing = threading.Thread(target=session.close, daemon=True)
+        closing.start()
+        closing.join(CLOSED)
 
 
 def shown(app: RollbackApp, *, passing: bool = False) -> int:
@@ -138,6 +160,8 @@ def shown(app: RollbackApp, *, passing: bool = False) -> int:
             click.echo("Settling goes on without this terminal. Its outcome: rollback-tui history")
         finished = _finished(app)
         if finished is not None:
+            from rollback_tui.cli.following import say_outcome
+
             say_outcome(finished)
             if finished.report and not passing:
                 click.echo(printable(f"Report: {finished.report}"))
@@ -163,6 +187,9 @@ def _finished(app: RollbackApp) -> RunFinished | None:
     if walk.view is not None and walk.view.finished is not None:
         return walk.view.finished
     if walk.folder is not None:
+        from rollback_tui.core.run_view import fold
+        from rollback_tui.run import journal
+
         with contextlib.suppress(OSError, ValueError, RollbackTuiError):
             return fold(journal.read(walk.folder / journal.FILE_NAME)).finished
     return None

@@ -6,17 +6,18 @@ import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from rich.console import ConsoleRenderable
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.screen import ModalScreen
 
 from rollback_tui.core.claim import Claim
 from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.text import printable
-from rollback_tui.ui import keys
+from rollback_tui.ui import first_run, keys
 from rollback_tui.ui.crash import FAULT, told
 from rollback_tui.ui.dress import Dressed
 from rollback_tui.ui.driver import FrugalDriver
@@ -28,20 +29,14 @@ from rollback_tui.ui.looks import Looks
 from rollback_tui.ui.messages import Reply
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.operations import Choice, Operations
-from rollback_tui.ui.screens.beside import BesideScreen
-from rollback_tui.ui.screens.ladder import RecoveryConsole
-from rollback_tui.ui.screens.preview import PreviewScreen
-from rollback_tui.ui.screens.report import ReportScreen
-from rollback_tui.ui.screens.run import RunScreen
-from rollback_tui.ui.screens.safety import SafetyScreen
-from rollback_tui.ui.screens.state import StateScreen
-from rollback_tui.ui.screens.step import StepScreen
-from rollback_tui.ui.screens.verify import VerifyScreen
+from rollback_tui.ui.screens.steps import STEP_SCREENS, load
 from rollback_tui.ui.theme import line
 from rollback_tui.ui.walk import Walk, blocked
 from rollback_tui.ui.widgets.dialogs import Ask
 from rollback_tui.ui.widgets.too_small import said
 
+LOADED = 1.0
+"""Seconds after the start when the other screens are loaded: the first is up by then."""
 TICK = 0.25
 """Seconds between two looks at what is due."""
 REMOVED = 15.0
@@ -52,17 +47,27 @@ _MARKS: dict[Severity, str] = {"information": "Â·", "warning": "!", "error": "âœ
 """What a message begins with: its colour alone says nothing to many."""
 
 
+@runtime_checkable
+class Shows(Protocol):
+    """A screen that shows the walk, whenever that changes."""
+
+    def show(self, walk: Walk) -> None:
+        """Show ``walk``."""
+
+
 class RollbackApp(Dressed):
     """Leads one operator through the rollback of one database.
 
     ``folder``: show the run in that folder (``attach``). ``choice``: how far back at first.
     ``claims``: runs of this database without an outcome; they come before everything else.
     ``console``: open the recovery console of the run in ``folder`` as soon as it has its outcome.
+    ``note``: what is written when the note for the first start was read; None: it is not shown.
     ``looks``: theme, characters, keys and mouse for this terminal.
     The app's return value is the run's exit code; 0 when it was left without an outcome.
     """
 
     TITLE = "rollback-tui"
+    SCREENS = STEP_SCREENS
     CSS_PATH = ["app.tcss", "adapting.tcss"]  # noqa: RUF012 - Textual declares it so
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -113,9 +118,12 @@ class RollbackApp(Dressed):
         claims: tuple[Claim, ...] = (),
         console: bool = False,
         looks: Looks | None = None,
+        note: Path | None = None,
     ) -> None:
         super().__init__(looks, driver_class=FrugalDriver)
         self._console = console
+        self.note = note
+        """The marker of the note for the first start; None when it is not shown."""
         self._said, self._said_until = "", 0.0
         self._ending = Ending(self.leave, self._code)
         self._job_control: JobControl | None = None
@@ -131,14 +139,6 @@ class RollbackApp(Dressed):
             interval=self.looks.interval,
         )
         self.guide = Guide(operations, start, self._deliver, self._changed, self.say)
-        self._steps: tuple[StepScreen, ...] = (
-            StateScreen(),
-            SafetyScreen(),
-            PreviewScreen(),
-            RunScreen(),
-            VerifyScreen(),
-            ReportScreen(),
-        )
 
     @property
     def running_folder(self) -> Path | None:
@@ -158,9 +158,9 @@ class RollbackApp(Dressed):
             # Told so while the first screen was being made.
             return
         self._take_job_control()
-        for number, screen in enumerate(self._steps, 1):
-            self.install_screen(screen, f"step-{number}")
         if self.guide.walk.claims:
+            from rollback_tui.ui.screens.beside import BesideScreen
+
             self.push_screen(BesideScreen())
         else:
             first = 1 if not self.guide.walk.attached else 5 if self._console else 4
@@ -169,6 +169,7 @@ class RollbackApp(Dressed):
             self.say(doubt, "warning")
         self.guide.begin()
         self.set_interval(TICK, self.guide.tick)
+        self.set_timer(LOADED, load)
 
     def run_here(self) -> int | None:
         """Run the screens in this terminal. From before the first paint until :meth:`ended` every
@@ -256,6 +257,12 @@ class RollbackApp(Dressed):
         ask = Ask("Leave?", words, yes="Leave", no="Stay", danger=False)
         self.push_screen(ask, lambda yes: self.leave() if yes else None)
 
+    def note_was_read(self) -> None:
+        """Show the note for the first start never again."""
+        if self.note is not None:
+            first_run.read(self.note)
+            self.note = None
+
     def action_palette(self) -> None:
         """Open the commands by name."""
         # Nobody needs it for the first look at the database.
@@ -281,17 +288,21 @@ class RollbackApp(Dressed):
     def _changed(self, walk: Walk) -> None:
         """Show the walk on the step that is up, also under a question."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, RecoveryConsole):
+            if isinstance(screen, Shows):
                 screen.show(walk)
-            elif isinstance(screen, (StepScreen, BesideScreen)):
-                screen.show(walk)
+            if not isinstance(screen, ModalScreen):
                 break
-        if self._console and walk.finished and isinstance(self.screen, VerifyScreen):
-            self._console = False
-            self.screen.action_undo()
+        if self._console and walk.finished:
+            from rollback_tui.ui.screens.verify import VerifyScreen
+
+            if isinstance(self.screen, VerifyScreen):
+                self._console = False
+                self.screen.action_undo()
 
     def after_claims(self) -> None:
         """Go on to the target: every run of it has its outcome."""
+        from rollback_tui.ui.screens.beside import BesideScreen
+
         if isinstance(self.screen, BesideScreen) and self.guide.walk.folder is None:
             self.open_step(1)
 

@@ -48,7 +48,11 @@ class Looks(NamedTuple):
     def next_theme(self) -> Looks:
         """Return the looks with the next theme, and keep that choice for the next start."""
         here = self.choices.index(self.theme)
-        chosen = self._replace(theme=self.choices[(here + 1) % len(self.choices)])
+        return self.with_theme(self.choices[(here + 1) % len(self.choices)])
+
+    def with_theme(self, theme: ThemeName) -> Looks:
+        """Return the looks with ``theme``, one of the choices, and keep it for the next start."""
+        chosen = self._replace(theme=theme)
         if chosen != self:
             _keep(chosen)
         return chosen
@@ -98,14 +102,20 @@ def _theme(found: Looks) -> ThemeName:
 
 
 def _file(environment: Mapping[str, str]) -> Path | None:
-    """Where the choice is kept (XDG Base Directory Specification: a relative path is ignored)."""
+    base = state_directory(environment)
+    return base / "theme" if base is not None else None
+
+
+def state_directory(environment: Mapping[str, str]) -> Path | None:
+    """Return where choices are kept (XDG Base Directory Specification: a relative path is
+    ignored); None: nowhere."""
     base = Path(environment.get("XDG_STATE_HOME") or "")
     if not base.is_absolute():
         home = environment.get("HOME")
         if not home:
             return None
         base = Path(home) / ".local" / "state"
-    return base / "rollback-tui" / "theme"
+    return base / "rollback-tui"
 
 
 def _last(found: Looks) -> ThemeName | None:

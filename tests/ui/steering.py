@@ -106,9 +106,10 @@ def drive(
     size: tuple[int, int] = (80, 24),
     folder: Path | None = None,
     claims: tuple[Claim, ...] = (),
+    app: RollbackApp | None = None,
 ) -> RollbackApp:
     """Run ``script`` in a terminal of ``size``, and return the application afterwards."""
-    app = RollbackApp(world, folder=folder, claims=claims)
+    app = app or RollbackApp(world, folder=folder, claims=claims)
 
     async def run() -> None:
         async with app.run_test(size=size, notifications=True) as pilot:

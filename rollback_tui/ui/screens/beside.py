@@ -14,8 +14,11 @@ from textual.widgets import Button, Static
 
 from rollback_tui.core import events as ev
 from rollback_tui.core.claim import Claim, who
-from rollback_tui.ui.moment import utc_time
+from rollback_tui.ui.moment import steady, utc_time
+from rollback_tui.ui.screens.help import show_help
+from rollback_tui.ui.screens.sql_log import show_sql_log
 from rollback_tui.ui.theme import Tone, line, lines
+from rollback_tui.ui.waits import wait
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.dialogs import Ask, PlainButton
 from rollback_tui.ui.widgets.run_lines import NAMES
@@ -24,6 +27,7 @@ from rollback_tui.ui.wording import clock, count
 
 if TYPE_CHECKING:
     from rollback_tui.ui.app import RollbackApp
+    from rollback_tui.ui.guide import Guide
 
 _PROCESSES: dict[str, tuple[str, Tone]] = {
     "running": ("its worker is at work and answers", "good"),
@@ -42,6 +46,15 @@ _ADVICE: dict[str, str] = {
 class BesideScreen(Screen[None]):
     """The first screen of a start beside an unfinished run. Leave is focused."""
 
+    help_name = "A run has no outcome yet"
+    HELP = (
+        "A run of this database was begun and has no outcome: it goes on, it is stopped, or what "
+        "worked on it is gone. It comes before everything else, because it may have closed the "
+        "door or hold locks. Read what is known of it. Attach shows all of it and changes nothing: "
+        "in doubt, that. Settle finishes a run that nothing works on any more, after a question. "
+        "Leave has the focus, and does nothing."
+    )
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "q,escape", "app.quit", "leave", id="beside.quit", tooltip="Leave; nothing was changed"
@@ -57,6 +70,22 @@ class BesideScreen(Screen[None]):
             tooltip="Finish the run that nothing works on",
         ),
         Binding("o", "other", "other run", id="beside.other", tooltip="The next unfinished run"),
+        Binding(
+            "L",
+            "sql_log",
+            "SQL log",
+            show=False,
+            id="beside.sql",
+            tooltip="Every SQL text that was sent",
+        ),
+        Binding(
+            "question_mark",
+            "help",
+            "help",
+            show=False,
+            id="beside.help",
+            tooltip="What this is, and its keys",
+        ),
         Binding(
             "left,up",
             "app.focus_previous",
@@ -122,13 +151,14 @@ class BesideScreen(Screen[None]):
             return
         self.query_one("#beside-title", Bar).say(title(walk, claim))
         self.query_one("#beside-text", Static).update(facts(claim, len(walk.claims)))
-        self.query_one("#beside-state", Bar).say(_state(walk))
+        self.query_one("#beside-state", Bar).say(_state(self.rollback_app.guide))
         may_settle = claim.may_settle and not walk.settling and not walk.read_only
         self.query_one("#beside-settle", Button).disabled = not may_settle
         self.query_one("#beside-attach", Button).disabled = walk.settling
         self.query_one("#beside-other").display = len(walk.claims) > 1
         keys = [("q", "leave", True), ("A", "attach", not walk.settling)]
         keys += [("S", "settle", may_settle), ("o", "other run", len(walk.claims) > 1)]
+        keys += [("?", "help", True)]
         self.query_one("#beside-keys", Bar).say(
             line(
                 (" tab chooses, enter presses · ", "dim"),
@@ -149,6 +179,25 @@ class BesideScreen(Screen[None]):
             "beside-settle": self.action_settle,
             "beside-other": self.action_other,
         }[event.button.id or "beside-leave"]()
+
+    def unavailable(self, action: str) -> str:
+        """Return why a key does nothing now."""
+        walk, claim = self.rollback_app.guide.walk, self._claim()
+        if action == "settle" and walk.read_only:
+            return "this terminal was started read-only"
+        if action == "settle" and (claim is None or not claim.may_settle):
+            return "only a run that nothing works on any more is settled"
+        if action == "other" and len(walk.claims) < 2:
+            return "there is only this one"
+        return "it is being settled" if walk.settling and action in ("attach", "settle") else ""
+
+    def action_help(self) -> None:
+        """Show what this is for, and its keys."""
+        show_help(self)
+
+    def action_sql_log(self) -> None:
+        """Show the SQL that was sent."""
+        show_sql_log(self.app)
 
     def action_attach(self) -> None:
         """Open the console of the run; it changes nothing."""
@@ -241,12 +290,11 @@ def facts(claim: Claim, how_many: int) -> Content:
     return lines(rows)
 
 
-def _state(walk: Walk) -> Content:
+def _state(guide: Guide) -> Content:
+    walk = guide.walk
     if walk.settling:
-        return line(
-            (" Settling: the database is being read … ", "accent"),
-            ("it goes on without this terminal too", "dim"),
-        )
+        found = wait(walk, "settle", guide.begun, guide.operations.limits)
+        return line((" ▸ ", "accent"), found.words(steady()) if found else "settling")
     if walk.settle_failure is not None:
         return line((f" {walk.settle_failure.summary} ", "bad"), walk.settle_failure.remedy)
     return line("")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Markdown, Static
 
 from rollback_tui.core.text import printable
 from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.theme import line
 from rollback_tui.ui.widgets.dialogs import copied
+from rollback_tui.ui.widgets.pane import Pane
 from rollback_tui.ui.wording import run_of
 
 if TYPE_CHECKING:
@@ -24,9 +24,16 @@ FILE = "RECOVERY.md"
 """The same text in the run's folder."""
 
 
-class ManualGuide(ModalScreen[None]):
+class ManualGuide(Pane[None]):
     """The guide of one run, rendered, to scroll through."""
 
+    NAME = "By hand"
+    HELP = (
+        "How to bring the database back without this tool: this run's own paths, names and "
+        "commands, in the order in which to type them. Read it when the console cannot go on, or "
+        "when you would rather do it yourself; it changes nothing. The same text is a file in the "
+        "run's folder; c copies its path. esc leads back."
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "escape,q,m", "close", "close", id="by_hand.close", tooltip="Back to the screen below"

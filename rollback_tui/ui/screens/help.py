@@ -2,50 +2,119 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from textual.binding import Binding
 from textual.content import Content
+from textual.screen import Screen
 
-from rollback_tui.ui.theme import line, lines
+from rollback_tui.ui.keys import key
+from rollback_tui.ui.moment import steady
+from rollback_tui.ui.theme import Tone, line, lines
+from rollback_tui.ui.waits import waits
 
 if TYPE_CHECKING:
+    from rollback_tui.ui.app import RollbackApp
+    from rollback_tui.ui.screens.beside import BesideScreen
     from rollback_tui.ui.screens.step import StepScreen
+    from rollback_tui.ui.widgets.pane import Pane
 
-LEGEND = (
-    "Words: READ-ONLY, nothing can be changed from here. ARMED, it can, after a question each "
-    "time. ~1,234 is an estimate, 1,234 was counted, ? is not known. ✓ pass, ! warn, ✗ fail, "
-    "? unknown: unknown is never a pass."
+LISTS = (
+    ("tab", "the next pane or field; shift+tab: the one before"),
+    ("↑ ↓", "the row above or below; in a text: scroll"),
+    ("pgup pgdn", "a page up or down"),
+    ("home end", "the first and the last row"),
+    ("enter", "open the row; press the button that has the focus"),
 )
+"""Keys that mean the same in every list, text and question."""
+
+LEGEND: tuple[tuple[str, Tone, str], ...] = (
+    ("✓", "good", "pass: it was looked at, and is so"),
+    ("!", "warn", "warn: go on with open eyes"),
+    ("✗", "bad", "fail: it stops the way"),
+    ("?", "warn", "unknown: nobody could find out. It is never a pass, and never zero"),
+    ("o", "warn", "set aside, with a typed reason"),
+    ("≈", "warn", "accepted: a difference that was foreseen. It is no pass"),
+    ("·", "dim", "not open yet, or still to come"),
+    ("▸", "accent", "here, or going on now"),
+    ("↩", "warn", "goes back, or went back"),
+    ("●", "bad", "loses data, or nobody knows whether it does"),
+    ("~1,234", "dim", "an estimate; 1,234 was counted"),
+    ("stale", "alarm", "old: it says since when, and why"),
+    ("READ-ONLY", "dim", "nothing can be changed from this terminal"),
+    ("ARMED", "armed", "it can, after a question each time"),
+)
+"""What the marks and colours mean; every colour has a mark or a word beside it."""
 
 
-def help_text(screen: StepScreen) -> Content:
-    """Return the text of ``screen`` and its keys."""
-    rows = [line(screen.HELP), line("")]
+def show_help(screen: StepScreen | BesideScreen | Pane[Any]) -> None:
+    """Show the help of ``screen`` above it; once, however often the key is pressed."""
+    # It is a pane itself, and asks for its own help here.
+    from rollback_tui.ui.widgets.dialogs import Read
+
+    screen.app.push_screen(Read(f"Help · {screen.help_name}", help_text(screen), helps=True))
+
+
+def help_text(screen: StepScreen | BesideScreen | Pane[Any]) -> Content:
+    """Return what ``screen`` is for and what to do now, its keys, and what the marks mean."""
+    rows = [line(screen.HELP)]
+    if now := getattr(screen, "now", ""):
+        rows.append(line(("Now: ", "accent"), str(now)))
+    rows += [line(("Going on: ", "accent"), words) for words in _going_on(screen)]
+    rows.append(line(""))
     own: list[Content] = []
     common: list[Content] = []
+    for keys, binding, reason in keys_of(screen):
+        row = _row(keys, binding.tooltip or binding.description, reason)
+        everywhere = (binding.id or "").startswith(("step.", "pane.", "app."))
+        (common if everywhere else own).append(row)
+    if screen.is_modal:
+        # What has priority in the application works above a step as well.
+        common.append(_row(key("app.palette").split("/")[0], "commands by name"))
+        common.append(_row(key("app.quit"), "close this"))
+    if own:
+        rows += [line(("Here", "strong")), *own, line("")]
+    rows += [line(("Everywhere", "strong")), *common, line("")]
+    rows += [line(("Lists, texts and questions", "strong")), *(_row(*pair) for pair in LISTS)]
+    rows += [line(""), line(("Marks and colours", "strong"))]
+    rows += [line("  ", (f"{mark:<10}", tone), f" {words}") for mark, tone, words in LEGEND]
+    if more := getattr(screen, "help_more", None):
+        rows += [line(""), *more()]
+    return lines(rows)
+
+
+def _going_on(screen: Screen[Any]) -> list[str]:
+    guide = cast("RollbackApp", screen.app).guide
+    now, limits = steady(), guide.operations.limits
+    return [one.words(now) for one in waits(guide.walk, guide.begun, limits)]
+
+
+def _row(keys: str, words: str, reason: str = "") -> Content:
+    return line(
+        (f"  {keys:<10} ", "accent"), words, (f"  (not now: {reason})" if reason else "", "dim")
+    )
+
+
+class Known(NamedTuple):
+    """One thing that can be done from where the operator is."""
+
+    keys: str
+    """As people write them; several with a slash between."""
+    binding: Binding
+    reason: str
+    """Why it does nothing now; empty when it works."""
+
+
+def keys_of(screen: Screen[Any]) -> Iterator[Known]:
+    """Yield everything that a key does on ``screen``, in the order of its bindings."""
+    found: dict[str, tuple[list[str], Binding]] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
-        inherited = binding.action.startswith(("app.focus", "screen."))
-        if active.node is not screen or inherited or not binding.description:
-            continue
-        words = binding.tooltip or binding.description
-        reason = screen.unavailable(binding.action)
-        row = line(
-            (f"  {screen.app.get_key_display(binding):<10}", "accent"),
-            words,
-            (f"  (not now: {reason})" if reason else "", "dim"),
-        )
-        (common if (binding.id or "").startswith("step.") else own).append(row)
-    if own:
-        rows += [line(("This screen", "strong")), *own, line("")]
-    rows += [line(("Everywhere", "strong")), *common]
-    rows += [
-        line(("  tab       ", "accent"), "the next pane; arrows move and scroll in it"),
-        line(("  ctrl+q    ", "accent"), "leave; inside a question: cancel it"),
-        line(("  ctrl+t    ", "accent"), "light or dark"),
-        line(""),
-        line((LEGEND, "dim")),
-    ]
-    if more := screen.help_more():
-        rows += [line(""), *more]
-    return lines(rows)
+        mine = active.node is screen or active.node is screen.app
+        if mine and binding.id and (binding.tooltip or binding.description):
+            keys, _ = found.setdefault(binding.id, ([], binding))
+            keys.append(screen.app.get_key_display(binding))
+    unavailable: Callable[[str], str] = getattr(screen, "unavailable", lambda _: "")
+    for keys, binding in found.values():
+        yield Known("/".join(keys), binding, unavailable(binding.action))

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from rollback_tui.core.recovery import RecoveryOption
@@ -20,9 +19,11 @@ from rollback_tui.ui.moment import steady
 from rollback_tui.ui.screens.by_hand import show_guide
 from rollback_tui.ui.screens.step import arming
 from rollback_tui.ui.theme import Tone, cell, line, lines
+from rollback_tui.ui.waits import wait
 from rollback_tui.ui.walk import Walk, may_not_take, may_not_undo
 from rollback_tui.ui.widgets.dialogs import copied
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
+from rollback_tui.ui.widgets.pane import Pane
 from rollback_tui.ui.widgets.proof_items import lost_text
 from rollback_tui.ui.widgets.status_bar import Bar, is_production
 from rollback_tui.ui.widgets.take_rung import TakeRung
@@ -30,11 +31,21 @@ from rollback_tui.ui.wording import about, clock, count, run_of, time_of
 
 if TYPE_CHECKING:
     from rollback_tui.ui.app import RollbackApp
+    from rollback_tui.ui.guide import Guide
 
 
-class RecoveryConsole(ModalScreen[bool]):
+class RecoveryConsole(Pane[bool]):
     """The ladder of the run that has ended. Returns True when a recovery was begun."""
 
+    NAME = "Undo: the recovery console"
+    HELP = (
+        "Every way by which the run that has ended could be undone, best first. Each says what it "
+        "restores, how long that takes, and which writes since the run it would lose; opening this "
+        "and counting change nothing. Go to a way with the arrows, read it below (tab scrolls it), "
+        "and press enter: you are asked to type what it costs before anything begins. ✗ cannot be "
+        "taken now and says why; $ is taken by its own commands, which c copies. It needs an "
+        "ARMED terminal. Not sure? esc leads back, and nothing is lost by waiting."
+    )
     # The classes of the steps: what is beside each other there is so here.
     HORIZONTAL_BREAKPOINTS = [(0, "-small"), (76, "-normal"), (110, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -104,8 +115,9 @@ class RecoveryConsole(ModalScreen[bool]):
         self.show(self._walk)
 
     def _tick(self) -> None:
-        if self.is_current and self._walk.asking_options is not None:
-            self.query_one("#ladder-state", Bar).say(_state(self._walk))
+        waiting = self._walk.asking_options is not None or self._walk.recovering
+        if self.is_current and waiting:
+            self.query_one("#ladder-state", Bar).say(_state(self.rollback_app.guide))
 
     def show(self, walk: Walk) -> None:
         """Show the ladder; gone when the recovery that was asked for has begun."""
@@ -116,7 +128,7 @@ class RecoveryConsole(ModalScreen[bool]):
                 self.dismiss(True)
             return
         self.query_one("#ladder-title", Bar).say(_title(walk, self.app.size.width))
-        self.query_one("#ladder-state", Bar).say(_state(walk))
+        self.query_one("#ladder-state", Bar).say(_state(self.rollback_app.guide))
         rows = [
             (
                 f"{number} {rung.rung}",
@@ -235,16 +247,18 @@ def _title(walk: Walk, width: int) -> Content:
     )
 
 
-def _state(walk: Walk) -> Content:
+def _state(guide: Guide) -> Content:
+    walk = guide.walk
     if walk.asking_options is not None:
         gone = clock(steady() - walk.asking_options)
         return line(
             (f"▸ {gone} ", "accent"),
             "counting what was written since",
-            (" · changes nothing · esc leaves", "dim"),
+            (" · changes nothing · no limit: esc leaves", "dim"),
         )
     if walk.recovering:
-        return line(("▸ The worker of the recovery is being started …", "accent"))
+        found = wait(walk, "recover", guide.begun, guide.operations.limits)
+        return line(("▸ ", "accent"), found.words(steady()) if found else "the worker is starting")
     failure = walk.recover_failure or walk.options_failure
     if failure is not None:
         what = "not begun" if walk.recover_failure else "not known"

@@ -10,12 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import RichLog
 
 from rollback_tui.core.text import printable, shorten
 from rollback_tui.ui.log_lines import KEPT, Shown
 from rollback_tui.ui.theme import cell, line, lines
+from rollback_tui.ui.widgets.pane import Pane
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.wording import count
 
@@ -27,9 +27,17 @@ WIDTH = 2000
 """Characters of one line that are shown."""
 
 
-class LogPane(ModalScreen[None]):
+class LogPane(Pane[None]):
     """Follows what the guide reads, half a second behind at most."""
 
+    NAME = "The application's logs"
+    HELP = (
+        "The application's log files, as they are written, newest at the bottom. ✗ marks an error "
+        "line that came after the COMMIT: those are what the rollback may have caused. Who scrolls "
+        "up reads on there; end goes to the newest line, p makes it stand still. Which files they "
+        "are is said in rollback.toml, [recovery] log_files. Nothing has to be done here: esc "
+        "leads back."
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "escape,q,l", "close", "close", id="logs.close", tooltip="Back to the screen below"

@@ -128,12 +128,14 @@ class SafetyScreen(StepScreen):
         bar.display = walk.waiting_until is not None
         if walk.waiting_until is None:
             return
-        left = max(0.0, walk.waiting_until - steady())
+        now = steady()
+        left = max(0.0, walk.waiting_until - now)
+        gone = clock(now - walk.waiting_since) if walk.waiting_since is not None else "?"
         writers = writers_of(walk.activity.sessions) if walk.activity else ()
         names = "; ".join(name_of(s) for s in writers[:3]) + ("; …" if len(writers) > 3 else "")
         bar.say(
             line(
-                (f" ▸ {clock(left)} left ", "accent"),
+                (f" ▸ {gone}, {clock(left)} left ", "accent"),
                 f"waiting for {len(writers)} that write: {names}" if writers else "nobody writes",
                 (" (w stops)", "dim"),
             )

@@ -12,11 +12,16 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
 
-from rollback_tui.ui.screens.help import help_text
+from rollback_tui.ui import first_run
+from rollback_tui.ui.hints import Hint, Seen, hint
+from rollback_tui.ui.moment import steady
+from rollback_tui.ui.screens.help import show_help
+from rollback_tui.ui.screens.sql_log import show_sql_log
 from rollback_tui.ui.theme import line
 from rollback_tui.ui.walk import STEPS, Walk, blocked, hands_off, may_not_answer
-from rollback_tui.ui.widgets.dialogs import Ask, Read
+from rollback_tui.ui.widgets.dialogs import Ask
 from rollback_tui.ui.widgets.status_bar import (
+    Bar,
     HintLine,
     KeyBar,
     StaleBar,
@@ -66,6 +71,14 @@ class StepScreen(Screen[None]):
         Binding("b", "back", "back", id="step.back", tooltip="The step before"),
         Binding("n", "next", "next", id="step.next", tooltip="The step after"),
         Binding("q", "app.quit", "leave", id="step.quit", tooltip="Leave; a run goes on"),
+        Binding(
+            "h",
+            "hide_note",
+            "hide the note",
+            show=False,
+            id="step.hide_note",
+            tooltip="Hide the note of the first start for good",
+        ),
         *(
             Binding(
                 str(n),
@@ -78,6 +91,22 @@ class StepScreen(Screen[None]):
             for n, name in enumerate(STEPS, 1)
         ),
     ]
+
+    @property
+    def help_name(self) -> str:
+        """What help calls this screen."""
+        return f"{self.STEP} {STEPS[self.STEP - 1]}"
+
+    @property
+    def now(self) -> str:
+        """The sentence that says what comes next, as it stands above the keys."""
+        return self.hint().sentence
+
+    def hint(self) -> Hint:
+        """Return what comes next, what is waited for, or why the way is blocked."""
+        limits = self.guide.operations.limits
+        seen = Seen(self.app.size.width, steady(), self.guide.begun, limits)
+        return hint(self.walk_value, self.STEP, seen)
 
     @property
     def rollback_app(self) -> RollbackApp:
@@ -101,6 +130,7 @@ class StepScreen(Screen[None]):
         yield StepBar(id="steps")
         with Vertical(id="body"):
             yield from self.compose_body()
+        yield Bar(id="note")
         yield HintLine(id="hint")
         yield KeyBar(id="keys")
 
@@ -119,7 +149,7 @@ class StepScreen(Screen[None]):
 
     def _tick_hint(self) -> None:
         if self.is_current and self.query(HintLine):
-            self.query_one(HintLine).show(self.walk_value, self.STEP)
+            self.query_one(HintLine).show(self.hint())
 
     def on_screen_resume(self) -> None:
         """Show what is true now: the walk went on while another screen was up."""
@@ -139,10 +169,14 @@ class StepScreen(Screen[None]):
         # On a busy machine an answer may arrive between the screen's mount and its widgets'.
         if not self.is_mounted or not self.query(KeyBar):
             return
+        note = self.query_one("#note", Bar)
+        note.display = self.rollback_app.note is not None
+        if note.display:
+            note.say(first_run.words())
         self.query_one(StatusBar).show(walk)
         self.query_one(StaleBar).show(walk)
         self.query_one(StepBar).show(walk, self.STEP)
-        self.query_one(HintLine).show(walk, self.STEP)
+        self.query_one(HintLine).show(self.hint())
         self.query_one(KeyBar).show_keys()
         self.show_step(walk)
 
@@ -159,6 +193,8 @@ class StepScreen(Screen[None]):
             return "this terminal was started read-only"
         if action == "arm" and walk.running:
             return hands_off(walk)
+        if action == "hide_note" and self.rollback_app.note is None:
+            return "no note is shown"
         if action == "take_controls":
             return _not_to_take(walk)
         return ""
@@ -211,26 +247,23 @@ class StepScreen(Screen[None]):
         if self.allowed("back"):
             self.rollback_app.go_to_step(self.STEP - 1)
 
+    def action_hide_note(self) -> None:
+        """Show the note of the first start no more."""
+        if self.allowed("hide_note"):
+            self.rollback_app.note_was_read()
+            self.show_now()
+
     def action_help(self) -> None:
         """Show the keys and what this screen is for."""
-        self.app.push_screen(Read(f"Help · {self.STEP} {STEPS[self.STEP - 1]}", help_text(self)))
+        show_help(self)
 
     def help_more(self) -> list[Content]:
         """Return what the help of this screen has beside its keys."""
         return []
 
     def action_sql_log(self) -> None:
-        """Show the SQL that this terminal sent."""
-        self.guide.requests.ask(
-            "sql log", self.guide.operations.sql_log, self._show_sql, self.guide.complain
-        )
-
-    def _show_sql(self, texts: tuple[str, ...]) -> None:
-        body = line("\n").join(line(" ".join(text.split())) for text in texts)
-        empty = line(("This terminal has sent nothing yet.", "dim"))
-        self.app.push_screen(
-            Read("SQL this terminal sent, newest last", body if texts else empty, at_end=True)
-        )
+        """Show the SQL that was sent, by this terminal and by the run."""
+        show_sql_log(self.app)
 
     def action_take_controls(self) -> None:
         """Take the controls of the run: at once when nobody has them, else after a question."""

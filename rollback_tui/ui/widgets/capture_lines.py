@@ -17,7 +17,7 @@ def capture_line(walk: Walk, now: float | None = None) -> Content | None:
     underway = walk.capturing
     if underway is not None:
         gone = clock((steady() if now is None else now) - underway.since)
-        stop = "" if underway.stopping else "  x stops it"
+        stop = "" if underway.stopping else "  no limit: x stops it"
         return line((f" ▸ capturing {gone} ", "accent"), underway.words, (stop, "dim"))
     if walk.capture_failure is not None:
         failure = walk.capture_failure

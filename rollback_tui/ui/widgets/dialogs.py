@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
 from textual.app import App, ComposeResult
@@ -11,12 +11,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Key
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from rollback_tui.core.text import printable
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.theme import line, lines
 from rollback_tui.ui.walk import REASON_LENGTH
+from rollback_tui.ui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from rollback_tui.ui.app import RollbackApp
 
 
 class QuietInput(Input):
@@ -76,6 +80,14 @@ class QuietInput(Input):
             await self.action_submit()
 
 
+class More(VerticalScroll):
+    """A text that is on the way of the tab key only when there is more than it shows."""
+
+    def allow_focus(self) -> bool:
+        """Return whether there is anything to scroll."""
+        return self.max_scroll_y > 0
+
+
 class PlainButton(Button):
     """A button whose label is plain text, also when a server or a file named it."""
 
@@ -90,10 +102,15 @@ class PlainButton(Button):
         """The run's choice that this button stands for."""
 
 
-class Ask(ModalScreen[bool]):
+class Ask(Pane[bool]):
     """Yes or no. Returns True only when the button of that name was pressed, or ``again``: the
     key that opened the question, where yes must be quick and is safe."""
 
+    HELP = (
+        "A question, yes or no. The harmless answer is at the left and has the focus; enter "
+        "presses what has the focus, so enter alone never says yes. tab or an arrow goes to the "
+        "other answer. esc closes the question, and nothing is done."
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "escape", "decline", "cancel", id="dialog.decline", tooltip="Close; nothing is done"
@@ -138,7 +155,7 @@ class Ask(ModalScreen[bool]):
         """Title, text, the two buttons; the harmless one first and focused."""
         with Vertical(id="dialog", classes="-danger" if self._danger else ""):
             yield Static(line((self._title, "strong")), id="dialog-title")
-            with VerticalScroll(id="dialog-body", can_focus=False):
+            with More(id="dialog-body"):
                 yield Static(self._body)
             with Horizontal(id="dialog-buttons"):
                 yield PlainButton(self._no, id="no")
@@ -165,9 +182,15 @@ class Ask(ModalScreen[bool]):
         self.dismiss(False)
 
 
-class AskText(ModalScreen[str | None]):
+class AskText(Pane[str | None]):
     """A typed text. Enter in the field does nothing but go on to Cancel."""
 
+    HELP = (
+        "A question that is answered with a text. Type it: what is typed goes into the field, so "
+        "no key means anything else there. tab goes on to Cancel and to the button that takes the "
+        "text, which works when the text is long enough; enter presses what has the focus. esc "
+        "closes the question, and nothing is done."
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "escape", "decline", "cancel", id="dialog.decline", tooltip="Close; nothing is done"
@@ -185,7 +208,7 @@ class AskText(ModalScreen[str | None]):
         """Title, text, the field, the two buttons."""
         with Vertical(id="dialog", classes="-danger"):
             yield Static(line((self._title, "strong")), id="dialog-title")
-            with VerticalScroll(id="dialog-body", can_focus=False):
+            with More(id="dialog-body"):
                 yield Static(self._body)
             yield QuietInput(id="text", placeholder=self._wanted)
             yield Static("", id="text-state", markup=False)
@@ -223,12 +246,17 @@ class AskText(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class Read(ModalScreen[None]):
-    """A text to scroll through: help, the SQL log, a session."""
+class Read(Pane[None]):
+    """A text to scroll through: help, a session, a statement."""
 
+    NAME = "A text to read"
+    HELP = (
+        "A text to read; it changes nothing and waits for nothing. Arrows, pgup and pgdn scroll; "
+        "the line below says whether there is more. esc leads back."
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "escape,q,enter,question_mark,L",
+            "escape,q,enter",
             "close",
             "close",
             id="read.close",
@@ -238,14 +266,20 @@ class Read(ModalScreen[None]):
     ]
 
     def __init__(
-        self, title: str, body: Content, *, at_end: bool = False, copies: tuple[str, str] = ("", "")
+        self,
+        title: str,
+        body: Content,
+        *,
+        copies: tuple[str, str] = ("", ""),
+        helps: bool = False,
     ) -> None:
-        """``copies``: what ``c`` copies, in words, and the text itself."""
+        """``copies``: what ``c`` copies, in words, and the text itself. ``helps``: it is help, and
+        the key that opened it closes it."""
         super().__init__()
         self._copies = copies
         self._title = title
         self._body = body
-        self._at_end = at_end
+        self._helps = helps
 
     def compose(self) -> ComposeResult:
         """Title, text, how to leave."""
@@ -253,15 +287,39 @@ class Read(ModalScreen[None]):
             yield Static(line((self._title, "strong")), id="dialog-title")
             with VerticalScroll(id="dialog-body"):
                 yield Static(self._body)
-            copy = f" · c copies {self._copies[0]}" if self._copies[1] else ""
-            yield Static(line((f"↑ ↓ scroll{copy} · esc closes", "dim")))
+            yield Static("", id="read-keys", markup=False)
 
     def on_mount(self) -> None:
         """Let the arrows scroll at once."""
         scroll = self.query_one("#dialog-body", VerticalScroll)
         scroll.focus()
-        if self._at_end:
-            self.call_after_refresh(scroll.scroll_end, animate=False)
+        for name in ("scroll_y", "max_scroll_y"):
+            self.watch(scroll, name, self._say_keys, init=False)
+        self.call_after_refresh(self._say_keys)
+
+    def on_resize(self) -> None:
+        """Say anew whether there is more."""
+        self.call_after_refresh(self._say_keys)
+
+    def _say_keys(self) -> None:
+        """Say the keys, and whether there is more below."""
+        scroll = self.query_one("#dialog-body", VerticalScroll)
+        more = "there is more below" if scroll.scroll_y < scroll.max_scroll_y else "this is the end"
+        moves = f"↑ ↓ pgdn scroll, {more} · " if scroll.max_scroll_y > 0 else ""
+        copy = f"{key('read.copy')} copies {self._copies[0]} · " if self._copies[1] else ""
+        self.query_one("#read-keys", Static).update(line((f"{moves}{copy}esc closes", "dim")))
+
+    def unavailable(self, action: str) -> str:
+        """Return why nothing can be copied."""
+        nothing = action == "copy" and not self._copies[1]
+        return "there is nothing to copy" if nothing else ""
+
+    def action_help(self) -> None:
+        """Show what this is for; help itself is closed by its own key."""
+        if self._helps:
+            self.dismiss(None)
+        else:
+            super().action_help()
 
     def action_copy(self) -> None:
         """Copy through the terminal (OSC 52), and say so."""
@@ -279,6 +337,4 @@ class Read(ModalScreen[None]):
 def copied(app: App[object], what: str, text: str) -> None:
     """Copy ``text`` through the terminal (OSC 52), which may not allow it: say so."""
     app.copy_to_clipboard(text)
-    app.notify(
-        printable(f"Copied, where the terminal allows it: {what}"), timeout=6.0, markup=False
-    )
+    cast("RollbackApp", app).say(f"Copied, where the terminal allows it: {what}")

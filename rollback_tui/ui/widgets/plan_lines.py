@@ -136,7 +136,7 @@ def rehearsal(walk: Walk, now: float | None = None) -> Content | None:
     underway = walk.rehearsing
     if underway is not None:
         gone = clock((steady() if now is None else now) - underway.since)
-        stop = "" if underway.stopping else "  x stops it"
+        stop = "" if underway.stopping else "  no limit: x stops it"
         return line(
             (f" ▸ rehearsing on {COPIES[underway.source]} {gone} ", "accent"),
             underway.words,

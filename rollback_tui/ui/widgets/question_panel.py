@@ -84,11 +84,10 @@ class QuestionPanel(Vertical):
         left = max(0.0, view.question.seconds - gone)
         self.query_one("#question-deadline", Bar).say(
             line(
+                (f"asked {clock(gone)} ago, ", "dim"),
                 (f"{clock(left)} left", "accent"),
                 f" · nobody answers: {view.question.default}",
-                (" · this console only looks", "warn")
-                if hands_off(walk)
-                else (" · tab chooses, enter presses", "dim"),
+                (" · this console only looks", "warn") if hands_off(walk) else "",
             )
         )
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
+from textual.content import Content
+from textual.events import DescendantFocus
+from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from rollback_tui.core.rehearsal import Source
 from rollback_tui.core.text import data_size
-from rollback_tui.ui.theme import line, lines
+from rollback_tui.ui.theme import Tone, line, lines
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.dialogs import PlainButton
+from rollback_tui.ui.widgets.pane import Pane
 from rollback_tui.ui.wording import count
 
 WAYS: tuple[tuple[Source, str, str], ...] = (
@@ -30,9 +33,18 @@ WAYS: tuple[tuple[Source, str, str], ...] = (
 """What it is made from, the button, and what that means."""
 
 
-class RehearseDialog(ModalScreen[Source | None]):
+class RehearseDialog(Pane[Source | None]):
     """Three ways, and the way out first."""
 
+    NAME = "How to rehearse"
+    HELP = (
+        "A rehearsal executes every statement on a scratch database beside the real one, measures "
+        "it, and removes the scratch database again; the real database is only read. Choose what "
+        "it is made from: schema only takes seconds and sees everything but what stored rows "
+        "refuse; with the data sees that too, and proves the checkpoint. In doubt: schema only. "
+        "tab goes to a way, enter begins it, x on the preview stops it. esc closes this, and "
+        "nothing is done."
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "escape", "decline", "cancel", id="dialog.decline", tooltip="Close; nothing is done"
@@ -66,29 +78,21 @@ class RehearseDialog(ModalScreen[Source | None]):
         where = f"{target.host}:{target.port}" if target else "the server"
         with Vertical(id="dialog"):
             yield Static(line(("Rehearse on a scratch database?", "strong")), id="dialog-title")
-            with VerticalScroll(id="dialog-body", can_focus=False):
+            with VerticalScroll(id="ways", can_focus=False):
                 yield Static(
                     line(
                         "Every statement is executed there and measured, and the up scripts "
                         f"after them; then it is removed. It stands beside {name} on {where}; "
                         f"{name} is only read."
-                    )
-                )
-            yield PlainButton("Cancel", id="no")
-            for source, label, meaning in WAYS:
-                obstacle = self._obstacle(source)
-                yield PlainButton(label, id=f"rehearse-{source}")
-                yield Static(
-                    lines(
-                        [
-                            line("    ", meaning),
-                            line("    ", (f"not now: {obstacle}", "warn"))
-                            if obstacle
-                            else line("    ", (self._cost(source), "dim")),
-                        ]
                     ),
-                    markup=False,
+                    id="ways-purpose",
                 )
+                with Vertical(id="way-none", classes="way"):
+                    yield PlainButton("Cancel", id="no")
+                for source, label, meaning in WAYS:
+                    with Vertical(id=f"way-{source}", classes="way"):
+                        yield PlainButton(label, id=f"rehearse-{source}")
+                        yield Static(self._words(source, meaning), markup=False)
             yield Static(line(("tab chooses · enter presses · esc cancels", "dim")))
 
     def on_mount(self) -> None:
@@ -96,6 +100,20 @@ class RehearseDialog(ModalScreen[Source | None]):
         for source, _, _ in WAYS:
             self.query_one(f"#rehearse-{source}", Button).disabled = bool(self._obstacle(source))
         self.query_one("#no", Button).focus()
+
+    def _words(self, source: Source, meaning: str) -> Content:
+        """Return what a way is, and what it costs or why it is not possible."""
+        obstacle = self._obstacle(source)
+        more: tuple[str, Tone] = (self._cost(source), "dim")
+        if obstacle:
+            more = (f"not now: {obstacle}", "warn")
+        return lines([line("    ", meaning), line("    ", more)])
+
+    @on(DescendantFocus)
+    def _in_sight(self, event: DescendantFocus) -> None:
+        """Show the whole of a way when its button gets the focus, with what it costs."""
+        if event.widget.parent is not None:
+            cast(Widget, event.widget.parent).scroll_visible(animate=False)
 
     def _cost(self, source: Source) -> str:
         activity = self._walk.activity

@@ -13,6 +13,7 @@ from rollback_tui.core.report.words import KEPT_OUT, judge
 from rollback_tui.core.run_view import RunView, StatementView
 from rollback_tui.core.text import shorten
 from rollback_tui.ui.entries import objects_of
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.theme import PROGRESS, STATUS, Tone, cell, line, lines
 from rollback_tui.ui.walk import Walk
@@ -98,20 +99,43 @@ def now_line(walk: Walk, now: float) -> Content:
     if view.finished is not None:
         return line(" ", view.finished.summary)
     since = max(0.0, now - walk.moved_at)
+    phase = view.phase
+    began = phase.started if phase is not None else None
+    gone = f" for {clock(walk.elapsed(now) - began)}" if began is not None else ""
     if view.question is not None:
-        return line((" ▸ ", "accent"), "waiting for an answer")
+        asked = clock(walk.elapsed(now) - view.question_asked)
+        return line((" ▸ ", "accent"), f"waiting for an answer for {asked}; until when: below")
     if view.waiting is not None:
         waiting = view.waiting
         left = waiting.seconds_left
-        rest = f" · {clock(left - since)} left" if left is not None else ""
+        rest = f"{gone}, {clock(left - since)} left" if left is not None else gone
+        rest = f" ·{rest}" + ("" if left is not None else _until(view))
         pids = f" · pid {', '.join(map(str, waiting.pids[:8]))}" if waiting.pids else ""
         return line((" waiting: ", "warn"), waiting.summary, (pids, "plain"), (rest, "accent"))
     progress = view.progress
     if progress is not None and view.phase is not None and progress.phase == view.phase.phase:
         of = f" {progress.done:,} of {progress.total:,}" if progress.done and progress.total else ""
-        return line((" ▸ ", "accent"), progress.summary, (of, "dim"))
-    summary = _doing(view)
-    return line((" ▸ ", "accent"), summary, (f"  for {clock(since)}", "dim") if since > 3 else "")
+        return line((" ▸ ", "accent"), progress.summary, (f"{of}{gone}{_until(view)}", "dim"))
+    return line((" ▸ ", "accent"), _doing(view), (f"{gone}{_until(view)}", "dim"))
+
+
+def _until(view: RunView) -> str:
+    """Return until when the phase that runs goes on: its own limit, or what ends it."""
+    if view.phase is None:
+        return ""
+    abort = key("run.abort")
+    stops, or_stops = (f": {abort} aborts", f"; {abort} aborts") if view.may_abort else ("", "")
+    return {
+        "preflight": ", each question with its own limit",
+        "checkpoint": f", no limit{stops}",
+        "announce": ", each hook with its own limit",
+        "clone": f", no limit{stops}",
+        "execute": f", at most its statement_timeout{or_stops}",
+        "verify": ", at most verify.budget_seconds",
+        "health": ", at most health's own limits",
+        "recover": f", no limit{stops}",
+        "aftercare": ", each hook with its own limit",
+    }.get(view.phase.phase, "")
 
 
 def _doing(view: RunView) -> str:
@@ -237,11 +261,12 @@ def alarm_lines(view: RunView) -> Content:
 
 def log_line(record: ev.Record, plan: Plan | None) -> str | None:
     """Return what the console's log says of an event; None where the screen says it already."""
-    text = _said(record.event, plan)
+    text = said(record.event, plan)
     return None if text is None else f"{clock(record.elapsed)} {shorten(text, 4000)}"
 
 
-def _said(event: ev.AnyEvent, plan: Plan | None) -> str | None:
+def said(event: ev.AnyEvent, plan: Plan | None) -> str | None:
+    """Return what an event says of SQL that was sent, or of what came of it; None: nothing."""
     match event:
         case ev.SqlSent(connection=connection, sql=sql):
             return f"{connection:<11} {sql}"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
 from rollback_tui.core.text import cells, printable, shorten
-from rollback_tui.ui.hints import Kind, Seen, first_blocked, hint
-from rollback_tui.ui.moment import steady
+from rollback_tui.ui.hints import Hint, Kind, first_blocked
 from rollback_tui.ui.theme import STATUS, Tone, line, piece
 from rollback_tui.ui.walk import STEPS, Walk, blocked, done
-from rollback_tui.ui.widgets.run_lines import name_of_phase
 from rollback_tui.ui.wording import outcome_of, run_of, time_of, version
 
 if TYPE_CHECKING:
@@ -131,6 +129,9 @@ def run_state(walk: Walk) -> tuple[str, Tone]:
         return f"{run}: starting", "accent"
     if walk.view.question is not None:
         return f" {run}: ASKS ", "armed"
+    # Only where there is a run: what draws one is much to load.
+    from rollback_tui.ui.widgets.run_lines import name_of_phase
+
     # Between two phases it is none of them, and not starting either.
     phase = walk.view.phase
     return f"{run}: {name_of_phase(walk.view, phase.phase) if phase else 'at work'}", "accent"
@@ -167,12 +168,9 @@ class StepBar(Bar):
 class HintLine(Bar):
     """One sentence: what the next key is, what is waited for, or why the way is blocked."""
 
-    def show(self, walk: Walk, step: int) -> None:
-        """Show ``walk`` on ``step``. Called each second as well: what goes on has a clock."""
-        guide = cast("StepScreen", self.screen).guide
-        seen = Seen(self.app.size.width, steady(), guide.begun, guide.operations.limits)
-        sentence, kind = hint(walk, step, seen)
-        self.say(line(_MARKS[kind], (sentence, "plain")))
+    def show(self, hint: Hint) -> None:
+        """Show ``hint``. Called each second as well: what goes on has a clock."""
+        self.say(line(_MARKS[hint.kind], (hint.sentence, "plain")))
 
 
 _MARKS: dict[Kind, tuple[str, Tone]] = {
@@ -244,6 +242,8 @@ class KeyBar(Bar):
         while len(rows) > 2 and len(shown) > ALWAYS:
             del shown[-ALWAYS - 1]
             rows = _key_rows(shown, self.app.size.width)
+        # A message stands above the keys, however many lines they take.
+        self.screen.set_class(len(rows) > 1, "-two-rows")
         whole = Content("\n ").join(rows[:2])
         self.say(Content(" ") + whole)
 

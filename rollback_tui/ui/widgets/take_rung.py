@@ -7,23 +7,30 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
 from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.text import printable
 from rollback_tui.ui.theme import Tone, line, lines
 from rollback_tui.ui.walk import REASON_LENGTH
-from rollback_tui.ui.widgets.dialogs import PlainButton, QuietInput
+from rollback_tui.ui.widgets.dialogs import More, PlainButton, QuietInput
+from rollback_tui.ui.widgets.pane import Pane
 from rollback_tui.ui.widgets.proof_items import lost_text
 from rollback_tui.ui.wording import about
 
 
-class TakeRung(ModalScreen[str | None]):
+class TakeRung(Pane[str | None]):
     """Returns the typed reason, or None. The first text that must be typed is focused; Enter in a
     field says yes to nothing."""
 
+    NAME = "The confirmation of a recovery"
+    HELP = (
+        "Says what this recovery restores and what it loses, and asks for it to be typed: the text "
+        "in bold, then why, in ten characters or more. Recover works only when both are there. "
+        "tab goes from one to the next; enter in a field goes on and says yes to nothing. esc "
+        "closes it, and nothing is done."
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "escape", "decline", "cancel", id="dialog.decline", tooltip="Close; nothing is done"
@@ -42,7 +49,7 @@ class TakeRung(ModalScreen[str | None]):
         long = "nobody can say how long" if seconds is None else about(seconds)
         with Vertical(id="dialog", classes="-danger -asking"):
             yield Static(line((f"{option.title}?", "strong")), id="dialog-title")
-            with VerticalScroll(id="dialog-body"):
+            with More(id="dialog-body"):
                 rows = [line(option.restores), line(("takes  ", "dim"), long)]
                 rows += [line(("loses  ", "dim")), lost_text(option.lost, basis=False)]
                 yield Static(lines(rows), markup=False)

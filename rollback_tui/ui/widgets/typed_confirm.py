@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
@@ -31,7 +31,7 @@ from rollback_tui.ui.walk import (
     not_ready,
     valid_rehearsal,
 )
-from rollback_tui.ui.widgets.dialogs import PlainButton, QuietInput
+from rollback_tui.ui.widgets.dialogs import More, PlainButton, QuietInput
 from rollback_tui.ui.widgets.plan_lines import kept_words
 from rollback_tui.ui.widgets.proof_lines import cost_words
 from rollback_tui.ui.widgets.schema_lines import foreseen, foreseen_words
@@ -50,14 +50,6 @@ NARROW = 76
 _toll = once(toll)
 
 
-class FactsPane(VerticalScroll):
-    """What will happen. On the way of the tab key only when there is more than it shows."""
-
-    def allow_focus(self) -> bool:
-        """Return whether there is anything to scroll."""
-        return self.max_scroll_y > 0
-
-
 class TypedConfirm(Vertical):
     """What will happen, the fields, Cancel and Start."""
 
@@ -71,7 +63,7 @@ class TypedConfirm(Vertical):
 
     def compose(self) -> ComposeResult:
         """Facts above, fields below, the harmless button first."""
-        with FactsPane(id="confirm-facts"):
+        with More(id="confirm-facts"):
             yield Static("", id="facts", markup=False)
         for name in FIELDS:
             with Horizontal(id=f"row-{name}", classes="field"):
@@ -139,7 +131,9 @@ class TypedConfirm(Vertical):
                 mark = ("", "dim") if empty else ("· longer", "dim")
             self.query_one(f"#state-{name}", Static).update(line(mark))
         complete = all(self._matches(name) for name in FIELDS)
-        why = self._why_not or ("" if complete else "the texts do not match yet")
+        narrow = self.app.size.width < NARROW
+        unlike = "not all match yet" if narrow else "the texts do not match yet"
+        why = self._why_not or ("" if complete else unlike)
         self.query_one("#confirm-yes", Button).disabled = bool(why)
         self.query_one("#confirm-why", Static).update(
             line((f"  {why}", "warn"))
@@ -173,17 +167,16 @@ class TypedConfirm(Vertical):
 
 def _labels(plan: Plan, asked: Fact, database: str, *, narrow: bool) -> dict[str, Content]:
     """Return what stands before each field. The figure is not among it: it is to be read above."""
-    verb = "" if narrow else "type "
     version = "the target version "
     if plan.version_stays:
         version = "the script's name "
     if narrow:
         version = ""
     return {
-        "database": line(f"{verb}{'' if narrow else 'the database '}", (database, "strong")),
-        "version": line(f"{verb}{version}", (goal_of(plan), "strong")),
+        "database": line("type " if narrow else "type the database ", (database, "strong")),
+        "version": line(f"type {version}", (goal_of(plan), "strong")),
         "figure": line(asked.short if narrow else asked.question),
-        "undone": line(verb, (UNDONE, "strong")),
+        "undone": line("type ", (UNDONE, "strong")),
         "reason": line("why, " if narrow else "why, in ", f"{REASON_LENGTH} characters or more"),
     }
 
