@@ -32,7 +32,8 @@ from rollback_tui.ui.widgets.table_cells import (
     TABLES,
     migration_rows,
     migrations_title,
-    table_rows,
+    names,
+    table_row,
     tables_title,
 )
 
@@ -111,8 +112,8 @@ class StateScreen(StepScreen):
         self.set_class(bool(old_since(walk)) and not walk.paused, "-old")
         self.views.show(walk)
         counting = self.guide.counting_now
-        tables = self.query_one("#tables", LiveTable)
-        tables.show_rows(table_rows(walk, counting))
+        tables, every = self.query_one("#tables", LiveTable), walk.tables or ()
+        tables.show_made(names(every), lambda place: table_row(every[place], walk, counting))
         tables.entitle(tables_title(walk, counting))
         migrations = self.query_one("#migrations", LiveTable)
         migrations.show_rows(migration_rows(walk))

@@ -1,4 +1,4 @@
-"""The lines of the list of sessions as table cells, made again only where they changed."""
+"""The lines of the list of sessions as cells: a session, one in the tree of locks, a group."""
 
 from __future__ import annotations
 
@@ -64,35 +64,9 @@ class Piece(NamedTuple):
     right: bool = False
 
 
-class Cells:
-    """Makes cells, and keeps them by row: of a thousand lines most are the same a second later."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, tuple[tuple[Piece, ...], tuple[Text, ...]]] = {}
-
-    def rows(
-        self, wanted: Iterable[tuple[str, tuple[Piece, ...]]]
-    ) -> list[tuple[str, tuple[Text, ...]]]:
-        """Return (key, cells) for each (key, pieces); what is not among them is forgotten."""
-        made = {key: (pieces, self._made(key, pieces)) for key, pieces in wanted}
-        self._kept = made
-        return [(key, cells) for key, (_, cells) in made.items()]
-
-    def _made(self, key: str, pieces: tuple[Piece, ...]) -> tuple[Text, ...]:
-        known = self._kept.get(key)
-        if known is None:
-            return tuple(_text(piece) for piece in pieces)
-        before, cells = known
-        if before == pieces:
-            return cells
-        return tuple(
-            old if was == now else _text(now)
-            for was, now, old in zip(before, pieces, cells, strict=True)
-        )
-
-
-def _text(piece: Piece) -> Text:
-    return cell(piece.text, piece.tone, right=piece.right)
+def cells(pieces: Iterable[Piece]) -> tuple[Text, ...]:
+    """Return the cells of one line."""
+    return tuple(cell(piece.text, piece.tone, right=piece.right) for piece in pieces)
 
 
 @lru_cache(maxsize=4096)

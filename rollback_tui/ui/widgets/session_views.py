@@ -22,12 +22,12 @@ from rollback_tui.ui.keys import key
 from rollback_tui.ui.sessions import listed, old_since, totals
 from rollback_tui.ui.theme import Tone, line
 from rollback_tui.ui.walk import Walk
-from rollback_tui.ui.widgets.live_table import ROWS, LiveTable
+from rollback_tui.ui.widgets.live_table import LiveTable
 from rollback_tui.ui.widgets.session_cells import (
     GROUPS,
     SESSIONS,
     TREE,
-    Cells,
+    cells,
     group_pieces,
     session_pieces,
     tree_pieces,
@@ -49,7 +49,6 @@ class SessionViews(Vertical):
         self._groups: tuple[Group, ...] = ()
         self._made_of: Activity | None = None
         self._made_for: tuple[object, ...] = ()
-        self._cells = {name: Cells() for name in ("sessions", "tree", "groups")}
 
     def compose(self) -> ComposeResult:
         """Make the tables; the sessions first."""
@@ -141,13 +140,13 @@ class SessionViews(Vertical):
         order = self._orders.get(self.view, 0)
         self._shown = view(self.view, every, order=order, words=self.words)
         pieces = tree_pieces if self.view == "tree" else session_pieces
-        table, cells = self.table, self._cells[self._table_id()]
+        table, shown = self.table, self._shown
         # A cursor at the top stays there: new trouble must not come above what is visible. Once
         # the keys that end a session work, it stays on its session instead.
         top = table.cursor_row == 0 and not armed
-        table.show_rows(cells.rows((row.key, pieces(row)) for row in self._shown[:ROWS]))
-        if top and self._shown:
-            table.move_cursor(row=0, animate=False)
+        table.show_made([row.key for row in shown], lambda place: cells(pieces(shown[place])))
+        if top:
+            table.go_to_row(0)
 
     def _show_groups(self, activity: Activity) -> None:
         found = groups(activity.sessions, self.dimension)
@@ -158,8 +157,10 @@ class SessionViews(Vertical):
             for group in sorted(found, key=order.key)
             if all(word in group.name.casefold() for word in words)
         )
-        cells = self._cells["groups"]
-        self.table.show_rows(cells.rows((g.name, group_pieces(g)) for g in self._groups[:ROWS]))
+        shown = self._groups
+        self.table.show_made(
+            [group.name for group in shown], lambda place: cells(group_pieces(shown[place]))
+        )
 
     # --- what the border says -----------------------------------------------------------------
 
@@ -170,8 +171,6 @@ class SessionViews(Vertical):
         parts.append(self._what(walk, number))
         if self.words:
             parts.append((f" · filter “{self.words}”", "warn"))
-        if number > ROWS:
-            parts.append((f" · and {number - ROWS:,} more, not shown", "warn"))
         if walk.paused:
             when = f" at {time_of(walk.refreshed_at)}" if walk.refreshed_at else ""
             parts.append((f" · PAUSED ({key('state.pause')}){when}", "warn"))

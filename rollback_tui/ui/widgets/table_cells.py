@@ -7,10 +7,11 @@ from textual.content import Content
 
 from rollback_tui.core.model import TableCount
 from rollback_tui.core.text import data_size, shorten
+from rollback_tui.ui.once import once
 from rollback_tui.ui.sessions import old_since
 from rollback_tui.ui.theme import Tone, cell, line
 from rollback_tui.ui.walk import Walk
-from rollback_tui.ui.widgets.live_table import ROWS, Column
+from rollback_tui.ui.widgets.live_table import Column
 from rollback_tui.ui.wording import count, rows_of
 
 TABLES = (
@@ -27,20 +28,19 @@ MIGRATIONS = (
 _Rows = list[tuple[str, tuple[Text, ...]]]
 
 
-def table_rows(walk: Walk, counting: str) -> _Rows:
-    """Return the lines of the tables; ``counting``: the one that is being counted, and takes
-    long."""
-    return [
-        (
-            table.name,
-            (
-                cell(table.name),
-                _number(table, table.name == counting, table.name in walk.uncounted),
-                cell(data_size(table.bytes), "dim", right=True),
-            ),
-        )
-        for table in (walk.tables or ())[:ROWS]
-    ]
+@once
+def names(tables: tuple[TableCount, ...]) -> list[str]:
+    """Return the keys of the tables' lines."""
+    return [table.name for table in tables]
+
+
+def table_row(table: TableCount, walk: Walk, counting: str) -> tuple[Text, ...]:
+    """Return the line of a table; ``counting``: the one that is being counted, and takes long."""
+    return (
+        cell(table.name),
+        _number(table, table.name == counting, table.name in walk.uncounted),
+        cell(data_size(table.bytes), "dim", right=True),
+    )
 
 
 def _number(table: TableCount, counting: bool, failed: bool) -> Text:
@@ -69,8 +69,6 @@ def tables_title(walk: Walk, counting: str) -> Content:
         parts.append((f" · ✗ {failed:,} too long", "warn"))
     elif exact < total and not counting:
         parts.append(" (~ estimate)")
-    if total > ROWS:
-        parts.append((f" · {total - ROWS:,} more", "warn"))
     return line(*parts)
 
 
