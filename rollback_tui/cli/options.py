@@ -6,17 +6,18 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from rollback_tui.config import FILE_NAME, Settings, load
-from rollback_tui.core.claim import Claim, remedy, sentence
 from rollback_tui.core.errors import ConfigurationError, ConnectionFailed, RollbackTuiError
 from rollback_tui.postgres.connect import Connection, connect, resolved, with_database
-from rollback_tui.run import claims
 from rollback_tui.ui.operations import Choice
+
+if TYPE_CHECKING:
+    from rollback_tui.core.claim import Claim
 
 Command = Callable[..., Any]
 
@@ -50,11 +51,18 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
             closed = []
         if not closed:
             return error
+        from rollback_tui.core.claim import remedy, sentence
+
         return ConnectionFailed(f"{sentence(closed[0])} ({error.summary})", remedy(closed[0]))
 
     def claims(self) -> tuple[Claim, ...]:
         """Return the kept runs of this target that have no outcome, newest first. Asks the
         maintenance database only when there are such runs at all. Raises ConfigurationError."""
+        if not self._any_kept():
+            return ()
+        # Journals and what is in them are a fifth of a start, and most have none.
+        from rollback_tui.run import claims
+
         settings = self.settings.connection
         return claims.unfinished(
             self.run_directory(),
@@ -62,6 +70,15 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
             settings.maintenance_database,
             settings.connect_timeout,
         )
+
+    def _any_kept(self) -> bool:
+        try:
+            return next(self.run_directory().iterdir(), None) is not None
+        except FileNotFoundError:
+            return False
+        except OSError:
+            # Whoever reads it says what is wrong with it.
+            return True
 
     def run_directory(self) -> Path:
         """Where journals and reports are kept."""

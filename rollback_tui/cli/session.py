@@ -9,43 +9,35 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from rollback_tui.cli.beside import settle_request
+from rollback_tui.cli.early import Early
 from rollback_tui.cli.line import Line, SentLog
 from rollback_tui.cli.options import ANSWER_SECONDS, Common
-from rollback_tui.cli.undoing import recovery_request
-from rollback_tui.core.activity.signals import Signal
-from rollback_tui.core.checks import judge
-from rollback_tui.core.claim import Claim
 from rollback_tui.core.errors import RollbackTuiError
-from rollback_tui.core.events import Record
-from rollback_tui.core.facts import Facts
-from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
-from rollback_tui.core.outlook import InTheWay, Outlook
-from rollback_tui.core.proof import ProofCost
-from rollback_tui.core.recovery import RecoveryOption
-from rollback_tui.core.rehearsal import Rehearsal, Source
-from rollback_tui.core.report import report_markdown
-from rollback_tui.core.run_view import RunSummary, fold
-from rollback_tui.frameworks.captured import Captures
-from rollback_tui.postgres import activity, catalog, counts
-from rollback_tui.postgres.blockers import in_the_way
+from rollback_tui.postgres import activity
 from rollback_tui.postgres.connect import Connection, resolved, target
-from rollback_tui.run import claims, feed, folder, journal, launch
-from rollback_tui.run.by_hand.guide import guide
-from rollback_tui.run.logs import LogFiles
-from rollback_tui.run.recovery.ladder import recovery_options
-from rollback_tui.run.request import Resumption, RunRequest, operator
-from rollback_tui.run.resume import done_before
-from rollback_tui.survey import facts
-from rollback_tui.survey.counting import counted
-from rollback_tui.survey.outlook import outlook
-from rollback_tui.survey.planning import make_plan
-from rollback_tui.survey.proof import proof_cost
 from rollback_tui.ui.crash import hide
-from rollback_tui.ui.operations import Choice, Feed, Limits, LogFeed
+from rollback_tui.ui.operations import Choice, Limits
+
+# The rest is imported where it is used, and names of types only here: all of it together takes as
+# long to import as Textual, and the first screen needs none of it.
+if TYPE_CHECKING:
+    from rollback_tui.core.activity.signals import Signal
+    from rollback_tui.core.claim import Claim
+    from rollback_tui.core.events import Record
+    from rollback_tui.core.facts import Facts
+    from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
+    from rollback_tui.core.outlook import InTheWay, Outlook
+    from rollback_tui.core.proof import ProofCost
+    from rollback_tui.core.recovery import RecoveryOption
+    from rollback_tui.core.rehearsal import Rehearsal, Source
+    from rollback_tui.core.run_view import RunSummary
+    from rollback_tui.frameworks.captured import Captures
+    from rollback_tui.run.request import Resumption
+    from rollback_tui.ui.operations import Feed, LogFeed
 
 _COUNT_SECONDS = 30.0
 _SIZE_EVERY = 30.0
@@ -73,6 +65,12 @@ class Session:
         self._lines = (self._live, self._work, self._count, self._around)
         self._size: tuple[float, int] | None = None
         self._fingerprint: str | None = None
+        self._tables: dict[str, TableCount] = {}
+        self.early = Early()
+
+    def begin(self) -> None:
+        """Connect and ask for what the first screen shows, without waiting for it."""
+        self.early.begin({"target": self.target, "activity": self.activity})
 
     def _connect(self) -> Connection:
         connection = self._common.connect(sent=self._sent.add)
@@ -82,12 +80,16 @@ class Session:
 
     def target(self) -> Target:
         """Return the database we are connected to; remembered as the one that was looked at."""
-        found = self._live.ask(target)
+        early: Target | None = self.early.take("target")
+        found = early or self._live.ask(target)
         self._fingerprint = self._fingerprint or found.fingerprint
         return found
 
     def activity(self) -> Activity:
         """Return what goes on now."""
+        early: Activity | None = self.early.take("activity")
+        if early is not None:
+            return early
         known = self._size
         fresh = known is not None and time.monotonic() - known[0] < _SIZE_EVERY
         size = known[1] if known is not None and fresh else None
@@ -98,26 +100,33 @@ class Session:
 
     def tables(self) -> tuple[TableCount, ...]:
         """Return the tables with estimates."""
-        return self._count.ask(counts.tables)
+        from rollback_tui.postgres import counts
+
+        found = self._count.ask(counts.tables)
+        self._tables = {table.name: table for table in found}
+        return found
 
     def count(self, table: str) -> TableCount:
         """Return one table with its exact count."""
+        from rollback_tui.postgres import counts
 
-        def question(connection: Connection) -> TableCount:
-            known = next((t for t in counts.tables(connection) if t.name == table), None)
-            if known is None:
-                raise RollbackTuiError(f"{table} is gone", "Refresh the list.")
-            exact = counts.count(connection, table, _COUNT_SECONDS)
-            return msgspec.structs.replace(known, exact=exact)
-
-        return self._count.ask(question)
+        # All of ten thousand tables are not asked for again for each of them.
+        known = self._tables.get(table) or next((t for t in self.tables() if t.name == table), None)
+        if known is None:
+            raise RollbackTuiError(f"{table} is gone", "Refresh the list.")
+        exact = self._count.ask(lambda c: counts.count(c, table, _COUNT_SECONDS))
+        return msgspec.structs.replace(known, exact=exact)
 
     def schema_fingerprint(self) -> str:
         """Return the SHA-256 of the schema as it is now; equal schemas have equal ones."""
+        from rollback_tui.postgres import catalog
+
         return self._work.ask(lambda c: catalog.snapshot(c).fingerprint)
 
     def plan(self, choice: Choice, *, count: bool = True) -> Plan:
         """Return the plan for ``choice``; ``count``: with what goes counted."""
+        from rollback_tui.survey.planning import make_plan
+
         return self._work.ask(
             lambda c: make_plan(
                 c,
@@ -131,10 +140,15 @@ class Session:
 
     def counted(self, plan: Plan) -> Plan:
         """Return ``plan`` with what goes counted."""
+        from rollback_tui.survey.counting import counted
+
         return self._work.ask(lambda c: counted(c, plan))
 
     def facts(self, plan: Plan, rehearsal: Rehearsal | None = None) -> Facts:
         """Return everything the checks look at."""
+        from rollback_tui.run import claims, folder
+        from rollback_tui.survey import facts
+
         return self._work.ask(
             lambda c: facts.gather(
                 c,
@@ -150,14 +164,20 @@ class Session:
 
     def checks(self, plan: Plan, rehearsal: Rehearsal | None = None) -> tuple[CheckResult, ...]:
         """Judge all safety checks now."""
+        from rollback_tui.core.checks import judge
+
         return judge(self.facts(plan, rehearsal))
 
     def proof_cost(self, plan: Plan) -> ProofCost:
         """Return what verifying the result would cost behind the closed door."""
+        from rollback_tui.survey.proof import proof_cost
+
         return self._around.ask(lambda c: proof_cost(c, self._common.settings, plan))
 
     def recovery_options(self, folder: Path) -> tuple[RecoveryOption, ...]:
         """Return the rungs by which the run in ``folder`` could be undone now."""
+        from rollback_tui.run.recovery.ladder import recovery_options
+
         dsn = self._around.ask(resolved)
         return recovery_options(dsn, self._common.settings, self._common.project, folder)
 
@@ -175,6 +195,9 @@ class Session:
         attended: bool = True,
     ) -> Path:
         """The same; ``agreed``: how many rows may be lost, None: an unknown number."""
+        from rollback_tui.cli.undoing import recovery_request
+        from rollback_tui.run import launch
+
         fingerprint = self._fingerprint or self.target().fingerprint
         request = self._work.ask(
             lambda c: recovery_request(
@@ -194,11 +217,17 @@ class Session:
 
     def guide(self, folder: Path) -> str:
         """Return how to bring the database back by hand."""
+        from rollback_tui.core.run_view import fold
+        from rollback_tui.run import journal
+        from rollback_tui.run.by_hand.guide import guide
+
         view = fold(journal.read(folder / journal.FILE_NAME))
         return guide(view, self._common.settings)
 
     def logs(self) -> LogFeed:
         """Follow the application's log files."""
+        from rollback_tui.run.logs import LogFiles
+
         files = self._common.settings.recovery.log_files
         return LogFiles([str(self._common.project / name) for name in files])
 
@@ -218,6 +247,8 @@ class Session:
         redo: Collection[int],
     ) -> Resumption:
         """Return what of ``plan`` an interrupted run has done; ``records`` are its journal's."""
+        from rollback_tui.run.resume import done_before
+
         return self._work.ask(lambda c: done_before(records, plan, c, skip=skip, redo=redo))
 
     def start(
@@ -233,6 +264,9 @@ class Session:
         rehearsal: Rehearsal | None = None,
     ) -> Path:
         """Start the worker for the confirmed plan and return the run's folder."""
+        from rollback_tui.run import folder, launch
+        from rollback_tui.run.request import RunRequest, operator
+
         dsn = self._work.ask(resolved)
         fingerprint = self._fingerprint or self.target().fingerprint
         run = str(uuid.uuid4())
@@ -262,10 +296,14 @@ class Session:
 
     def outlook(self, plan: Plan) -> Outlook:
         """Return what stands around ``plan``."""
+        from rollback_tui.survey.outlook import outlook
+
         return self._around.ask(lambda c: outlook(c, plan))
 
     def in_the_way(self, plan: Plan) -> tuple[InTheWay, ...]:
         """Return who holds a lock that ``plan`` will need."""
+        from rollback_tui.postgres.blockers import in_the_way
+
         return self._live.ask(lambda c: in_the_way(c, plan.statements))
 
     def rehearse(
@@ -308,19 +346,30 @@ class Session:
 
     def settle(self, folder: Path) -> None:
         """Finish an interrupted run; its journal then has the outcome."""
+        from rollback_tui.cli.beside import settle_request
+        from rollback_tui.run import launch
+
         self.close()
         launch.settle(settle_request(self._common, folder))
 
     def follow(self, folder: Path) -> Feed:
         """Follow a run."""
+        from rollback_tui.run import feed
+
         return feed.RunFeed(folder)
 
     def report(self, folder: Path) -> str:
         """Return the run's Markdown report, made from its journal."""
+        from rollback_tui.core.report import report_markdown
+        from rollback_tui.core.run_view import fold
+        from rollback_tui.run import journal
+
         return report_markdown(fold(journal.read(folder / journal.FILE_NAME)))
 
     def history(self) -> tuple[RunSummary, ...]:
         """Return past and running runs, newest first."""
+        from rollback_tui.run import feed
+
         return feed.history(self._common.run_directory())
 
     def sql_log(self) -> tuple[str, ...]:

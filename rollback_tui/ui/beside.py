@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollback_tui.core.claim import Claim
 from rollback_tui.ui.moment import steady
-from rollback_tui.ui.requests import Failure
 
 if TYPE_CHECKING:
+    from rollback_tui.core.claim import Claim
     from rollback_tui.ui.guide import Guide
+    from rollback_tui.ui.requests import Failure
 
 EVERY = 3.0
 """Seconds between two looks: its guardian may settle it, its worker may end it."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from rollback_tui.frameworks.captured import Captures
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.walk import CaptureUnderway, may_not_capture
 
 if TYPE_CHECKING:
+    from rollback_tui.frameworks.captured import Captures
     from rollback_tui.ui.guide import Guide
 
 

@@ -66,6 +66,14 @@ class Dressed(App[int]):
         for theme in THEMES:
             self.register_theme(theme)
         self._put_on()
+        # So that the first reading of the rules has the colours of this theme.
+        self.stylesheet.set_variables(self.get_css_variables())
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Take other colours. Before there is a screen none has others: Textual would read all
+        rules twice more then, a tenth of the time until something is seen."""
+        if self.screen_stack:
+            super().refresh_css(animate)
 
     def _put_on(self) -> None:
         name = f"rollback-{self.looks.theme}"

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from rollback_tui.core.claim import ClaimState, Controls
-from rollback_tui.core.events import Record
-from rollback_tui.core.run_view import RunView, advance
 from rollback_tui.ui.moment import steady, utc_time
-from rollback_tui.ui.operations import Feed
-from rollback_tui.ui.requests import Failure
 
 if TYPE_CHECKING:
+    from rollback_tui.core.claim import ClaimState, Controls
+    from rollback_tui.core.events import Record
     from rollback_tui.ui.guide import Guide
+    from rollback_tui.ui.operations import Feed
+    from rollback_tui.ui.requests import Failure
 
 QUIET = 2.0
 """Seconds without a record after which the worker is asked whether it is there; and between two
@@ -108,6 +107,9 @@ class Following:
         if records:
             first = not self.records
             self.records.extend(records)
+            # Events and their fold: only where there is a run.
+            from rollback_tui.core.run_view import RunView, advance
+
             view = guide.walk.view or RunView()
             for record in records:
                 view = advance(view, record)

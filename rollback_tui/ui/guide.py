@@ -5,34 +5,36 @@ No widget is known here. The app hands in three functions and shows what comes o
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
-from rollback_tui.core.activity.signals import Signal
-from rollback_tui.core.claim import Claim
-from rollback_tui.core.events import Record
-from rollback_tui.core.model import Activity, Session, Target
 from rollback_tui.ui.beside import Beside
 from rollback_tui.ui.capturing import Capturing
 from rollback_tui.ui.counting import Counting
 from rollback_tui.ui.following import Following
 from rollback_tui.ui.log_lines import LogLines
 from rollback_tui.ui.moment import local_time, steady
-from rollback_tui.ui.operations import Choice, Operations
 from rollback_tui.ui.planning import Planning
 from rollback_tui.ui.rehearsing import Rehearsing
 from rollback_tui.ui.requests import Deliver, Failure, Requests
 from rollback_tui.ui.sessions import look
-from rollback_tui.ui.undoing import Undoing
+from rollback_tui.ui.undoing import FORGOTTEN, Undoing
 from rollback_tui.ui.waiting import Waiting
 from rollback_tui.ui.walk import Walk, blocked, not_ready, valid_rehearsal
 from rollback_tui.ui.watching import Watching
 from rollback_tui.ui.wording import writers_of
+
+if TYPE_CHECKING:
+    from rollback_tui.core.activity.signals import Signal
+    from rollback_tui.core.claim import Claim
+    from rollback_tui.core.events import Record
+    from rollback_tui.core.model import Activity, Session, Target
+    from rollback_tui.ui.operations import Choice, Operations
 
 Severity = Literal["information", "warning", "error"]
 
@@ -40,23 +42,10 @@ SLOW = 3.0
 """A refresh that takes longer than this many seconds makes the screen stale."""
 RETRY = 3.0
 """Seconds between two attempts to reach a server that cannot be reached."""
+DRAWN = 0.05
+"""Seconds in which what is known is on the screen."""
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """What ``+`` and ``-`` step through, in seconds."""
-
-
-FORGOTTEN: Mapping[str, object] = MappingProxyType(
-    {
-        "recovers": None,
-        "recovering": False,
-        "recover_failure": None,
-        "asking_options": None,
-        "options": None,
-        "options_at": None,
-        "options_failure": None,
-        "log_errors": 0,
-    }
-)
-"""What was found out about one run is not said of the next one."""
 
 
 class Say(Protocol):
@@ -93,6 +82,7 @@ class Guide:
         self.undoing = Undoing(self)
         self.logs = LogLines(self)
         self._asked_at = -1e9
+        self._unread = False
         self._connecting = steady()
 
     @property
@@ -165,14 +155,27 @@ class Guide:
         self.requests.ask("target", self.operations.target, self._connected, self._not_fresh)
 
     def _connected(self, target: Target) -> None:
+        self._unread = True
         self.replace(target=target, stale="")
         self.refresh()
-        self.planning.read(self.walk.choice)
-        self.read_tables()
-        self.read_history()
+
+    def _read_the_rest(self) -> None:
+        """Ask for what takes longer, and as long as Textual to load, now that there are sessions on
+        the screen; or that there are none is said there."""
+        if self._unread:
+            self._unread = False
+            self.planning.read(self.walk.choice)
+            self.read_tables()
+            self.read_history()
+
+    def _looked(self) -> None:
+        if self._unread:
+            # Not before they are drawn.
+            asyncio.get_running_loop().call_later(DRAWN, self._read_the_rest)
 
     def close(self) -> None:
         """Give back the controls of the run, and close the connections."""
+        self._unread = False
         self._following.close()
         self.rehearsing.stop()
         self.capturing.stop()
@@ -199,9 +202,11 @@ class Guide:
         )
         if self.walk.waiting_until is not None and not writers_of(activity.sessions):
             self.planning.judge()
+        self._looked()
 
     def _not_fresh(self, failure: Failure) -> None:
         self._mark_stale(failure.summary)
+        self._looked()
 
     def _mark_stale(self, reason: str) -> None:
         self.replace(stale=reason)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from rollback_tui.core.logs import LogLine
-from rollback_tui.ui.operations import LogFeed
-from rollback_tui.ui.requests import Failure
-
 if TYPE_CHECKING:
+    from rollback_tui.core.logs import LogLine
     from rollback_tui.ui.guide import Guide
+    from rollback_tui.ui.operations import LogFeed
+    from rollback_tui.ui.requests import Failure
 
 EVERY = 1.0
 """Seconds between two looks at the files."""

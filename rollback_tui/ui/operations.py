@@ -6,21 +6,23 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from rollback_tui.core.activity.signals import Signal
-from rollback_tui.core.claim import Claim, ClaimState, Controls
-from rollback_tui.core.events import Record
-from rollback_tui.core.logs import LogLine
-from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
-from rollback_tui.core.outlook import InTheWay, Outlook
-from rollback_tui.core.proof import ProofCost
-from rollback_tui.core.recovery import RecoveryOption
-from rollback_tui.core.rehearsal import Rehearsal, Source
-from rollback_tui.core.run_view import RunSummary
-from rollback_tui.frameworks.captured import Captures
+# Names only: what they are is loaded by those who make them.
+if TYPE_CHECKING:
+    from rollback_tui.core.activity.signals import Signal
+    from rollback_tui.core.claim import Claim, ClaimState, Controls
+    from rollback_tui.core.events import Record
+    from rollback_tui.core.logs import LogLine
+    from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
+    from rollback_tui.core.outlook import InTheWay, Outlook
+    from rollback_tui.core.proof import ProofCost
+    from rollback_tui.core.recovery import RecoveryOption
+    from rollback_tui.core.rehearsal import Rehearsal, Source
+    from rollback_tui.core.run_view import RunSummary
+    from rollback_tui.frameworks.captured import Captures
 
 
 class Choice(msgspec.Struct, frozen=True):

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rollback_tui.core.checks import obstacles
-from rollback_tui.core.model import CheckResult, Plan
-from rollback_tui.core.proof import ProofCost
 from rollback_tui.ui.moment import local_time
-from rollback_tui.ui.operations import Choice
-from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.walk import valid_rehearsal
 from rollback_tui.ui.wording import writers_of
 
 if TYPE_CHECKING:
+    from rollback_tui.core.model import CheckResult, Plan
+    from rollback_tui.core.proof import ProofCost
     from rollback_tui.ui.guide import Guide
+    from rollback_tui.ui.operations import Choice
+    from rollback_tui.ui.requests import Failure
 
 FORGOTTEN: Mapping[str, object] = MappingProxyType(
     {
@@ -117,6 +116,9 @@ class Planning:
         )
 
     def _judged(self, checks: tuple[CheckResult, ...]) -> None:
+        # A dozen families of checks: loaded with the first judgement, not with the first screen.
+        from rollback_tui.core.checks import obstacles
+
         standing = {c.name for c in obstacles(checks) if c.overridable}
         self._guide.replace(
             checks=checks,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from rollback_tui.core.model import Plan
-from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.walk import SCHEMA_CHECK, Underway, may_not_rehearse
 
 if TYPE_CHECKING:
+    from rollback_tui.core.model import Plan
+    from rollback_tui.core.rehearsal import Rehearsal, Source
     from rollback_tui.ui.guide import Guide
 
 

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.ui.moment import local_time, steady
-from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.walk import may_not_take, may_not_undo
 
 if TYPE_CHECKING:
+    from rollback_tui.core.recovery import RecoveryOption
     from rollback_tui.ui.guide import Guide
+    from rollback_tui.ui.requests import Failure
+
+FORGOTTEN: Mapping[str, object] = MappingProxyType(
+    {
+        "recovers": None,
+        "recovering": False,
+        "recover_failure": None,
+        "asking_options": None,
+        "options": None,
+        "options_at": None,
+        "options_failure": None,
+        "log_errors": 0,
+    }
+)
+"""What was found out about one run is not said of the next one."""
 
 
 class Undoing:

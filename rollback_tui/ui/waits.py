@@ -33,7 +33,9 @@ def _until(walk: Walk, topic: str, limits: Limits) -> tuple[str, str]:
     """Return what is waited for, and until when, in as few words as say it."""
     each = f"at most {limits.answer:g} s a question"
     start = f"at most {limits.start:g} s"
-    rehearsing = key("preview.stop")
+    if topic in ("rehearse", "capture"):
+        # Apart: to know the key, the screen that has it must be loaded.
+        return _words(walk, topic), f"no limit: {key('preview.stop')} stops it"
     return {
         "connecting": ("connecting", f"at most {limits.connect:g} s a try, then again"),
         "plan": ("reading the migrations", each),
@@ -43,8 +45,6 @@ def _until(walk: Walk, topic: str, limits: Limits) -> tuple[str, str]:
         "proof": ("estimating the proof", each),
         "tables": ("reading the tables", each),
         "count": ("counting a table", f"at most {limits.table:g} s each"),
-        "rehearse": (_words(walk, "rehearse"), f"no limit: {rehearsing} stops it"),
-        "capture": (_words(walk, "capture"), f"no limit: {rehearsing} stops it"),
         "start": ("the worker is being started", start),
         "recover": ("the worker of the recovery is being started", start),
         "settle": ("settling", f"no limit; it goes on without this terminal ({key('app.quit')})"),

@@ -7,26 +7,30 @@ entered, and why not, is decided here and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from rollback_tui.core import checks
 from rollback_tui.core.activity.trend import Trend
-from rollback_tui.core.claim import Claim, ClaimState, Controls
-from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
-from rollback_tui.core.outlook import InTheWay, Outlook
-from rollback_tui.core.proof import ProofCost
-from rollback_tui.core.recovery import RecoveryOption
-from rollback_tui.core.rehearsal import Rehearsal, Source
-from rollback_tui.core.run_view import RunSummary, RunView
-from rollback_tui.frameworks.captured import Captures
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.once import once
 from rollback_tui.ui.operations import Choice
 from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.wording import count
+
+# Names only: a walk holds such values long before and after it knows any.
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rollback_tui.core.claim import Claim, ClaimState, Controls
+    from rollback_tui.core.model import Activity, CheckResult, Plan, TableCount, Target
+    from rollback_tui.core.outlook import InTheWay, Outlook
+    from rollback_tui.core.proof import ProofCost
+    from rollback_tui.core.recovery import RecoveryOption
+    from rollback_tui.core.rehearsal import Rehearsal, Source
+    from rollback_tui.core.run_view import RunSummary, RunView
+    from rollback_tui.frameworks.captured import Captures
 
 STEPS = ("State", "Safety", "Preview", "Run", "Verify", "Report")
 """The six steps, in the order of the work; step 1 is ``STEPS[0]``."""
@@ -191,7 +195,12 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
 
 def obstacles(walk: Walk) -> tuple[CheckResult, ...]:
     """Return the checks that stand in the way: failed or unknown, and not set aside."""
-    return checks.obstacles(walk.checks or (), dict(walk.overrides))
+    if not walk.checks:
+        return ()
+    # A dozen families of checks, which no first screen needs.
+    from rollback_tui.core import checks
+
+    return checks.obstacles(walk.checks, dict(walk.overrides))
 
 
 def unreviewed(walk: Walk) -> tuple[int, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollback_tui.core.model import Plan
-from rollback_tui.core.outlook import InTheWay, Outlook
 from rollback_tui.ui.moment import local_time
-from rollback_tui.ui.requests import Failure
 
 if TYPE_CHECKING:
+    from rollback_tui.core.model import Plan
+    from rollback_tui.core.outlook import InTheWay, Outlook
     from rollback_tui.ui.guide import Guide
+    from rollback_tui.ui.requests import Failure
 
 LOOKS = frozenset({2, 3})
 """The steps on which it is shown who is in the way."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rollback_tui.core.model import Plan, Session, TableCount
-from rollback_tui.core.outlook import Keepable
-from rollback_tui.core.rehearsal import Rehearsal, Source
-from rollback_tui.core.report.words import status
-from rollback_tui.core.run_view import RunView
 from rollback_tui.core.text import data_size
-from rollback_tui.frameworks.registry import FRAMEWORKS
 from rollback_tui.ui.theme import OUTCOME, Tone
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from rollback_tui.core.model import Plan, Session, TableCount
+    from rollback_tui.core.outlook import Keepable
+    from rollback_tui.core.rehearsal import Rehearsal, Source
+    from rollback_tui.core.run_view import RunView
 
 CHOICES = {
     "roll back": "ROLLBACK: the database stays as it was before the run.",
@@ -125,6 +127,9 @@ def name_of(session: Session) -> str:
 
 def outcome_of(view: RunView) -> tuple[str, str, Tone]:
     """Return glyph, words and tone of an ended run: green only when all of it is proven."""
+    # What a report is made with: only where there was a run.
+    from rollback_tui.core.report.words import status
+
     glyph, _, tone = OUTCOME[view.outcome or "unfinished"]
     words = status(view)
     if view.outcome == "rolled_back" and any(v.verdict != "pass" for v in view.verifications):
@@ -141,6 +146,9 @@ def goal_of(plan: Plan) -> str:
 def made_by(plan: Plan) -> str:
     """Return that the scripts were printed by the framework's program, or (partly) captured from
     it; empty where they are files, or nothing has been captured yet."""
+    # Twenty-four tools: a plan has loaded them long since.
+    from rollback_tui.frameworks.registry import FRAMEWORKS
+
     framework = FRAMEWORKS.get(plan.framework)
     scripts = [m.script for m in plan.migrations if m.script is not None and m.script.origin]
     if framework is None or plan.by_hand or not scripts:
