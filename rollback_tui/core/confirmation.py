@@ -39,11 +39,11 @@ class Fact(Value, frozen=True, kw_only=True):
     def question(self) -> str:
         """What to type, without the answer, which is to be read where the losses stand."""
         return {
-            "rows": f"how many rows are {self._gone}, in all",
-            "overwritten rows": "how many rows are overwritten, in all",
-            "values": f"how many values are {self._gone}, in all",
-            "uncounted": "how many statements lose what is not counted",
-            "statements": "how many statements run",
+            "rows": f"number of rows {self._gone} in all (see above)",
+            "overwritten rows": "number of rows overwritten (see above)",
+            "values": f"number of values {self._gone} in all (see above)",
+            "uncounted": "number of statements NOT COUNTED (see above)",
+            "statements": "number of statements that run (see above)",
         }[self.kind]
 
     @property

@@ -107,10 +107,12 @@ def _state(walk: Walk, seen: Seen) -> Hint:
         return Hint(f"The migrations are read next, by itself.{_leave()}", "wait")
     if not walk.plan.migrations:
         return Hint(f"Nothing is applied, so nothing can be rolled back.{_leave()}", "blocked")
-    doing = "Choose how far back (tab, then enter)."
+    many = len(walk.plan.migrations)
+    doing = f"{count(many, 'migration')} {'goes' if many == 1 else 'go'} back; tab and enter choose"
+    doing += " others" if many > 1 else " more"
     if walk.plan.by_hand:
-        doing = "The script was given by hand."
-    return Hint(f"{doing} Then {key('step.next')}: may we roll back?", "next")
+        doing = "The script was given by hand"
+    return Hint(f"{doing}. Then {key('step.next')}: may we roll back?", "next")
 
 
 def _safety(walk: Walk, seen: Seen) -> Hint:

@@ -57,9 +57,9 @@ def test_every_step_and_every_pane_says_what_it_is_for() -> None:
 
 def test_help_commands_and_sql_are_one_key_away_everywhere(world: World) -> None:
     async def script(t: Terminal) -> None:
-        await t.until("3/3 counted", "Choose how far back")
+        await t.until("3/3 counted", "goes back; tab and enter")
         await t.press("question_mark")
-        shown = await t.until("Help · 1 State", "Now: Choose how far back", "there is more below")
+        shown = await t.until("Help · 1 State", "Now: 1 migration goes back", "there is more below")
         assert "Here" in shown
         await t.press("end")
         await t.until("this is the end", "unknown: nobody could find out", "READ-ONLY")
@@ -150,7 +150,7 @@ RUNG = RecoveryOption(
 @pytest.mark.parametrize("size", [(60, 20), (80, 24)])
 def test_every_answer_of_every_question_is_in_sight(world: World, size: tuple[int, int]) -> None:
     async def script(t: Terminal) -> None:
-        await t.until("Choose how far back")
+        await t.until("goes back; tab and enter")
         world.sessions = ()
         t.app.guide.refresh()
         await t.pilot.pause(0.2)

@@ -148,7 +148,7 @@ class RecoveryConsole(Pane[bool]):
         keys += [("a", "disarm" if walk.armed else "arm")] if not walk.read_only else []
         option = self._option()
         keys += [("c", "copy")] if option is not None and option.commands else []
-        keys += [("m", "by hand"), ("esc", "back")]
+        keys += [("m", "by hand"), ("?", "help"), ("esc", "back")]
         self.query_one("#ladder-keys", Bar).say(
             line(*(line((f"{key} ", "accent"), f"{label}  ") for key, label in keys))
         )

@@ -161,7 +161,8 @@ class Ask(Pane[bool]):
                 yield PlainButton(self._no, id="no")
                 yield PlainButton(self._yes, id="yes", danger=self._danger)
             quick = f"{self._again} again: {self._yes} · " if self._again else ""
-            yield Static(line((f"{quick}tab chooses · enter presses · esc cancels", "dim")))
+            rest = "tab chooses · enter presses · esc cancels · ? help"
+            yield Static(line((f"{quick}{rest}", "dim")))
 
     def on_mount(self) -> None:
         """Focus the harmless button."""
