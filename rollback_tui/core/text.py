@@ -14,6 +14,12 @@ _LYING = (
 )
 _UNSAFE = re.compile(f"[\x00-\x1f{_LYING}]")
 _UNSAFE_IN_JSON = re.compile(f"[{_LYING}]")
+# More marks on one letter than any language has: they are drawn over the lines above and below.
+_MARKS = 4
+_FLOOD = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+    f"{{{_MARKS + 1},}}"
+)
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -27,6 +33,29 @@ def _visible(match: re.Match[str]) -> str:
     return f"<U+{code:04X}>"
 
 
+def _dammed(flood: re.Match[str]) -> str:
+    marks = flood.group()
+    return marks[:_MARKS] + "".join(f"<U+{ord(c):04X}>" for c in marks[_MARKS:])
+
+
+def _rarely(text: str) -> str:
+    """Return ``text`` with what no two terminals show alike made visible too: characters that
+    Unicode has not given a meaning, private ones, and floods of combining marks. Spaces of all
+    kinds stay: server messages in some languages are full of them."""
+    text = _FLOOD.sub(_dammed, text)
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or unicodedata.category(c) == "Zs" else f"<U+{ord(c):04X}>"
+        for c in text
+    )
+
+
+def _inert(text: str) -> str:
+    shown = _UNSAFE.sub(_visible, text)
+    return shown if shown.isascii() else _rarely(shown)
+
+
 def printable(text: str, *, keep_lines: bool = False) -> str:
     """Return ``text`` with every control, bidirectional and invisible character made visible.
 
@@ -34,9 +63,9 @@ def printable(text: str, *, keep_lines: bool = False) -> str:
     ␊ and ␉, so that a table name can never break a line of a screen or a log.
     """
     if not keep_lines:
-        return _UNSAFE.sub(_visible, text)
+        return _inert(text)
     parts = re.split(r"(\n|\t)", text.replace("\r\n", "\n"))
-    return "".join(part if part in ("\n", "\t") else _UNSAFE.sub(_visible, part) for part in parts)
+    return "".join(part if part in ("\n", "\t") else _inert(part) for part in parts)
 
 
 def shorten(text: str, width: int) -> str:
@@ -56,10 +85,11 @@ def shorten(text: str, width: int) -> str:
 
 
 def cells(text: str) -> int:
-    """Return how many terminal cells ``text`` takes (wide characters take two)."""
+    """Return how many terminal cells ``text`` takes: wide characters two, marks on the character
+    before them none."""
     return sum(
         0
-        if unicodedata.combining(character)
+        if unicodedata.category(character)[0] == "M"
         else 2
         if unicodedata.east_asian_width(character) in "WF"
         else 1

@@ -26,6 +26,10 @@ from rollback_tui.core.text import cells, data_size, markdown, printable, shorte
         ("\ud800", "<U+D800>"),
         ("\U000e0041", "<U+E0041>"),
         ("[/red] [@click=quit]", "[/red] [@click=quit]"),
+        ("a\u0378\ue000\U0001fffe", "a<U+0378><U+E000><U+1FFFE>"),
+        ("1\u00a0234\u202f567\u3000x", "1\u00a0234\u202f567\u3000x"),
+        ("Z" + "\u0335" * 6, "Z" + "\u0335" * 4 + "<U+0335><U+0335>"),
+        ("Vi\u1ec7t e\u0323\u0302", "Vi\u1ec7t e\u0323\u0302"),
     ],
 )
 def test_what_lies_is_made_visible(text: str, shown: str) -> None:
