@@ -157,6 +157,10 @@ class StaleBar(Bar):
             self.say(line((f" {since}: {walk.stale} ", "alarm")))
 
 
+_HERE = "bold $block-cursor-foreground on $block-cursor-background"
+"""The step that is shown; a mark says so too, where there are no colours."""
+
+
 class StepBar(Bar):
     """The six steps: done, here, open or blocked."""
 
@@ -192,9 +196,7 @@ def steps_line(walk: Walk, step: int, width: int) -> Content:
         space = " " if roomy and mark else ""
         label = f"{here}{number} {name}{space}{mark}{' ' if roomy else ''}"
         if number == step:
-            whole = whole + Content.styled(
-                printable(label), "bold $block-cursor-foreground on $primary-muted"
-            )
+            whole = whole + Content.styled(printable(label), _HERE)
         else:
             whole = whole + piece(label, tone)
         if number < len(STEPS) and roomy:
