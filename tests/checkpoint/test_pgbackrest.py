@@ -201,7 +201,7 @@ def judged(project: Project, cluster: Cluster, **changes: Any) -> CheckResult:
 
 
 def test_a_fresh_backup_passes_and_says_what_there_is(project: Project) -> None:
-    printed = json.loads(project.command("check", "--json").stdout)
+    printed = json.loads(project.here("check", "--json").stdout)
     (check,) = (check for check in printed["checks"] if check["name"] == "external_backup")
     assert check["status"] == "pass", check["summary"]
     assert "a restore point will be made" in check["summary"]
@@ -256,7 +256,7 @@ def test_a_role_without_the_right_is_told_before(cluster: Cluster, project: Proj
 def test_the_commands_of_the_run_bring_the_server_back(cluster: Cluster, project: Project) -> None:
     """The run takes the table away; what is printed, typed as it is, brings it back."""
     before = project.query("SELECT * FROM tokens ORDER BY 1")
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 0, done.stderr
     (point,) = only(events(done.stdout), "restore_point_made")
     run = only(events(done.stdout), "run_started")[0]["run"]
@@ -296,7 +296,7 @@ def test_wal_that_does_not_arrive_is_said(cluster: Cluster, project: Project) ->
         assert not point.archived and "was not archived in 1 s" in point.problem
         assert point.commands
         project.configure(configured(cluster, "required = true\narchive_seconds = 1"))
-        refused = project.command(
+        refused = project.here(
             *project.run_arguments, "--override", "external_backup=the archive is repaired later"
         )
     assert refused.returncode == 1

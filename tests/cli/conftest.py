@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -16,7 +18,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from rollback_tui.cli import commands
+from rollback_tui.cli import commands, main
 from tests.conftest import Database
 from tests.demo.processes import end_all_in
 from tests.frameworks.conftest import dbmate_program as dbmate_program
@@ -62,6 +64,35 @@ class Project:
             timeout=RUN_SECONDS,
             check=False,
         )
+
+    def here(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The same, by the same entry point, but in this process: three times as quick. Where the
+        process itself is what is tested, its environment or its end, it is :meth:`command`."""
+        line = [sys.executable, "-m", "rollback_tui", *arguments]
+        before = Path.cwd(), os.environ.copy(), sys.argv
+        output, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+        os.chdir(self.directory)
+        _become(_environment())
+        sys.argv = ["rollback-tui", *arguments]
+        code = 0
+        try:
+            with (
+                Path(os.devnull).open() as nothing,
+                pytest.MonkeyPatch.context() as patch,
+                contextlib.redirect_stdout(output),
+                contextlib.redirect_stderr(errors),
+            ):
+                patch.setattr(sys, "stdin", nothing)
+                main()
+        except SystemExit as end:
+            assert end.code is None or isinstance(end.code, int), end.code
+            code = end.code or 0
+        finally:
+            os.chdir(before[0])
+            _become(before[1])
+            sys.argv = before[2]
+        said = (_text(stream) for stream in (output, errors))
+        return subprocess.CompletedProcess(line, code, *said)
 
     def start(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """Start ``rollback-tui ARGUMENTS`` here and do not wait for it."""
@@ -156,6 +187,18 @@ def _environment() -> dict[str, str]:
         for key, value in os.environ.items()
         if not key.startswith("PG") and key != "DATABASE_URL"
     }
+
+
+def _become(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    binary = stream.buffer
+    assert isinstance(binary, io.BytesIO)
+    return binary.getvalue().decode()
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_branches_and_a_merge_are_planned_rehearsed_and_rolled_back(
         assert "m1 Do m1\n" in text
         assert "  nothing to undo: its upgrade() does nothing\n" in text
 
-        done = project.command(*project.run_arguments, "--steps", "4", "--rehearse", "schema")
+        done = project.here(*project.run_arguments, "--steps", "4", "--rehearse", "schema")
         assert done.returncode == 0, done.stdout + done.stderr
         found = events(done.stdout)
         assert found[-1]["outcome"] == "rolled_back"

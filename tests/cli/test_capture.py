@@ -27,7 +27,7 @@ def test_captured_planned_and_run(project: Project) -> None:
     directory.mkdir()
     for name, code in DOWNS.items():
         (directory / f"{name}.py").write_text(code)
-    planned = project.command("plan").stdout
+    planned = project.here("plan").stdout
     assert "capture it with `rollback-tui capture`" in planned
 
     done = project.command("capture", "--steps", "2")
@@ -41,11 +41,11 @@ def test_captured_planned_and_run(project: Project) -> None:
         "`rollback-tui plan` shows it",
     ):
         assert line in done.stdout, done.stdout
-    found = json.loads(project.command("plan", "--steps", "2", "--json").stdout)
+    found = json.loads(project.here("plan", "--steps", "2", "--json").stdout)
     assert [s["sql"] for s in found["statements"]][:1] == ["DROP TABLE orders"]
     assert found["migrations"][0]["origin"].startswith("captured from ")
 
-    run = project.command(*project.run_arguments, "--steps", "2")
+    run = project.here(*project.run_arguments, "--steps", "2")
     assert run.returncode == 0, run.stdout + run.stderr
     assert project.query("SELECT version FROM done") == [("1",)]
     assert project.query("SELECT to_regclass('orders'), to_regclass('users_email')") == [
@@ -53,7 +53,7 @@ def test_captured_planned_and_run(project: Project) -> None:
     ]
 
     (directory / "1_users.py").write_text("connection.execute('SELECT * FROM users')")
-    refused = project.command("capture", "--json")
+    refused = project.here("capture", "--json")
     assert refused.returncode == 1
     (one,) = json.loads(refused.stdout)["made"]
     assert one["reads"] == ["users"]

@@ -25,16 +25,16 @@ def test_from_the_capture_to_its_own_status(project: Project) -> None:
     tool.up()
     project.configure()
 
-    done = project.command("capture", "--steps", "2", "--json")
+    done = project.here("capture", "--steps", "2", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
-    plan = json.loads(project.command("plan", "--steps", "2", "--json").stdout)
+    plan = json.loads(project.here("plan", "--steps", "2", "--json").stdout)
     first, second, *others = plan["statements"]
     assert first["transactional"] is False
     assert {s["migration"] for s in others} == {"20240102000000_email.js"}
     assert first["sql"] == "DROP INDEX CONCURRENTLY users_name"
     assert second["sql"].startswith("update \"users\" set \"name\" = E'it''s \\\\ $1'::")
 
-    run = project.command(*project.run_arguments, YES, "--steps", "2")
+    run = project.here(*project.run_arguments, YES, "--steps", "2")
     assert run.returncode == 0, run.stdout[-1500:] + run.stderr
     found = events(run.stdout)
     assert found[-1]["outcome"] == "rolled_back"
@@ -45,10 +45,10 @@ def test_from_the_capture_to_its_own_status(project: Project) -> None:
 
     # Its way back has no statement: Knex itself would take the version away.
     (project.directory / "migrations/20240101000000_users.js").write_text(EMPTY)
-    captured = project.command("capture", "--json")
+    captured = project.here("capture", "--json")
     (one,) = json.loads(captured.stdout)["made"]
     assert one["statements"] == [] and one["version_change"]
-    refused = project.command(*project.run_arguments)
+    refused = project.here(*project.run_arguments)
     assert refused.returncode == 1
     assert "no statement" in refused.stdout + refused.stderr
     assert project.query("SELECT name FROM knex_migrations") == [("20240101000000_users.js",)]

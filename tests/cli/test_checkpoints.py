@@ -110,7 +110,7 @@ def test_a_copy_that_fails_is_said(project: Project) -> None:
 def test_a_run_whose_copy_fails_is_refused_where_it_is_required(project: Project) -> None:
     project.two_migrations()
     project.configure(f"[checkpoint]\ncopy_required = true\n{FAILING}")
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 1, done.stderr
     assert not copied(events(done.stdout))["ok"]
     assert len(project.versions()) == 2
@@ -124,7 +124,7 @@ def copied(found: list[dict[str, Any]]) -> dict[str, Any]:
 def test_required_and_not_configured_is_refused_before(project: Project) -> None:
     project.two_migrations()
     project.configure("[checkpoint]\ncopy_required = true\n")
-    checks = json.loads(project.command("check", "--json").stdout)["checks"]
+    checks = json.loads(project.here("check", "--json").stdout)["checks"]
     (check,) = (one for one in checks if one["name"] == "checkpoint")
     assert check["status"] == "fail" and "copy off this host" in check["summary"]
 
@@ -141,7 +141,7 @@ def test_list_and_prune_follow_the_rule_and_a_good_run_tidies_up(project: Projec
     assert [i["name"] for i in printed(project, "prune", "--yes")] == [str(old[0])]
     assert checkpoints(project) == old[1:]
     others = _of_another_database(old[1])
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 0, done.stderr
     (own,) = set(checkpoints(project)) - set(old) - set(others)
     assert checkpoints(project) == [*others, old[2], own]

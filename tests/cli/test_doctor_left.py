@@ -22,9 +22,9 @@ def test_doctor_names_what_was_left(
     said: str,
 ) -> None:
     project.two_migrations()
-    assert "left on the server" not in project.command("doctor").stdout
+    assert "left on the server" not in project.here("doctor").stdout
     left = project.database.name + suffix
     with psycopg.connect(project.database.server.dsn(), autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{left}" OWNER {project.database.owner}'.encode())
-    told = project.command("doctor").stdout
+    told = project.here("doctor").stdout
     assert f"{status:<4} {said}{left}" in told

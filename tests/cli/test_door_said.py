@@ -11,14 +11,14 @@ from tests.cli.conftest import Project, project  # noqa: F401 - the fixture
 
 
 def _check(project: Project) -> dict[str, object]:  # noqa: F811
-    answered = json.loads(project.command("check", "--json").stdout)
+    answered = json.loads(project.here("check", "--json").stdout)
     found = next(c for c in answered["checks"] if c["name"] == "door")
     assert isinstance(found, dict)
     return found
 
 
 def _doctor(project: Project) -> str:  # noqa: F811
-    return project.command("doctor").stdout
+    return project.here("doctor").stdout
 
 
 def _admin(project: Project, text: str) -> None:  # noqa: F811
@@ -81,7 +81,7 @@ def test_a_script_that_names_its_database_changes_that_one(
         f"ALTER DATABASE {name} SET work_mem = '7MB';\nDROP TABLE tokens;\n"
         "ALTER TABLE users DROP COLUMN verified_at;"
     )
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert '"rung":"limit"' in done.stdout
     with psycopg.connect(project.database.dsn) as connection:

@@ -25,7 +25,7 @@ def test_the_real_dbmate_reports_it_pending_and_applies_it_again(
     dbmate = Dbmate(dbmate_url(project.database), directory, dbmate_program)
     dbmate.run("up")
 
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[X] 20240101000000_users.sql" in dbmate.run("status", check=False)
@@ -55,14 +55,14 @@ def _golang_migrate(project: Project) -> None:
 
 def test_golang_migrate_has_one_row_with_the_version_before(project: Project) -> None:
     _golang_migrate(project)
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     assert project.query("SELECT version, dirty FROM schema_migrations") == [(1, False)]
 
 
 def test_golang_migrate_below_the_first_migration_the_table_is_empty(project: Project) -> None:
     _golang_migrate(project)
-    done = project.command(*project.run_arguments, "--steps", "2")
+    done = project.here(*project.run_arguments, "--steps", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert project.query("SELECT version, dirty FROM schema_migrations") == []
 
@@ -71,7 +71,7 @@ def test_golang_migrate_dirty_is_explained(project: Project) -> None:
     _golang_migrate(project)
     with psycopg.connect(project.database.dsn) as connection:
         connection.execute("UPDATE schema_migrations SET dirty = true")
-    done = project.command("plan", "--json")
+    done = project.here("plan", "--json")
     assert done.returncode == 2
     assert "dirty" in done.stderr
 
@@ -84,7 +84,7 @@ def test_golang_migrate_that_is_migrating_now_stops_us(project: Project) -> None
     table = VersionTable(schema="public", name="schema_migrations")
     deploy = project.database.connect()
     deploy.execute("SELECT pg_advisory_lock(%s)", [lock_key(f"/{project.database.name}", table)])
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "migrating" in events(done.stdout)[-1]["summary"]
-    assert json.loads(project.command("history", "--json").stdout)[0]["outcome"] == "refused"
+    assert json.loads(project.here("history", "--json").stdout)[0]["outcome"] == "refused"

@@ -31,7 +31,7 @@ def test_what_is_lost_is_kept_and_given_back_to_the_letter(project: Project) -> 
     project.two_migrations()
     before = project.query(CONTENT)
 
-    done = project.command(*project.run_arguments, *KEEP)
+    done = project.here(*project.run_arguments, *KEEP)
 
     assert done.returncode == 0, done.stdout + done.stderr
     found = events(done.stdout)
@@ -49,7 +49,7 @@ def test_what_is_lost_is_kept_and_given_back_to_the_letter(project: Project) -> 
         "public.tokens",
         "public.users",
     ]
-    assert "rollback_archive" not in project.command("state", "--json").stdout
+    assert "rollback_archive" not in project.here("state", "--json").stdout
     report = Path(found[-1]["report"])
     run = found[0]["run"][:8]
     assert f"rollback-tui archive restore {run} --confirm {project.database.name}" in (
@@ -65,12 +65,12 @@ def test_what_is_lost_is_kept_and_given_back_to_the_letter(project: Project) -> 
         ("public.tokens", 17),
         ("public.users", 42),
     ]
-    wrong = project.command("archive", "restore", run, "--confirm", "somewhere_else")
+    wrong = project.here("archive", "restore", run, "--confirm", "somewhere_else")
     assert wrong.returncode == 1 and "--confirm" in wrong.stderr
-    restored = project.command("archive", "restore", run, "--confirm", project.database.name)
+    restored = project.here("archive", "restore", run, "--confirm", project.database.name)
     assert restored.returncode == 0, restored.stderr
     assert project.query(CONTENT) == before
-    dropped = project.command("archive", "drop", run, "--confirm", project.database.name)
+    dropped = project.here("archive", "drop", run, "--confirm", project.database.name)
     assert dropped.returncode == 0, dropped.stderr
     assert project.query(ARCHIVES) == []
 
@@ -81,14 +81,14 @@ _TOKENS = "CREATE TABLE tokens (id int PRIMARY KEY, user_id int REFERENCES users
 def test_what_cannot_be_kept_is_refused_before_anything_is_done(project: Project) -> None:
     project.two_migrations("DO $$ BEGIN END $$;\nDROP TABLE tokens;")
 
-    refused = project.command(*project.run_arguments, *KEEP)
+    refused = project.here(*project.run_arguments, *KEEP)
     assert refused.returncode == 1
     assert "statement 1 cannot be kept" in refused.stderr and "--keep 2" in refused.stderr
-    usage = project.command(*project.run_arguments, "--keep", "3")
+    usage = project.here(*project.run_arguments, "--keep", "3")
     assert usage.returncode == 2 and "no destructive statement" in usage.stderr
     assert not (project.directory / "rollback_runs").exists()
 
-    done = project.command(*project.run_arguments, "--keep", "2")
+    done = project.here(*project.run_arguments, "--keep", "2")
     assert done.returncode == 0, done.stderr
     assert [k["statement"] for k in only(events(done.stdout), "rows_kept")] == [2]
 
@@ -152,7 +152,7 @@ def test_statement_by_statement_each_copy_is_committed_with_its_statement(
     users = "SELECT t::text FROM users t ORDER BY id"
     before = project.query(users)
 
-    stopped = project.command(*project.run_arguments, YES, *KEEP)
+    stopped = project.here(*project.run_arguments, YES, *KEEP)
     assert stopped.returncode == 5, stopped.stderr
     first = events(stopped.stdout)
     assert [(k["statement"], k["rows"]) for k in only(first, "rows_kept")] == [(2, 10), (3, 2)]
@@ -162,14 +162,14 @@ def test_statement_by_statement_each_copy_is_committed_with_its_statement(
     with psycopg.connect(project.database.dsn) as connection:
         connection.execute("ALTER TABLE gate ADD one int; INSERT INTO gate VALUES (1)")
     run = first[0]["run"]
-    done = project.command(*project.run_arguments, YES, *KEEP, "--resume", run)
+    done = project.here(*project.run_arguments, YES, *KEEP, "--resume", run)
     assert done.returncode == 0, done.stderr
     second = events(done.stdout)
     assert [(k["statement"], k["rows"]) for k in only(second, "rows_kept")] == [(5, 198)]
 
     apply_again(project, "ALTER TABLE users ADD COLUMN note text DEFAULT 'x'")
     for archive in (second[0]["run"], run):
-        restored = project.command(
+        restored = project.here(
             "archive", "restore", archive, "--confirm", project.database.name,
             "--overwrite", "--write-back",
         )  # fmt: skip
@@ -186,7 +186,7 @@ def test_a_script_that_drops_what_was_kept_is_rolled_back(project: Project) -> N
             " 'DROP SCHEMA ' || nspname || ' CASCADE' FROM pg_namespace"
             " WHERE nspname LIKE 'rollback_archive_%' $$"
         )
-    done = project.command(*project.run_arguments, "--keep", "1")
+    done = project.here(*project.run_arguments, "--keep", "1")
     found = events(done.stdout)
     assert found[-1]["outcome"] == "unchanged", done.stderr
     assert "dropped what was kept" in found[-1]["summary"]

@@ -132,7 +132,7 @@ def test_a_blocker_is_on_its_statement(project: Project) -> None:
     project.two_migrations()
     other = project.database.connect(autocommit=False, application_name="shop")
     other.execute("SELECT * FROM tokens")
-    said = project.command("plan")
+    said = project.here("plan")
     assert said.returncode == 0, said.stderr
     first, second = said.stdout.split("ALTER TABLE users", 1)
     assert "loses    17 rows of public.tokens" in first

@@ -43,7 +43,7 @@ def there(project: Project) -> set[str]:
 
 def prune(project: Project, *options: str, code: int = 0) -> dict[str, dict[str, Any]]:
     """Call it with --json; return the items by the end of their name."""
-    done = project.command("checkpoint", "prune", "--json", *options)
+    done = project.here("checkpoint", "prune", "--json", *options)
     assert done.returncode == code, done.stderr
     return {
         Path(item["name"]).name.removeprefix(project.database.name): item
@@ -52,13 +52,13 @@ def prune(project: Project, *options: str, code: int = 0) -> dict[str, dict[str,
 
 
 def test_nothing_is_left(project: Project) -> None:
-    done = project.command("checkpoint", "prune", "--yes")
+    done = project.here("checkpoint", "prune", "--yes")
     assert (done.returncode, done.stdout) == (0, "Nothing is left behind.\n")
 
 
 def test_it_lists_and_removes_nothing_without_yes(project: Project) -> None:
     ours(project, "failed")
-    done = project.command("checkpoint", "prune")
+    done = project.here("checkpoint", "prune")
     assert done.returncode == 0
     first, last = done.stdout.splitlines()
     assert f"__failed_{RUN}  (failed, run {RUN}, " in first
@@ -136,7 +136,7 @@ def test_what_cannot_be_dropped_is_said(project: Project) -> None:
 def dumps(project: Project) -> Path:
     """A project with three complete dumps, the two older ones of long ago."""
     for _ in range(3):
-        assert project.command("checkpoint", "create", "--json").returncode == 0
+        assert project.here("checkpoint", "create", "--json").returncode == 0
     directory = project.directory / "rollback_checkpoints"
     names = sorted(path for path in directory.iterdir() if not path.is_symlink())
     assert len(names) == 3

@@ -23,7 +23,7 @@ def test_the_ladder_is_listed_and_a_rung_is_taken(project: Project) -> None:
     ):
         assert line in listed.stdout.splitlines(), listed.stdout
     project.query("INSERT INTO users VALUES (301, 'new') RETURNING 1")
-    shown = project.command("recover", run, "--json")
+    shown = project.here("recover", run, "--json")
     options = {one["rung"]: one for one in json.loads(shown.stdout)["options"]}
     assert options["dump"]["lost_rows"] == 1 and options["dump"]["confirm"] == "lose 1 rows"
 
@@ -33,9 +33,9 @@ def test_the_ladder_is_listed_and_a_rung_is_taken(project: Project) -> None:
         (("--rung", "dump", "--yes"), 2, '--confirm "lose 1 rows"'),
         (("--rung", "clone", "--confirm", name), 1, "none was made"),
     ):
-        refused = project.command("recover", run, *arguments)
+        refused = project.here("recover", run, *arguments)
         assert refused.returncode == code and words in refused.stderr, refused.stderr
-    done = project.command(
+    done = project.here(
         "recover", run, "--rung", "dump", "--confirm", "lose 5 rows", "--reason", "why", "--json"
     )
     assert done.returncode == 4, done.stderr

@@ -47,7 +47,7 @@ def run_id(project: Project) -> str:
 
 def resumed(project: Project, run: str, *more: str) -> tuple[int, list[dict[str, Any]], str]:
     """Go on with ``run``: the exit code, the events, and what was said of an error."""
-    done = project.command(*project.run_arguments, "--resume", run, *more)
+    done = project.here(*project.run_arguments, "--resume", run, *more)
     return done.returncode, events(done.stdout) if done.stdout else [], done.stderr
 
 
@@ -78,9 +78,7 @@ def test_a_drop_that_a_kill_left_invalid_is_finished(project: Project) -> None:
     assert started(found) == [3]
     assert indexes(project) == {"users_email": True}
     assert project.versions() == ["20240101000000"]
-    again = project.command(
-        *project.run_arguments, "--resume", only(found, "run_started")[0]["run"]
-    )
+    again = project.here(*project.run_arguments, "--resume", only(found, "run_started")[0]["run"])
     assert again.returncode == 1
     assert "came to its end" in again.stderr
 
@@ -103,7 +101,7 @@ def test_an_index_that_a_kill_left_half_built_is_built_anew(project: Project) ->
 
 def test_a_script_that_was_changed_in_between_is_refused(project: Project) -> None:
     path = stepwise(project, "DROP INDEX CONCURRENTLY users_email;\nSELECT 1/0;", OPEN)
-    assert project.command(*project.run_arguments, YES).returncode == 5
+    assert project.here(*project.run_arguments, YES).returncode == 5
     path.write_text(path.read_text().replace("1/0", "1/1"))
     code, _, said = resumed(project, run_id(project))
     assert code == 1
@@ -181,7 +179,7 @@ def test_what_the_server_refuses_again_is_left_out_only_by_the_operator(
 ) -> None:
     fails = "DROP INDEX CONCURRENTLY users_email;\nDROP INDEX CONCURRENTLY there_is_none;\n"
     stepwise(project, fails, OPEN)
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
     assert done.returncode == 5
     last = events(done.stdout)[-1]
     stopped = run_id(project)
@@ -208,7 +206,7 @@ def test_settings_of_the_session_are_set_again(project: Project) -> None:
     )
     stepwise(project, down.format("(SELECT count(*) FROM stop)"), OPEN)
     project.database.connect().execute("CREATE TABLE stop AS SELECT 1")
-    assert project.command(*project.run_arguments, YES).returncode == 5
+    assert project.here(*project.run_arguments, YES).returncode == 5
     project.database.connect().execute("TRUNCATE stop")
     code, found, said = resumed(project, run_id(project))
     assert code == 0, said
@@ -227,11 +225,11 @@ def test_only_what_is_left_of_several_migrations(project: Project) -> None:
         "CREATE TABLE go (id int); CREATE INDEX users_id ON users (id);",
         "DROP INDEX CONCURRENTLY users_id;\nSELECT 3;",
     )
-    first = project.command(*project.run_arguments, YES, "--steps", "2")
+    first = project.here(*project.run_arguments, YES, "--steps", "2")
     assert first.returncode == 5, first.stdout[-600:]
     assert project.versions() == ["20240101000000", "20240202000000"]
     stopped = run_id(project)
-    refused = project.command(*project.run_arguments, "--resume", stopped, "--steps", "1")
+    refused = project.here(*project.run_arguments, "--resume", stopped, "--steps", "1")
     assert refused.returncode == 2
     project.database.connect().execute("INSERT INTO go VALUES (1)")
 
@@ -252,7 +250,7 @@ def test_only_the_last_of_several_runs_is_gone_on_with(project: Project, row: st
     )
     stepwise(project, down, f"{OPEN}[run]\nrun_row = {row}\n")
     project.database.connect().execute("CREATE TABLE go (id int)")
-    assert project.command(*project.run_arguments, YES).returncode == 5
+    assert project.here(*project.run_arguments, YES).returncode == 5
     first = run_id(project)
     project.database.connect().execute("INSERT INTO go VALUES (1)")
     code, _, said = resumed(project, first)
@@ -272,16 +270,16 @@ def test_only_the_last_of_several_runs_is_gone_on_with(project: Project, row: st
 
 def test_a_run_that_left_nothing_half_done_is_not_gone_on_with(project: Project) -> None:
     stepwise(project, "DROP INDEX CONCURRENTLY users_email;\nSELECT 1/0;")
-    assert project.command(*project.run_arguments, YES).returncode == 4
+    assert project.here(*project.run_arguments, YES).returncode == 4
     code, _, said = resumed(project, run_id(project))
     assert code == 1
     assert "ended recovered" in said
-    assert project.command(*project.run_arguments, "--skip", "1").returncode == 2
+    assert project.here(*project.run_arguments, "--skip", "1").returncode == 2
 
 
 def test_a_database_that_was_brought_back_by_hand_is_noticed(project: Project) -> None:
     stepwise(project, "DROP INDEX CONCURRENTLY users_email;\nSELECT 1/0;", OPEN)
-    assert project.command(*project.run_arguments, YES).returncode == 5
+    assert project.here(*project.run_arguments, YES).returncode == 5
     project.database.connect().execute("DROP SCHEMA rollback_tui CASCADE")
     code, _, said = resumed(project, run_id(project))
     assert code == 1, said

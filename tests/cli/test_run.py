@@ -52,7 +52,7 @@ def test_rolls_back_verifies_and_reports_what_was_lost(project: Project) -> None
 
 def test_the_phases_come_in_the_order_of_the_design(project: Project) -> None:
     project.two_migrations()
-    found = events(project.command(*project.run_arguments).stdout)
+    found = events(project.here(*project.run_arguments).stdout)
     assert [event["phase"] for event in only(found, "phase_finished")] == [
         "preflight",
         "checkpoint",
@@ -103,7 +103,7 @@ def test_plan_and_check_say_beforehand_what_the_run_does(project: Project) -> No
 
 def test_several_migrations_go_newest_first(project: Project) -> None:
     project.two_migrations()
-    found = events(project.command(*project.run_arguments, "--steps", "2").stdout)
+    found = events(project.here(*project.run_arguments, "--steps", "2").stdout)
     assert found[-1]["outcome"] == "rolled_back"
     assert [event["version"] for event in only(found, "version_changed")] == [
         "20240202000000",
@@ -115,7 +115,7 @@ def test_several_migrations_go_newest_first(project: Project) -> None:
 
 def test_to_a_version_that_stays(project: Project) -> None:
     project.two_migrations()
-    found = events(project.command(*project.run_arguments, "--to", "20240101000000").stdout)
+    found = events(project.here(*project.run_arguments, "--to", "20240101000000").stdout)
     assert found[-1]["outcome"] == "rolled_back"
     assert project.versions() == ["20240101000000"]
 
@@ -130,7 +130,7 @@ def test_a_statement_that_fails_leaves_everything_as_it_was(project: Project) ->
         connection.execute("CREATE VIEW verified AS SELECT id FROM users WHERE verified_at < now()")
     project.configure(MAINTENANCE)
 
-    done = project.command(
+    done = project.here(
         *project.run_arguments, "--override", "dependents=to see the server refuse it"
     )
 
@@ -152,23 +152,23 @@ def test_a_statement_that_fails_leaves_everything_as_it_was(project: Project) ->
 
 def test_the_position_of_an_error_is_kept(project: Project) -> None:
     project.two_migrations("SELECT 1/0;\nSELECT no_such_function(1);")
-    found = events(project.command(*project.run_arguments).stdout)
+    found = events(project.here(*project.run_arguments).stdout)
     assert only(found, "statement_failed")[0]["sqlstate"] == "22012"
 
     path = next((project.directory / "db" / "migrations").glob("20240202*"))
     path.write_text(path.read_text().replace("SELECT 1/0;\n", ""))
-    found = events(project.command(*project.run_arguments).stdout)
+    found = events(project.here(*project.run_arguments).stdout)
     assert only(found, "statement_failed")[0]["position"] == 8
 
 
 def test_an_empty_down_is_a_failed_check_never_a_silent_success(project: Project) -> None:
     project.two_migrations("-- irreversible")
-    checked = project.command("check", "--json")
+    checked = project.here("check", "--json")
     assert checked.returncode == 1
     by_name = {c["name"]: c for c in json.loads(checked.stdout)["checks"]}
     assert by_name["down_migration"]["status"] == "fail"
 
-    done = project.command(
+    done = project.here(
         *project.run_arguments, "--override", "down_migration=nobody can override this"
     )
     assert done.returncode == 1
@@ -177,13 +177,13 @@ def test_an_empty_down_is_a_failed_check_never_a_silent_success(project: Project
 
 def test_transaction_control_is_refused_and_an_own_wrapper_taken_off(project: Project) -> None:
     project.two_migrations("DROP TABLE tokens;\nCOMMIT;\nDROP TABLE users;")
-    assert project.command(*project.run_arguments).returncode == 1
+    assert project.here(*project.run_arguments).returncode == 1
     assert project.query("SELECT count(*) FROM tokens") == [(17,)]
 
     path = next((project.directory / "db" / "migrations").glob("20240202*"))
     down = "BEGIN;\nDROP TABLE tokens;\nALTER TABLE users DROP COLUMN verified_at;\nCOMMIT;\n"
     path.write_text(path.read_text().partition("-- migrate:down")[0] + "-- migrate:down\n" + down)
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     started = only(events(done.stdout), "run_started")[0]
     assert started["plan"]["migrations"][0]["script"]["wrapper_removed"] is True
@@ -191,7 +191,7 @@ def test_transaction_control_is_refused_and_an_own_wrapper_taken_off(project: Pr
 
 def test_another_database_than_the_confirmed_one_is_refused(project: Project) -> None:
     project.two_migrations()
-    done = project.command("run", "--confirm", "production", "--yes")
+    done = project.here("run", "--confirm", "production", "--yes")
     assert done.returncode == 1
     assert "production" in done.stderr
     assert project.versions() == ["20240101000000", "20240202000000"]
@@ -204,7 +204,7 @@ def test_a_writer_that_does_not_finish_stops_the_run(project: Project) -> None:
     writer.execute("INSERT INTO users VALUES (1000, 'x')")
     time.sleep(1.1)
 
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
 
     assert done.returncode == 1, done.stdout
     found = events(done.stdout)
@@ -219,7 +219,7 @@ def test_an_application_that_is_not_healthy_afterwards_needs_the_operator(
 ) -> None:
     project.two_migrations()
     project.configure('[health]\nurl = "http://127.0.0.1:9/"\nattempts = 2\ninterval_seconds = 0')
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 5
     assert project.versions() == ["20240101000000"]
     assert events(done.stdout)[-1]["next_commands"]
@@ -262,7 +262,7 @@ def test_a_second_run_of_the_same_target_is_refused(project: Project) -> None:
     first = project.start(*project.run_arguments)
     _wait_for(project, "statement_started")
     other = project.database.server.dsn(project.database.name)
-    second = project.command(*project.run_arguments, "--dsn", other)
+    second = project.here(*project.run_arguments, "--dsn", other)
     assert second.returncode == 1, second.stdout + second.stderr
     assert "its worker is at work" in second.stderr
     assert "rollback-tui attach" in second.stderr
@@ -340,14 +340,14 @@ def test_worker_and_guardian_killed_then_settle_opens_the_door(project: Project)
     assert project.connection_limit() == -1
     assert not (project.directory / "maintenance.flag").exists()
     assert project.query("SELECT count(*) FROM tokens") == [(17,)]
-    assert project.command("settle").returncode == 3
+    assert project.here("settle").returncode == 3
 
 
 def test_a_run_that_goes_on_cannot_be_settled(project: Project) -> None:
     project.two_migrations("SELECT pg_sleep(60);\nDROP TABLE tokens;")
     run = project.start(*project.run_arguments)
     _wait_for(project, "statement_started")
-    settled = project.command("settle")
+    settled = project.here("settle")
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
     assert settled.returncode == 2
@@ -363,7 +363,7 @@ def test_killing_the_terminal_does_not_touch_the_run(project: Project) -> None:
     terminal.kill()
     terminal.communicate()
     assert _wait_for(project, "run_finished")[-1]["outcome"] == "rolled_back"
-    listed = json.loads(project.command("history", "--json").stdout)
+    listed = json.loads(project.here("history", "--json").stdout)
     assert [run["outcome"] for run in listed] == ["rolled_back"]
     assert "17" in project.command("report").stdout
 
@@ -420,7 +420,7 @@ def test_a_failed_verification_without_anybody_there_means_rollback(project: Pro
         "DROP TABLE tokens;\nALTER TABLE users DROP COLUMN verified_at;\n"
         "DO $$ BEGIN DELETE FROM users WHERE id > 100; END $$;"
     )
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 3, done.stdout + done.stderr
     found = events(done.stdout)
     rows = next(
@@ -435,7 +435,7 @@ def test_a_failed_verification_without_anybody_there_means_rollback(project: Pro
 
 def test_what_nobody_verified_is_named_and_never_called_verified(project: Project) -> None:
     project.two_migrations()
-    finished = events(project.command(*project.run_arguments).stdout)[-1]
+    finished = events(project.here(*project.run_arguments).stdout)[-1]
     assert finished["outcome"] == "rolled_back"
     assert "Unknown: " in finished["summary"]
     assert "verified." not in finished["summary"]
@@ -447,7 +447,7 @@ def test_a_recorded_schema_is_compared(project: Project) -> None:
     assert project.command("baseline", "record").returncode == 0
     project.migration("20240202000000", "verification", UP_2, "DROP TABLE tokens;")
 
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
 
     assert done.returncode == 3, done.stdout
     schema = next(

@@ -88,7 +88,7 @@ def leaving(project: Project, down: str = LEAVING) -> Project:
 
 def run(project: Project, *arguments: str) -> list[dict[str, Any]]:
     """The real run, with a rehearsal first; its events."""
-    done = project.command(*project.run_arguments, "--rehearse", "schema", *arguments)
+    done = project.here(*project.run_arguments, "--rehearse", "schema", *arguments)
     found = events(done.stdout)
     assert found, done.stderr
     return found

@@ -66,7 +66,7 @@ def test_it_takes_the_place_of_the_frameworks_own(
         here(project, monkeypatch, "plan", *given, "--steps", "2").exception
     )
 
-    done = project.command(*project.run_arguments, *given)
+    done = project.here(*project.run_arguments, *given)
 
     assert done.returncode == 0, done.stdout[-800:] + done.stderr
     found = events(done.stdout)
@@ -99,7 +99,7 @@ def test_without_any_framework_nothing_is_said_of_versions(
     assert checks["version_table"]["status"] == checks["later_migrations"]["status"] == "warn"
     assert checks["schema_restored"]["status"] == "warn"
 
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
 
     assert done.returncode == 0, done.stdout[-800:] + done.stderr
     found = events(done.stdout)
@@ -114,7 +114,7 @@ def test_without_any_framework_nothing_is_said_of_versions(
     assert "No framework is known" in report and str(script.name) in report.replace("\\", "")
     guide = (project.run_folder() / "RECOVERY.md").read_text()
     assert "SELECT * FROM  " not in guide and "no version is changed" in guide
-    back = project.command("recover", project.run_folder().name[-8:], "--json")
+    back = project.here("recover", project.run_folder().name[-8:], "--json")
     reapply = {rung["rung"]: rung for rung in json.loads(back.stdout)["options"]}["reapply"]
     assert "given by hand" in reapply["obstacle"]
 
@@ -130,7 +130,7 @@ def test_without_the_runs_own_row_nothing_would_decide(
     asked = here(project, monkeypatch, "check", "--script", str(script), "--json").output
     row = next(c for c in json.loads(asked)["checks"] if c["name"] == "run_row")
     assert (row["status"], row["overridable"]) == ("fail", False)
-    done = project.command(*project.run_arguments, "--script", str(script))
+    done = project.here(*project.run_arguments, "--script", str(script))
     assert done.returncode == 1
     assert columns(project) == ["id", "email", "note"]
 
@@ -189,7 +189,7 @@ def test_statement_by_statement_the_runs_row_counts_and_a_resumed_run_goes_on(
     assert columns(project) == ["id", "email"]
 
     run = events(broken.stdout)[0]["run"]
-    done = project.command(*project.run_arguments, *given, "--resume", run)
+    done = project.here(*project.run_arguments, *given, "--resume", run)
 
     assert done.returncode == 0, done.stdout[-800:] + done.stderr
     assert project.query("SELECT to_regclass('one')") == [(None,)]

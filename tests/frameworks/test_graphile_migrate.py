@@ -81,17 +81,17 @@ def test_its_own_program_agrees_after_a_script_given_by_hand(project: Project) -
     everything, entered = schema(database), rows(database, "graphile_migrate.migrations")
     assert len(entered) == 3
 
-    plan = project.command("plan").stdout
+    plan = project.here("plan").stdout
     assert "graphile-migrate: 000003.sql → 000002.sql" in plan
     assert "NO DOWN MIGRATION: graphile-migrate has no down migrations" in plan
     for way in ("checkpoint restore NAME", "graphile-migrate commit", "--script FILE"):
         assert way in plan
-    check = project.command("check")
+    check = project.here("check")
     assert check.returncode == 1
     assert "--script FILE" in check.stdout and "fix forward" in check.stdout
 
     (project.directory / "back.sql").write_text("DROP INDEX users_email;\n")
-    done = project.command(*project.run_arguments, "--script", "back.sql")
+    done = project.here(*project.run_arguments, "--script", "back.sql")
 
     assert done.returncode == 0, done.stdout[-600:] + done.stderr
     assert events(done.stdout)[-1]["outcome"] == "rolled_back"

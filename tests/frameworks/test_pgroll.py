@@ -89,7 +89,7 @@ def test_a_script_given_by_hand_leaves_its_table_to_pgroll(
     shown = here(project, monkeypatch, "plan", "--script", "back.sql").output
     assert "pgroll: 01_email → 01_email" in shown and "NO VERSION IS CHANGED: pgroll" in shown
 
-    done = project.command(*project.run_arguments, "--script", "back.sql")
+    done = project.here(*project.run_arguments, "--script", "back.sql")
 
     assert done.returncode == 0, done.stdout[-800:] + done.stderr
     assert events(done.stdout)[-1]["outcome"] == "rolled_back"

@@ -35,7 +35,7 @@ def test_a_session_that_nobody_here_may_end_refuses_the_run_and_is_named(
 ) -> None:
     project.two_migrations()
     boss = project.database.connect(superuser=True, application_name="the dba's psql")
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 1, tail(done)
     found = events(done.stdout)
     judged = {e["check"]["name"]: e["check"] for e in only(found, "check_judged")}

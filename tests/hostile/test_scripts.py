@@ -54,7 +54,7 @@ def test_a_procedure_that_commits_is_stopped_by_the_server(project: Project) -> 
     project.two_migrations(f"{DOWN_2}\nCALL sneak();")
     with psycopg.connect(project.database.dsn, autocommit=True) as owner:
         owner.execute("CREATE PROCEDURE sneak() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'")
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 3, tail(done)
     assert only(events(done.stdout), "statement_failed")[0]["sqlstate"] == "2D000"
     untouched(project)
@@ -71,7 +71,7 @@ def test_what_a_script_sets_for_its_session_decides_nothing(project: Project) ->
     project.configure('[[caches.clear]]\nsql = "INSERT INTO public.heard VALUES (1)"')
     with psycopg.connect(project.database.dsn, autocommit=True) as owner:
         owner.execute("CREATE TABLE heard (i int)")
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 0, tail(done)
     found = events(done.stdout)
     assert verdict(found, "version")["verdict"] == "pass"
@@ -93,7 +93,7 @@ def test_a_lock_timeout_of_the_script_is_not_ours(project: Project) -> None:
     )
     holder = project.database.connect(autocommit=False)
     holder.execute("LOCK TABLE users IN ROW EXCLUSIVE MODE")
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     holder.rollback()
     assert done.returncode == 3, tail(done)
     found = events(done.stdout)
@@ -104,7 +104,7 @@ def test_a_lock_timeout_of_the_script_is_not_ours(project: Project) -> None:
 def test_a_role_that_the_script_puts_on_does_not_stay(project: Project) -> None:
     """With it neither the version table could be changed nor the result be looked at."""
     project.two_migrations(f"{DOWN_2}\nSET ROLE pg_monitor;")
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 0, tail(done)
     assert verdict(events(done.stdout), "rows")["verdict"] == "pass"
     assert project.versions() == BOTH[:1]
@@ -117,7 +117,7 @@ def test_a_search_path_of_one_migration_is_not_that_of_the_next(project: Project
     with psycopg.connect(project.database.dsn, autocommit=True) as owner:
         owner.execute("CREATE SCHEMA elsewhere")
         owner.execute("CREATE TABLE elsewhere.users AS SELECT 1 AS precious")
-    done = project.command(*project.run_arguments, "--steps", "2")
+    done = project.here(*project.run_arguments, "--steps", "2")
     assert done.returncode == 0, tail(done)
     assert project.query("SELECT precious FROM elsewhere.users") == [(1,)]
     assert project.query("SELECT to_regclass('public.users')") == [(None,)]
@@ -132,7 +132,7 @@ def test_a_sequence_moved_back_is_seen_and_nobody_says_unchanged(project: Projec
     with psycopg.connect(project.database.dsn, autocommit=True) as owner:
         owner.execute("CREATE TABLE numbers (id serial PRIMARY KEY)")
         owner.execute("INSERT INTO numbers SELECT FROM generate_series(1, 50)")
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     found = events(done.stdout)
     assert verdict(found, "sequences")["verdict"] == "fail"
     assert done.returncode == 5, tail(done)
@@ -148,7 +148,7 @@ def test_a_deferred_constraint_is_asked_before_the_gate(project: Project) -> Non
         owner.execute("CREATE TABLE child (id int REFERENCES users DEFERRABLE INITIALLY DEFERRED)")
         owner.execute("DELETE FROM tokens WHERE user_id = 77")
         owner.execute("DELETE FROM users WHERE id = 77")
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 3, tail(done)
     assert verdict(events(done.stdout), "constraints")["verdict"] == "fail"
     untouched(project)
@@ -160,7 +160,7 @@ def test_a_hole_made_behind_the_foreign_keys_back_stops_the_commit(project: Proj
         "SET session_replication_role = replica;\nDELETE FROM users WHERE id = 5;\n"
         "SET session_replication_role = origin;\nALTER TABLE users DROP COLUMN verified_at;"
     )
-    done = project.command(*project.run_arguments, "--dsn", project.database.superuser_dsn)
+    done = project.here(*project.run_arguments, "--dsn", project.database.superuser_dsn)
     assert done.returncode == 3, tail(done)
     keys = verdict(events(done.stdout), "foreign_keys")
     assert keys["verdict"] == "fail"
@@ -179,11 +179,11 @@ def test_an_event_trigger_that_refuses_is_known_before_and_undone(project: Proje
             "CREATE EVENT TRIGGER frozen ON ddl_command_start WHEN TAG IN ('ALTER TABLE')"
             " EXECUTE FUNCTION freeze()"
         )
-    checks = json.loads(project.command("check", "--json").stdout)["checks"]
+    checks = json.loads(project.here("check", "--json").stdout)["checks"]
     foreseen = next(c for c in checks if c["name"] == "event_triggers")
     assert foreseen["status"] == "warn"
     assert any("frozen" in line for line in foreseen["evidence"])
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 3, tail(done)
     assert "frozen until Monday" in only(events(done.stdout), "statement_failed")[0]["message"]
     with psycopg.connect(project.database.superuser_dsn, autocommit=True) as admin:
@@ -196,7 +196,7 @@ def test_a_flood_of_notices_and_of_rows_is_capped(project: Project) -> None:
         "DO $$ BEGIN FOR n IN 1..20000 LOOP RAISE NOTICE 'number %', n; END LOOP; END $$;\n"
         f"SELECT repeat('x', 1000) FROM generate_series(1, 200000);\n{DOWN_2}"
     )
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 0, tail(done)
     first, second = only(events(done.stdout), "statement_finished")[:2]
     assert first["notices"][-1] == "… and 19,980 more notices"
@@ -223,7 +223,7 @@ def test_bytes_that_are_not_what_they_seem_are_refused_with_their_place(
 ) -> None:
     project.two_migrations()
     path = write_down(project, down)
-    checked = project.command("check", "--json")
+    checked = project.here("check", "--json")
     assert checked.returncode == 1, checked.stdout + checked.stderr
     found = {c["name"]: c for c in json.loads(checked.stdout)["checks"]}["script_readable"]
     assert found["status"] == "fail"
@@ -231,7 +231,7 @@ def test_bytes_that_are_not_what_they_seem_are_refused_with_their_place(
     offset = int(found["evidence"][0].partition("(byte ")[2].partition(")")[0])
     data = path.read_bytes()
     assert data[offset] >= 0x80 or data[offset] == 0
-    assert project.command(*project.run_arguments).returncode == 1
+    assert project.here(*project.run_arguments).returncode == 1
     untouched(project)
 
 
@@ -241,7 +241,7 @@ def test_a_file_that_is_no_plain_file_is_refused_at_once(project: Project, kind:
     (path,) = (project.directory / "db" / "migrations").glob("20240202*")
     _replace(path, kind)
     # A FIFO that nobody writes to and a device without an end would be read for ever.
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode in (1, 2), tail(done)
     assert "Traceback" not in done.stderr
     untouched(project)

@@ -125,7 +125,7 @@ def test_it_is_recognised(project: Project, pooler: int) -> None:
 def test_looking_through_it_leaves_nothing_behind(project: Project, pooler: int, how: str) -> None:
     project.two_migrations()
     through(project, pooler)
-    done = project.command(how)
+    done = project.here(how)
     assert "Traceback" not in done.stderr
     if how == "check":
         assert done.returncode == 1
@@ -139,7 +139,7 @@ def test_looking_through_it_leaves_nothing_behind(project: Project, pooler: int,
 def test_a_run_through_it_is_refused_and_touches_nothing(project: Project, pooler: int) -> None:
     project.two_migrations()
     through(project, pooler)
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert "Traceback" not in done.stderr
     assert done.returncode == 1, done.stdout + done.stderr
     found = events(done.stdout)

@@ -109,12 +109,12 @@ def test_a_standby_is_refused_as_a_target(replicated: Project, pair: Pair) -> No
     pair.caught_up()
     through(replicated, pair.standby.tcp_port)
 
-    checked = replicated.command("check")
+    checked = replicated.here("check")
     assert checked.returncode == 1
     assert "this server is a standby: it cannot be written to" in checked.stdout
     assert "Connect to the primary." in checked.stdout
 
-    done = replicated.command(*replicated.run_arguments)
+    done = replicated.here(*replicated.run_arguments)
     assert "Traceback" not in done.stderr
     assert done.returncode == 1, done.stdout + done.stderr
     found = events(done.stdout)

@@ -35,7 +35,7 @@ def waiting(tmp_path: Path) -> Iterator[Project]:
 
 def test_committed_on_this_server_only_is_said_and_the_door_opens(waiting: Project) -> None:
     began = time.monotonic()
-    done = waiting.command(*waiting.run_arguments)
+    done = waiting.here(*waiting.run_arguments)
     taken = time.monotonic() - began
     assert "Traceback" not in done.stderr
     found = events(done.stdout)

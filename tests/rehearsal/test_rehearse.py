@@ -108,7 +108,7 @@ def test_from_a_checkpoint_which_is_proven_by_it(shop: Project) -> None:
     assert found.proven == one.path
     assert one.proven_at is not None
     assert verify(Path(one.path)).path == one.path
-    assert "proven" in shop.command("checkpoint", "list").stdout
+    assert "proven" in shop.here("checkpoint", "list").stdout
     # What has been written since is not in the checkpoint: the same one again, and it is said.
     with psycopg.connect(shop.database.dsn) as connection:
         connection.execute("DELETE FROM tokens WHERE id <= 7")
@@ -126,7 +126,7 @@ def test_from_a_copy_only_while_nobody_is_connected(shop: Project) -> None:
             rehearsed(shop, "clone")
         assert "--from dump" in caught.value.remedy
     assert scratch_databases(shop) == []
-    done = shop.command("rehearse", "--from", "clone", "--json")
+    done = shop.here("rehearse", "--from", "clone", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["source"], found["failure"], found["removed"]) == ("clone", "", True)
@@ -156,7 +156,7 @@ def test_the_first_failure_ends_it(project: Project) -> None:
     project.migration("20240101000000", "users", UP_1, DOWN_1)
     down = "DROP TABLE tokens;\nALTER TABLE users DROP COLUMN nothing;\nDROP TABLE users;"
     project.migration("20240202000000", "verification", UP_2, down)
-    done = project.command("rehearse")
+    done = project.here("rehearse")
     assert done.returncode == 1, done.stderr
     line = next(
         n for n, text in enumerate(migration_text(project).splitlines(), 1) if "noth" in text
@@ -350,7 +350,7 @@ def test_stopped_it_goes_at_once(sleeper: Project) -> None:
     running = sleeper.start("rehearse")
     assert soon(lambda: asleep(sleeper), 30)
     # While it is alive nobody takes the scratch database away.
-    listed = json.loads(sleeper.command("checkpoint", "prune", "--yes", "--json").stdout)
+    listed = json.loads(sleeper.here("checkpoint", "prune", "--yes", "--json").stdout)
     assert [item["kept_because"] for item in listed] == ["a rehearsal is using it"]
     running.send_signal(signal.SIGINT)
     text, _ = running.communicate(timeout=120)

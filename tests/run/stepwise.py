@@ -100,7 +100,7 @@ def interrupted(project: Project, index: int, until: Callable[[], bool]) -> str:
     kill(project, guardian=True)
     run.communicate(timeout=60)
     reader.rollback()
-    settled = project.command("settle")
+    settled = project.here("settle")
     assert settled.returncode == 5, told(settled)
     return settled.stdout
 

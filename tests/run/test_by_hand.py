@@ -180,7 +180,7 @@ def test_a_committed_rollback_is_taken_back_by_hand(project: Project) -> None:
     database = project.database
     before = dumped(database)
     project.configure(UNHEALTHY)
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert '"needs_operator"' in done.stdout, done.stdout[-3000:] + done.stderr
     assert only(events(done.stdout), "run_finished")[0]["outcome"] == "needs_operator"
     assert project.versions() == ["20240101000000"]

@@ -424,7 +424,7 @@ def test_a_worker_killed_while_it_copies_leaves_nothing(project: Project) -> Non
 
 def test_a_whole_run_with_a_clone_leaves_none(project: Project) -> None:
     project.configure('[checkpoint]\nclone = "required"\n')
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     assert done.returncode == 0, done.stderr
     found = events(done.stdout)
     assert [event["kind"] for event in found if event["kind"].startswith("clone_")] == [

@@ -201,7 +201,7 @@ def test_what_could_not_be_cleaned_up_needs_the_operator_whatever_the_run_came_t
     project.configure(
         '[maintenance.on]\nflag_file = "closed"\n[maintenance.off]\ncommand = ["false"]'
     )
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     last = events(done.stdout)[-1]
     assert done.returncode == 5, last
     assert "maintenance mode could not be switched off" in last["summary"]

@@ -117,7 +117,7 @@ def test_functions_of_the_roles_own_path_do_not_work_the_door(project: Project) 
         admin.execute(f"ALTER ROLE {database.owner} SET search_path = {schema}, pg_catalog, public")
         try:
             database.connect()
-            done = project.command(*project.run_arguments)
+            done = project.here(*project.run_arguments)
         finally:
             admin.execute(f"DROP SCHEMA {schema} CASCADE")
     assert events(done.stdout)[-1]["outcome"] == "rolled_back"
@@ -195,7 +195,7 @@ def test_the_copy_is_kept_whenever_the_operator_is_needed(project: Project) -> N
     """Also where it is an alarm that makes a committed run need somebody."""
     project.two_migrations()
     project.configure('[checkpoint]\nclone = "wanted"\n' + CACHE)
-    found = events(project.command(*project.run_arguments).stdout)
+    found = events(project.here(*project.run_arguments).stdout)
     assert found[-1]["outcome"] == "needs_operator", found[-1]
     assert len(only(found, "alarm")) == 1
     (made,) = only(found, "clone_made")

@@ -63,7 +63,7 @@ def test_a_role_that_is_read_only_by_default_leaves_no_door_closed(project: Proj
         admin.execute(
             f"ALTER ROLE {database.owner} SET default_transaction_read_only = on".encode()
         )
-    done = project.command(*project.run_arguments)
+    done = project.here(*project.run_arguments)
     found = events(done.stdout)
     assert (done.returncode, found[-1]["outcome"]) == (0, "rolled_back"), found[-1]
     assert only(found, "door_closed")[0]["rung"] == "rename"

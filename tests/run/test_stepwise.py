@@ -49,7 +49,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]
 def test_two_drops_each_for_itself(project: Project) -> None:
     stepwise(project)
 
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
 
     assert done.returncode == 0, told(done)
     found = events(done.stdout)
@@ -69,7 +69,7 @@ def test_two_drops_each_for_itself(project: Project) -> None:
 
 def test_nobody_said_yes(project: Project) -> None:
     stepwise(project)
-    refused = project.command(*project.run_arguments)
+    refused = project.here(*project.run_arguments)
     assert refused.returncode == 1
     assert "--statement-by-statement" in refused.stderr
     assert not (project.directory / "rollback_runs").exists()
@@ -78,10 +78,10 @@ def test_nobody_said_yes(project: Project) -> None:
 
 def test_without_a_checkpoint_it_is_refused(project: Project) -> None:
     stepwise(project, settings="[checkpoint]\nenabled = false")
-    checked = json.loads(project.command("check", "--json").stdout)
+    checked = json.loads(project.here("check", "--json").stdout)
     answer = next(c for c in checked["checks"] if c["name"] == "transactional")
     assert (answer["status"], answer["overridable"]) == ("fail", False)
-    done = project.command(
+    done = project.here(
         *project.run_arguments, YES, "--override", "transactional=we know what we do"
     )
     assert done.returncode == 1
@@ -90,17 +90,17 @@ def test_without_a_checkpoint_it_is_refused(project: Project) -> None:
 
 def test_check_and_plan_say_it_beforehand(project: Project) -> None:
     stepwise(project)
-    checked = json.loads(project.command("check", "--json").stdout)
+    checked = json.loads(project.here("check", "--json").stdout)
     answer = next(c for c in checked["checks"] if c["name"] == "transactional")
     assert answer["status"] == "warn"
     assert "what is done stays done" in answer["summary"]
     assert "DROP INDEX CONCURRENTLY" in "\n".join(answer["evidence"])
-    assert "NOT ONE TRANSACTION" in project.command("plan").stdout.splitlines()[1]
+    assert "NOT ONE TRANSACTION" in project.here("plan").stdout.splitlines()[1]
 
 
 def test_what_reaches_beyond_the_database_is_refused(project: Project) -> None:
     stepwise(project, "DROP INDEX CONCURRENTLY users_email;\nCREATE ROLE r_of_the_script;")
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
     assert done.returncode == 1
     assert "statement 2" in "".join(
         line for e in only(events(done.stdout), "check_judged") for line in e["check"]["evidence"]
@@ -115,7 +115,7 @@ def test_a_mixed_script(project: Project) -> None:
         "SET statement_timeout = 0;\nDROP INDEX CONCURRENTLY users_email;\n"
         "ALTER TABLE users DROP COLUMN note;\nVACUUM users;\nDELETE FROM users WHERE id > 190;",
     )
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
     assert done.returncode == 0, told(done)
     found = events(done.stdout)
     assert [e["alone"] for e in only(found, "statement_started")] == [
@@ -136,12 +136,12 @@ def test_what_the_framework_marks_runs_without_a_transaction(project: Project) -
     up = "CREATE TYPE state AS ENUM ('old');\nALTER TABLE users ADD COLUMN state state;"
     down = "ALTER TYPE state ADD VALUE 'late';\nUPDATE users SET state = 'late';"
     path = stepwise(project, down, up=up)
-    assert project.command(*project.run_arguments).returncode == 3
+    assert project.here(*project.run_arguments).returncode == 3
     path.write_text(
         path.read_text().replace("-- migrate:down", "-- migrate:down transaction:false")
     )
 
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
 
     assert done.returncode == 0, told(done)
     assert project.query("SELECT DISTINCT state::text FROM users") == [("late",)]
@@ -151,7 +151,7 @@ def test_what_the_framework_marks_runs_without_a_transaction(project: Project) -
 def test_a_role_and_a_path_of_the_script_are_not_ours(project: Project) -> None:
     down = TWO_DROPS + "SET search_path = pg_catalog;\nSET ROLE pg_monitor;\nSELECT 1;"
     stepwise(project, down)
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
     assert done.returncode == 0, told(done)
     assert project.query("SELECT statements_done FROM rollback_tui.runs") == [(5,)]
 
@@ -166,7 +166,7 @@ def test_the_server_knows_better_what_may_be_in_a_transaction(project: Project) 
         "CREATE INDEX parts_id ON parts (id);"
     )
     stepwise(project, "DO $$BEGIN END$$;\nREINDEX TABLE parts;\n" + TWO_DROPS, up=up)
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
     assert done.returncode == 0, told(done)
     started = only(events(done.stdout), "statement_started")
     assert [(e["index"], e["alone"]) for e in started[1:3]] == [(2, False), (2, True)]
@@ -176,7 +176,7 @@ def test_the_server_knows_better_what_may_be_in_a_transaction(project: Project) 
 def test_a_second_statement_that_fails_is_brought_back(project: Project, clone: str) -> None:
     # A copy that may take no time is not made: then there is only the dump.
     stepwise(project, FAILS, f"[checkpoint]\n{clone}\n")
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
     assert done.returncode == 4, told(done)
     found = events(done.stdout)
     assert only(found, "question")[0]["default"] == "bring it back"
@@ -190,7 +190,7 @@ def test_a_second_statement_that_fails_is_brought_back(project: Project, clone: 
 
 def test_with_the_door_open_nothing_is_brought_back(project: Project) -> None:
     stepwise(project, FAILS, OPEN)
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
     assert done.returncode == 5, told(done)
     found = events(done.stdout)
     assert only(found, "question") == []
@@ -206,7 +206,7 @@ def test_with_the_door_open_nothing_is_brought_back(project: Project) -> None:
 
 def test_a_first_statement_that_fails_changes_nothing(project: Project) -> None:
     stepwise(project, "SET work_mem = '8MB';\nDROP INDEX CONCURRENTLY there_is_none;\n" + TWO_DROPS)
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
     assert done.returncode == 3, told(done)
     assert events(done.stdout)[-1]["outcome"] == "unchanged"
     assert only(events(done.stdout), "recovery_step") == []
@@ -219,7 +219,7 @@ def test_a_statement_that_fails_in_its_transaction_is_not_half_done(project: Pro
         "UPDATE users SET id = CASE id WHEN 2 THEN 1 ELSE id END;"
     )
     stepwise(project, down, OPEN)
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
     assert done.returncode == 5, told(done)
     assert "statements done: 1; not done: 2" in events(done.stdout)[-1]["summary"]
     assert project.query("SELECT count(DISTINCT id) FROM users") == [(200,)]
@@ -229,7 +229,7 @@ def test_a_result_that_is_not_as_expected_is_brought_back(project: Project) -> N
     # The script drops a table that it does not name.
     up = UP + "CREATE TABLE more (id int);"
     stepwise(project, TWO_DROPS + "DO 'BEGIN DROP TABLE more; END';", up=up)
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
     assert done.returncode == 4, told(done)
     assert project.query("SELECT count(*) FROM more") == [(0,)]
     assert indexes(project) == {"users_email": True, "users_note": True}
@@ -241,7 +241,7 @@ def test_a_lock_that_is_not_given_is_tried_again_and_what_it_left_is_named(
 ) -> None:
     stepwise(project, settings=HASTY)
     reader = held_up(project)
-    done = project.command(*project.run_arguments, YES)
+    done = project.here(*project.run_arguments, YES)
     reader.rollback()
     assert done.returncode == 5, told(done)
     found = events(done.stdout)
@@ -273,7 +273,7 @@ def test_a_unique_index_that_cannot_be_built_is_not_left_behind(project: Project
     down = "DROP INDEX CONCURRENTLY users_email;\nCREATE UNIQUE INDEX CONCURRENTLY ON users (note);"
     stepwise(project, down, OPEN)
     # It is known beforehand that it will fail.
-    done = project.command(
+    done = project.here(
         *project.run_arguments, YES, "--override", "stored_rows=the index is built anyway"
     )
     assert done.returncode == 5, told(done)
