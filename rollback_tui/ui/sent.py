@@ -10,6 +10,7 @@ from typing import NamedTuple
 from rollback_tui.core.events import Record
 from rollback_tui.core.model import Plan
 from rollback_tui.core.text import printable, shorten
+from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.widgets.run_lines import said
 
 _STAMPED = re.compile(r"([0-2][0-9]):([0-5][0-9]):([0-6][0-9]) (.*)", re.DOTALL)
@@ -32,7 +33,7 @@ class Sent(NamedTuple):
         if self.at is not None:
             form = "%H:%M:%S" if self.at.date() == now.date() else "%m-%d %H:%M:%S"
             when = f"{self.at:{form}}"
-        return printable(f"{when:<8} {self.who:<8} {shorten(self.text, WIDTH)}")
+        return plain(printable(f"{when:<8} {self.who:<8} {shorten(self.text, WIDTH)}"))
 
 
 def by_terminal(texts: Iterable[str], now: datetime) -> list[Sent]:

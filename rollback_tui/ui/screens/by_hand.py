@@ -11,6 +11,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Markdown, Static
 
 from rollback_tui.core.text import printable
+from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.theme import line
 from rollback_tui.ui.widgets.dialogs import copied
@@ -55,7 +56,7 @@ class ManualGuide(Pane[None]):
                 line((f"By hand: run {run_of(self._folder)}", "strong")), id="dialog-title"
             )
             with VerticalScroll(id="dialog-body"):
-                text = printable(self._text, keep_lines=True)
+                text = plain(printable(self._text, keep_lines=True))
                 yield Markdown(text, id="guide-text", open_links=False)
             yield Static(line(("the same in ", "dim"), str(self._folder / FILE)))
             yield Static(line(("↑ ↓ scroll · c copies the path · esc closes", "dim")))

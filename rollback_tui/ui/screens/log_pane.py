@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widgets import RichLog
 
 from rollback_tui.core.text import printable, shorten
+from rollback_tui.ui.glyphs import escaped
 from rollback_tui.ui.log_lines import KEPT, Shown
 from rollback_tui.ui.theme import cell, line, lines
 from rollback_tui.ui.widgets.pane import Pane
@@ -156,7 +157,7 @@ _BEGINS = {
 
 
 def _row(shown: Shown, *, several: bool) -> Text:
-    text = printable(shown.line.text.expandtabs(4))[:WIDTH]
+    text = escaped(printable(shown.line.text.expandtabs(4)))[:WIDTH]
     name = shorten(shown.line.file.rpartition("/")[2], 16)
     row = Text()
     if several:

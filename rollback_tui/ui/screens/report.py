@@ -13,6 +13,7 @@ from textual.widgets import Markdown
 
 from rollback_tui.core.run_view import RunSummary
 from rollback_tui.core.text import printable
+from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import OUTCOME, cell, line, lines
 from rollback_tui.ui.walk import Walk
@@ -115,7 +116,7 @@ class ReportScreen(StepScreen):
         path.say(where)
         if walk.report != self._rendered:
             self._rendered = walk.report
-            text = printable(walk.report[:SHOWN], keep_lines=True)
+            text = plain(printable(walk.report[:SHOWN], keep_lines=True))
             self.query_one("#report-text", Markdown).update(text)
 
     @on(LiveTable.Selected, "#runs")

@@ -13,6 +13,7 @@ from textual.widgets import Log
 
 from rollback_tui.core.run_view import RunView
 from rollback_tui.core.text import printable
+from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.listing import keys_of, listing
 from rollback_tui.ui.messages import Answer, Confirmed, Declined
 from rollback_tui.ui.moment import steady
@@ -227,7 +228,7 @@ class RunScreen(StepScreen):
             said = f"verifications {marks(view.verifications)}".rstrip()
             budget = budget_words(view, walk.elapsed(now))
             said += f" · {budget}" if budget else ""
-        pane.border_title = Content(said)
+        pane.border_title = Content(plain(said))
 
     def _write_log(self, walk: Walk) -> None:
         records = self.guide.records

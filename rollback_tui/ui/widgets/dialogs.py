@@ -14,6 +14,7 @@ from textual.events import Key
 from textual.widgets import Button, Input, Static
 
 from rollback_tui.core.text import printable
+from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.keys import key
 from rollback_tui.ui.theme import line, lines
 from rollback_tui.ui.walk import REASON_LENGTH
@@ -93,7 +94,7 @@ class PlainButton(Button):
 
     def __init__(self, label: str, *, id: str, danger: bool = False) -> None:  # noqa: A002
         super().__init__(
-            Content(printable(label)),
+            Content(plain(printable(label))),
             id=id,
             variant="error" if danger else "default",
             compact=True,

@@ -10,6 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from rollback_tui.core.text import cells, printable, shorten
+from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.hints import Hint, Kind, first_blocked
 from rollback_tui.ui.theme import STATUS, Tone, line, piece
 from rollback_tui.ui.walk import STEPS, Walk, blocked, done
@@ -73,7 +74,7 @@ def _fitting(parts: list[tuple[str, Tone]], room: int) -> Content:
     whole = Content("")
     for text, tone in parts:
         left = room - whole.cell_length
-        shown = printable(text)
+        shown = plain(printable(text))
         if cells(shown) > left:
             if whole.cell_length == 0 or left >= 8:
                 keep = shown[:1] if shown.startswith(" ") else ""
@@ -196,7 +197,7 @@ def steps_line(walk: Walk, step: int, width: int) -> Content:
         space = " " if roomy and mark else ""
         label = f"{here}{number} {name}{space}{mark}{' ' if roomy else ''}"
         if number == step:
-            whole = whole + Content.styled(printable(label), _HERE)
+            whole = whole + Content.styled(plain(printable(label)), _HERE)
         else:
             whole = whole + piece(label, tone)
         if number < len(STEPS) and roomy:

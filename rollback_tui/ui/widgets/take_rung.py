@@ -12,6 +12,7 @@ from textual.widgets import Button, Input, Static
 
 from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.text import printable
+from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.theme import Tone, line, lines
 from rollback_tui.ui.walk import REASON_LENGTH
 from rollback_tui.ui.widgets.dialogs import More, PlainButton, QuietInput
@@ -79,14 +80,20 @@ class TakeRung(Pane[str | None]):
         return self.query_one(f"#field-{name}", Input).value.strip()
 
     @property
+    def _same(self) -> bool:
+        """Whether what is asked for was typed, or how it is shown where this terminal has not all
+        of its letters."""
+        wanted = printable(self._option.confirm)
+        return self._text("confirm") in (wanted, plain(wanted))
+
+    @property
     def _complete(self) -> bool:
-        same = self._text("confirm") == printable(self._option.confirm)
-        return same and len(self._text("why")) >= REASON_LENGTH
+        return self._same and len(self._text("why")) >= REASON_LENGTH
 
     @on(Input.Changed)
     def _judge(self) -> None:
-        typed, wanted = self._text("confirm"), printable(self._option.confirm)
-        mark: tuple[str, Tone] = ("✓", "good") if typed == wanted else ("✗ not the same", "bad")
+        typed = self._text("confirm")
+        mark: tuple[str, Tone] = ("✓", "good") if self._same else ("✗ not the same", "bad")
         self.query_one("#state-confirm", Static).update(line(mark if typed else ("", "dim")))
         long = len(self._text("why")) >= REASON_LENGTH
         mark = ("✓", "good") if long else ("· longer", "dim")

@@ -20,6 +20,7 @@ from textual.widgets import Button, Input, Static
 from rollback_tui.core.confirmation import Fact, fact, toll
 from rollback_tui.core.model import Plan
 from rollback_tui.core.text import printable
+from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.messages import Confirmed, Declined
 from rollback_tui.ui.once import once
@@ -119,7 +120,9 @@ class TypedConfirm(Vertical):
             return len(text) >= REASON_LENGTH
         if name == "figure":
             return self._fact is not None and self._fact.accepts(text)
-        return text == self._wanted.get(name)
+        wanted = self._wanted.get(name)
+        # Or as it is shown where this terminal cannot show it.
+        return wanted is not None and text in (wanted, plain(wanted))
 
     def _judge(self) -> None:
         """Let Start be pressed only when nothing is missing."""
