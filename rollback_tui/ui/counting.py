@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 SLOW = 1.0
 """Seconds after which it is said which table is being counted: most take less."""
+EVERY = 0.25
+"""Seconds between two times that new counts are shown: of ten thousand tables, each change of the
+list looks at all of them."""
 COUNTED = 300
 """At most so many tables are counted exactly: the largest by estimate."""
 
@@ -23,6 +26,8 @@ class Counting:
         self._guide = guide
         self._left: list[str] = []
         self._underway: tuple[str, float] | None = None
+        self._found: dict[str, TableCount] = {}
+        self._told = 0.0
 
     @property
     def now(self) -> str:
@@ -43,6 +48,7 @@ class Counting:
         )
 
     def _tables(self, tables: tuple[TableCount, ...]) -> None:
+        self._found = {}
         self._guide.replace(tables=tables, uncounted=frozenset())
         # The small ones first: most of the list is exact within a moment.
         self._left = [t.name for t in reversed(tables[:COUNTED]) if t.exact is None]
@@ -66,9 +72,16 @@ class Counting:
         if table.exact is None:
             self._not_counted(table.name)
             return
-        tables = tuple(table if t.name == table.name else t for t in self._guide.walk.tables or ())
-        self._guide.replace(tables=tables)
+        self._found[table.name] = table
+        self.tick(steady())
         self.go_on()
+
+    def tick(self, now: float) -> None:
+        """Show what was counted since the last time, when that is long enough ago."""
+        if self._found and (now - self._told >= EVERY or not self._left):
+            found, self._found, self._told = self._found, {}, now
+            tables = tuple(found.get(t.name, t) for t in self._guide.walk.tables or ())
+            self._guide.replace(tables=tables)
 
     def _not_counted(self, name: str) -> None:
         self._guide.replace(uncounted=self._guide.walk.uncounted | {name})

@@ -138,6 +138,7 @@ class Guide:
         if not self.may_ask:
             self._mark_stale("standing still while the database is copied")
             return
+        self._counting.tick(now)
         self.waiting.tick(now)
         self.watching.tick(now)
         if self.requests.busy("target") or self.requests.busy("activity"):
