@@ -14,6 +14,8 @@ _LYING = (
 )
 _UNSAFE = re.compile(f"[\x00-\x1f{_LYING}]")
 _UNSAFE_IN_JSON = re.compile(f"[{_LYING}]")
+# What has no key, or looks like the blank that has one.
+_UNTYPEABLE = re.compile(r"[\x00-\x1f\x7f]|[^\S ]")
 # More marks on one letter than any language has: they are drawn over the lines above and below.
 _MARKS = 4
 _FLOOD = re.compile(
@@ -66,6 +68,16 @@ def printable(text: str, *, keep_lines: bool = False) -> str:
         return _inert(text)
     parts = re.split(r"(\n|\t)", text.replace("\r\n", "\n"))
     return "".join(part if part in ("\n", "\t") else _inert(part) for part in parts)
+
+
+def typeable(text: str) -> str:
+    """Return ``text`` as it can be typed on any keyboard that has its letters: control characters,
+    which are symbols elsewhere, and blanks that nobody sees by their number, like ``<U+001B>``."""
+    inner = text.strip(" ")
+    before = len(text) - len(text.lstrip(" "))
+    after = len(text) - before - len(inner)
+    named = _UNTYPEABLE.sub(lambda one: f"<U+{ord(one.group()):04X}>", inner)
+    return "<U+0020>" * before + printable(named) + "<U+0020>" * after
 
 
 def shorten(text: str, width: int) -> str:

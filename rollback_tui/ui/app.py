@@ -327,6 +327,11 @@ class RollbackApp(Dressed):
         else:
             self.switch_screen(f"step-{step}")
 
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy through the terminal (OSC 52) what can be pasted into a shell without harm: a name
+        that somebody else gave may hold an escape sequence."""
+        super().copy_to_clipboard(printable(text, keep_lines=True))
+
     # --- the end nobody wants -----------------------------------------------------------------
 
     def _handle_exception(self, error: Exception) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback_tui.core.text import cells, data_size, markdown, printable, shorten
+from rollback_tui.core.text import cells, data_size, markdown, printable, shorten, typeable
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,23 @@ from rollback_tui.core.text import cells, data_size, markdown, printable, shorte
 )
 def test_what_lies_is_made_visible(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("shop", "shop"),
+        ("my shop", "my shop"),
+        (" shop  ", "<U+0020>shop<U+0020><U+0020>"),
+        ("  ", "<U+0020><U+0020>"),
+        ("a\x1b]0;x\x07\r\n\t", "a<U+001B>]0;x<U+0007><U+000D><U+000A><U+0009>"),
+        ("sh\u200bop\u202e\u00a0x", "sh<U+200B>op<U+202E><U+00A0>x"),
+        ("[bold]m\u00fcller \u65e5\u672c", "[bold]m\u00fcller \u65e5\u672c"),
+    ],
+)
+def test_what_must_be_typed_can_be_typed(text: str, typed: str) -> None:
+    assert typeable(text) == typed
+    assert typeable(typed) == typed
 
 
 def test_lines_stay_only_when_asked() -> None:

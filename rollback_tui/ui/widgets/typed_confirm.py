@@ -19,7 +19,7 @@ from textual.widgets import Button, Input, Static
 
 from rollback_tui.core.confirmation import Fact, fact, toll
 from rollback_tui.core.model import Plan
-from rollback_tui.core.text import printable
+from rollback_tui.core.text import typeable
 from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.messages import Confirmed, Declined
@@ -92,7 +92,7 @@ class TypedConfirm(Vertical):
         plan, target = walk.plan, walk.target
         if plan is None or target is None:
             return
-        self._wanted = {"database": printable(target.database), "version": printable(goal_of(plan))}
+        self._wanted = {"database": typeable(target.database), "version": typeable(goal_of(plan))}
         # What was counted anew asks for the new figure: what is typed is judged again below.
         if self._fact is None or plan is not self._plan or walk.keep != self._keep:
             self._plan, self._keep, self._fact = plan, walk.keep, fact(plan, walk.keep)
@@ -101,7 +101,7 @@ class TypedConfirm(Vertical):
         self._wanted["undone"] = "" if listed.transactional else UNDONE
         self.query_one("#row-undone").display = not listed.transactional
         narrow = self.app.size.width < NARROW
-        labels = _labels(plan, self._fact, target.database, narrow=narrow)
+        labels = _labels(plan, self._fact, typeable(target.database), narrow=narrow)
         for name, label in labels.items():
             self.query_one(f"#label-{name}", Static).update(label)
         self._why_not = not_ready(walk)
@@ -177,7 +177,7 @@ def _labels(plan: Plan, asked: Fact, database: str, *, narrow: bool) -> dict[str
         version = ""
     return {
         "database": line("type " if narrow else "type the database ", (database, "strong")),
-        "version": line(f"type {version}", (goal_of(plan), "strong")),
+        "version": line(f"type {version}", (typeable(goal_of(plan)), "strong")),
         "figure": line(asked.short if narrow else asked.question),
         "undone": line("type ", (UNDONE, "strong")),
         "reason": line("why, " if narrow else "why, in ", f"{REASON_LENGTH} characters or more"),
