@@ -11,80 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from rollback_tui.core.run_view import RunView, fold
-from rollback_tui.run import journal
 from tests.cli.conftest import Project
 from tests.demo.processes import alive, soon, working_in
 from tests.ssh.conftest import Open
 from tests.ssh.daemon import Daemon
+from tests.ssh.raw import judged
 from tests.ssh.terminal import Connection
-from tests.ui.steering import figure
-
-DOWN = """
-DROP TABLE tokens;
-SELECT pg_sleep(4);
-ALTER TABLE users DROP COLUMN verified_at;
-"""
-
-
-def view(project: Project) -> RunView:
-    """The newest run as its journal tells it now; empty before there is one."""
-    try:
-        return fold(journal.read(project.run_folder() / journal.FILE_NAME))
-    except (FileNotFoundError, ValueError):
-        return RunView()
-
-
-def in_mid_script(project: Project) -> bool:
-    """Whether the statement that sleeps is being executed."""
-    return [s.status for s in view(project).statements] == ["done", "running", "waiting"]
-
-
-def ended(project: Project) -> bool:
-    return view(project).finished is not None
-
-
-def walk_to_run(t: Connection, project: Project) -> None:
-    """The guided path with the keyboard alone, until the script is in its middle."""
-    t.until("20240202000000", "counted")
-    t.press("n")
-    t.until("We may roll back")
-    t.press("n")
-    t.until("to review")
-    t.press("   ")
-    t.until("all reviewed")
-    t.press("n")
-    t.until("You are about to roll back")
-    t.press("a")
-    t.until("Arm this terminal?")
-    t.press("\t\r")
-    t.until("ARMED")
-    for name, text in (
-        ("database", project.database.name),
-        ("version", "20240101000000"),
-        ("figure", figure(t.read())),
-        ("reason", "errors since the deploy"),
-    ):
-        t.press(text)
-        assert soon(lambda t=t, text=text: text in _typed(t), 10), (name, t.read())  # type: ignore[misc]
-        _one_by_one(t, "\t")
-    t.until("ready: tab to Start")
-    _one_by_one(t, "\t", "\r")
-    t.until("preflight", "execute")
-    assert soon(lambda: in_mid_script(project), 40), t.read()
-
-
-def _one_by_one(t: Connection, *keys: str) -> None:
-    """Press as a person does, who looks where the cursor went."""
-    for key in keys:
-        t.press(key)
-        time.sleep(0.3)
-        t.read()
-
-
-def _typed(t: Connection) -> str:
-    """The fields, without their labels."""
-    return "\n".join(line[45:] for line in t.read().splitlines())
+from tests.ssh.walk import DOWN, ended, in_mid_script, to_the_report, view, walk_to_run
 
 
 def cut_at_the_client(_: Daemon, connection: Connection) -> None:
@@ -132,25 +65,34 @@ def test_the_link_is_cut_while_the_script_runs_and_a_new_one_shows_all_of_it(
     rolled_back(project)
 
     again = over_ssh("attach")
-    shown = again.until("3 of 3 done", "The migration is rolled back.")
-    for phase in ("checkpoint", "execute", "verify", "COMMIT", "open the door"):
-        assert phase in shown
-    again.press("n")
-    again.until("Schema restored", "Foreign keys intact")
-    again.press("n")
-    again.until(f"Rollback of {project.database.name}")
+    to_the_report(again, project)
     again.press("q")
     assert again.end() == 0
 
 
-@pytest.mark.parametrize("cut", CUTS)
+def test_the_whole_path_by_keyboard_ends_with_the_outcome_in_the_shell(
+    project: Project, over_ssh: Open
+) -> None:
+    project.two_migrations(DOWN.replace("pg_sleep(4)", "pg_sleep(1)"))
+    terminal = over_ssh()
+    walk_to_run(terminal, project)
+    to_the_report(terminal, project)
+    terminal.press("q")
+    assert terminal.end() == 0
+    said = terminal.drawn.rpartition(b"\x1b[?1049l")[2].decode()
+    assert "rolled_back: " in said
+    assert f"Report: {project.run_folder()}/report.md" in said
+    assert judged(terminal.drawn).restored
+    rolled_back(project)
+
+
 def test_a_new_link_while_it_still_runs_follows_it_to_its_end(
-    project: Project, over_ssh: Open, daemon: Daemon, cut: Callable[[Daemon, Connection], None]
+    project: Project, over_ssh: Open, daemon: Daemon
 ) -> None:
     project.two_migrations(DOWN.replace("pg_sleep(4)", "pg_sleep(12)"))
     first = over_ssh(*project.run_arguments)
     assert soon(lambda: in_mid_script(project), 40), first.read()
-    cut(daemon, first)
+    cut_at_the_server(daemon, first)
     again = over_ssh("attach")
     again.until("1 of 3 done", "pg_sleep")
     again.until("3 of 3 done", "The migration is rolled back.", seconds=60)
