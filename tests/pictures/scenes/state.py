@@ -1,0 +1,66 @@
+"""Screen 1: what the database is doing, and how far back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from rollback_tui.ui.requests import Failure
+from rollback_tui.ui.screens.state import StateScreen
+from tests.pictures.scene import scene
+from tests.pictures.still import Stage
+
+OFFICE = "backoffice"
+
+
+@scene("good/state", StateScreen)
+async def state(_: Stage) -> None:
+    """The shop in full swing: its sessions, its tables with exact rows, the applied migrations;
+    the newest one is chosen, and the line above the keys says what comes next."""
+
+
+@scene("busy/blocking", StateScreen)
+async def state_blocking(_: Stage) -> None:
+    """Trouble comes first: two sessions wait behind one that does nothing and has a transaction
+    open; who waits for whom stands in the row."""
+
+
+@scene("good/state", StateScreen, derived="that the server stopped answering")
+async def state_stale(t: Stage) -> None:
+    """The link is lost: since when what is shown is old, and why, stands across the screen."""
+    assert t.walk.refreshed_at is not None
+    await t.change(
+        refreshed_at=t.walk.refreshed_at - timedelta(seconds=41),
+        stale="no answer from the server yet",
+    )
+
+
+@scene("good/state", StateScreen, derived="the refused password")
+async def state_no_connection(t: Stage) -> None:
+    """The password is wrong at the start: the server's words, and that nothing is known."""
+    await t.change(
+        target=None,
+        activity=None,
+        tables=None,
+        plan=None,
+        checks=None,
+        refreshed_at=None,
+        history=None,
+        stale='password authentication failed for user "shop_owner"',
+    )
+
+
+@scene("good/state", StateScreen, derived="that no version table was found")
+async def state_no_plan(t: Stage) -> None:
+    """No migration tool is recognised: why there is no plan, and what helps, in full on top."""
+    failure = Failure(
+        summary="no version table of a known migration tool in this database",
+        remedy="Is this the right database? Otherwise name [migrations] framework and"
+        " version_table in rollback.toml, or give the script: --script FILE.",
+    )
+    await t.change(plan=None, checks=None, plan_failure=failure)
+
+
+@scene("good/state", StateScreen, derived="production")
+async def state_production(t: Stage) -> None:
+    """Production is said in red with the word, and so is that this terminal is armed."""
+    await t.change(environment="production", armed=True)
