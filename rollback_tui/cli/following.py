@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import msgspec
@@ -35,10 +36,19 @@ def follow(folder: Path, show: Callable[[Record], None]) -> RunFinished:
     the operator leaves."""
     with contextlib.closing(RunFeed(folder, unattended=True)) as run_feed:
         run_feed.take_controls()
-        return _follow(run_feed, show)
+        return _follow(run_feed, show, lambda: _ask_for_abort(run_feed))
 
 
-def _follow(run_feed: RunFeed, show: Callable[[Record], None]) -> RunFinished:
+def look_on(folder: Path, show: Callable[[Record], None]) -> RunFinished:
+    """Show a run's events from the first one to its outcome and take nothing: whoever is at the
+    controls stays there. Raises RunUnfinished as :func:`follow` does; Ctrl+C only leaves."""
+    with contextlib.closing(RunFeed(folder, unattended=True)) as run_feed:
+        return _follow(run_feed, show, lambda: _leave(run_feed))
+
+
+def _follow(
+    run_feed: RunFeed, show: Callable[[Record], None], interrupted: Callable[[], None]
+) -> RunFinished:
     dead_since: float | None = None
     told = False
     while True:
@@ -62,7 +72,7 @@ def _follow(run_feed: RunFeed, show: Callable[[Record], None]) -> RunFinished:
             told = state == "stopped"
             time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
-            _ask_for_abort(run_feed)
+            interrupted()
 
 
 def _ask_for_abort(run_feed: RunFeed) -> None:
@@ -74,10 +84,14 @@ def _ask_for_abort(run_feed: RunFeed) -> None:
         except ControlUnavailable as error:
             click.echo(f"abort: {printable(error.summary)}", err=True)
     except KeyboardInterrupt:
-        raise RunUnfinished(
-            "the run goes on without this terminal",
-            f"rollback-tui attach {run_feed.folder.name[16:]}",
-        ) from None
+        _leave(run_feed)
+
+
+def _leave(run_feed: RunFeed) -> NoReturn:
+    raise RunUnfinished(
+        "the run goes on without this terminal",
+        f"rollback-tui attach {run_feed.folder.name[16:]}",
+    ) from None
 
 
 def say_outcome(finished: RunFinished) -> None:

@@ -43,13 +43,26 @@ def ui(given: Common, choice: Choice) -> None:
 
 @click.command()
 @click.argument("run", required=False)
+@click.option(
+    "--lines",
+    is_flag=True,
+    help="Print what happens, a line each, instead of the screens (with --json an event each)."
+    " It only looks: Ctrl+C leaves, and the run goes on.",
+)
 @common
-def attach(given: Common, run: str | None) -> None:
+def attach(given: Common, run: str | None, lines: bool) -> None:
     """The console of a run that goes on, or of one that has ended (default: the newest)."""
     from rollback_tui.run import feed
 
     folder = feed.find(given.run_directory(), run)
-    sys.exit(open_screens(given, folder=folder))
+    if not (lines or given.as_json):
+        sys.exit(open_screens(given, folder=folder))
+    from rollback_tui.cli.following import look_on, printer, say_outcome
+
+    finished = look_on(folder, printer(given.as_json))
+    if not given.as_json:
+        say_outcome(finished)
+    sys.exit(EXIT_CODES[finished.outcome])
 
 
 def why_no_screens() -> str:

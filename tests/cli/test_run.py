@@ -366,6 +366,12 @@ def test_killing_the_terminal_does_not_touch_the_run(project: Project) -> None:
     listed = json.loads(project.here("history", "--json").stdout)
     assert [run["outcome"] for run in listed] == ["rolled_back"]
     assert "17" in project.command("report").stdout
+    # Read aloud: all of it as lines, from the first event to the outcome, in any locale.
+    seen = project.command("attach", "--lines", env={"PYTHONIOENCODING": "ascii"})
+    assert seen.returncode == 0 and seen.stdout.isascii()
+    assert "COMMITTED, transaction" in seen.stdout and "rolled_back: " in seen.stdout.splitlines()[-1]
+    events = [json.loads(one) for one in project.here("attach", "--json").stdout.splitlines()]
+    assert events[-1]["kind"] == "run_finished"
 
 
 def test_applications_are_kept_out_while_it_runs_and_come_back(project: Project) -> None:
