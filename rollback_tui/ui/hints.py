@@ -25,9 +25,9 @@ from rollback_tui.ui.walk import (
 from rollback_tui.ui.wording import count
 
 Kind = Literal["next", "blocked", "wait"]
-MARGIN = 4
+MARGIN = 3
 """Columns of the line that the mark and the edge take."""
-LEAST = 76
+LEAST = 77
 """A line of 80 columns without its margin: nothing is cut shorter than that on a narrow screen,
 where the sentence takes a second line."""
 

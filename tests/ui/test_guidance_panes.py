@@ -78,10 +78,10 @@ def test_help_commands_and_sql_are_one_key_away_everywhere(world: World) -> None
         await t.press("colon", *"preview", "enter")
         await t.until("5 statements, 3 destructive")
         await t.press("k")
-        await t.until("not known, so it cannot be kept")
+        await t.until("there is nothing to keep")
         rows = t.text.splitlines()
         assert "Step 5" not in t.text
-        assert [n for n, row in enumerate(rows) if "cannot be kept" in row] == [21]
+        assert [n for n, row in enumerate(rows) if "nothing to keep" in row] == [21]
 
         await t.press("a")
         await t.until("Arm this terminal?")

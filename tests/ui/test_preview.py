@@ -39,7 +39,7 @@ def test_the_plan_is_read_while_it_is_still_being_counted(world: World) -> None:
     world.may_count.clear()
 
     async def script(t: Terminal) -> None:
-        await t.until("5 Verify")
+        await t.until("1 State ✓")
         await t.press("3")
         await t.until("5 statements", "loses: being counted", "counting …")
         assert "5,321 rows" not in t.text

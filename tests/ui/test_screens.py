@@ -19,7 +19,7 @@ UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u206
 
 def test_nothing_essential_is_cut_at_80_by_24(world: World) -> None:
     async def script(t: Terminal) -> None:
-        shown = await t.until("9/100 connections", "2 writers", "longest tx 01:35")
+        shown = await t.until("9/100 connections", "2 writers", "longest tx 01:35", "↩ goes")
         assert "shop on db-1.shop.example:5432 as deploy" in shown
         assert "PRODUCTION" in shown and "READ-ONLY" in shown and "no run" in shown
         for step in ("1 State", "2 Safety", "3 Preview", "4 Run", "5 Verify", "6 Report"):
@@ -293,7 +293,7 @@ def test_an_abort_answered_after_the_end_frightens_nobody(world: World) -> None:
 
 def test_a_run_without_an_event_is_not_called_too_late(world: World) -> None:
     async def script(t: Terminal) -> None:
-        shown = await t.until("Waiting for the first event", "The run goes on without this")
+        shown = await t.until("Waiting for the first event", "no limit: q leaves, the run goes on")
         assert "no longer be aborted" not in shown
 
     drive(world, script, folder=FOLDER)

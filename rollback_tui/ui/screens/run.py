@@ -242,7 +242,9 @@ class RunScreen(StepScreen):
         shown = [printable(text) for text in texts if text is not None]
         if shown:
             # The newline goes before, not after: an empty last line would cost a row.
-            log.write(("\n" if log.line_count > 0 else "") + "\n".join(shown))
+            text = ("\n" if log.line_count > 0 else "") + "\n".join(shown)
+            # Who has scrolled up reads there.
+            log.write(text, scroll_end=log.is_vertical_scroll_end)
 
     def _tick(self) -> None:
         walk = self.walk_value

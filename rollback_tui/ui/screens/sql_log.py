@@ -90,7 +90,9 @@ class SqlLog(Pane[None]):
             log, now = self.query_one("#log-lines", Log), local_time()
             # The newline goes before, not after: an empty last line would cost a row.
             text = "\n".join(one.row(now) for one in sent)
-            log.write(("\n" if log.line_count > 0 else "") + text)
+            text = ("\n" if log.line_count > 0 else "") + text
+            # Who has scrolled up reads there.
+            log.write(text, scroll_end=log.is_vertical_scroll_end)
 
     def _follow(self) -> None:
         if len(self._app.guide.records) < self._shown:

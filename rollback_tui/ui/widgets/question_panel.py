@@ -87,7 +87,7 @@ class QuestionPanel(Vertical):
                 (f"asked {clock(gone)} ago, ", "dim"),
                 (f"{clock(left)} left", "accent"),
                 f" · nobody answers: {view.question.default}",
-                (" · this console only looks", "warn") if hands_off(walk) else "",
+                (" · only looking", "warn") if hands_off(walk) else "",
             )
         )
 
