@@ -19,7 +19,7 @@ from textual.widgets import Button, Input, Static
 
 from rollback_tui.core.confirmation import Fact, fact, toll
 from rollback_tui.core.model import Plan
-from rollback_tui.core.text import typeable
+from rollback_tui.core.text import cells, typeable
 from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.messages import Confirmed, Declined
@@ -40,6 +40,8 @@ from rollback_tui.ui.widgets.status_bar import is_production
 from rollback_tui.ui.wording import count, goal_of, made_by, rehearsed_words
 
 FIELDS = ("database", "version", "figure", "undone", "reason")
+ROOM, ROOM_NARROW = 46, 29
+"""Cells of a label beside its field (``.label`` in app.tcss)."""
 UNDONE = "cannot be undone"
 """Typed as well for a plan that is not one transaction."""
 DETAILS = 4
@@ -176,12 +178,19 @@ def _labels(plan: Plan, asked: Fact, database: str, *, narrow: bool) -> dict[str
     if narrow:
         version = ""
     return {
-        "database": line("type " if narrow else "type the database ", (database, "strong")),
-        "version": line(f"type {version}", (typeable(goal_of(plan)), "strong")),
+        "database": _asked("type ", "" if narrow else "the database ", database, narrow=narrow),
+        "version": _asked("type ", version, typeable(goal_of(plan)), narrow=narrow),
         "figure": line(asked.short if narrow else asked.question),
         "undone": line("type ", (UNDONE, "strong")),
         "reason": line("why, " if narrow else "why, in ", f"{REASON_LENGTH} characters or more"),
     }
+
+
+def _asked(type_it: str, what: str, text: str, *, narrow: bool) -> Content:
+    """Return what to type; a text that has no room beside its field stands above, in the facts."""
+    if cells(f"{type_it}{what}{text}") < (ROOM_NARROW if narrow else ROOM):
+        return line(f"{type_it}{what}", (text, "strong"))
+    return line(f"{type_it}{what or 'it '}as it stands above")
 
 
 def _then(plan: Plan) -> Content:
@@ -190,7 +199,10 @@ def _then(plan: Plan) -> Content:
         return line(("then it is ", "dim"), ("no other version", "warn"), ": the script is by hand")
     given = f", by the script {PurePath(plan.by_hand).name}, given by hand" if plan.by_hand else ""
     return line(
-        ("then it is ", "dim"), (goal_of(plan), "strong"), " (the target version)", (given, "warn")
+        ("then it is ", "dim"),
+        (typeable(goal_of(plan)), "strong"),
+        " (the target version)",
+        (given, "warn"),
     )
 
 
@@ -231,7 +243,7 @@ def facts(walk: Walk) -> Content:
         ),
         line(
             ("database   ", "dim"),
-            (target.database, "strong"),
+            (typeable(target.database), "strong"),
             f" on {target.host}:{target.port}  environment ",
             environment,
         ),
