@@ -46,11 +46,12 @@ def mentioning(text: str) -> list[int]:
 
 def working_in(directory: Path) -> list[int]:
     """Processes whose working directory is ``directory`` or below it, other than this one."""
-    found = []
+    found, here = [], str(directory.resolve())
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            there = Path(process.cwd())
-            if process.pid != os.getpid() and there.is_relative_to(directory.resolve()):
+            there = process.cwd()
+            inside = there == here or there.startswith(here + os.sep)
+            if inside and process.pid != os.getpid():
                 found.append(process.pid)
     return found
 
@@ -58,6 +59,9 @@ def working_in(directory: Path) -> list[int]:
 def end_all_in(directory: Path) -> None:
     """End what a test left running in its own directory, each by its id."""
     for _ in range(3):  # a guardian may have started what was not there at the first look
-        for pid in working_in(directory):
+        found = working_in(directory)
+        for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        if not found:
+            return
