@@ -72,6 +72,7 @@ def test_the_views_of_one_list(busy: World) -> None:
         await t.press("v")
         shown = await t.until("blocking 3 of 10 · those that others wait for · most behind")
         assert pids(shown) == ["4714", "–", "4713"]
+        assert re.findall(r"blocks (\d)", shown) == ["2", "1", "1"]
         await t.press("v")
         shown = await t.until("lock tree 4 · who waits stands below")
         assert re.search(r"│ 4714 .*\n│   └ 4713 .*\n│     └ 4801 .*\n│ prepared +tx-2024", shown)

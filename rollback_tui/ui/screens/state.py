@@ -101,8 +101,10 @@ class StateScreen(StepScreen):
 
     def show_step(self, walk: Walk) -> None:
         """Show the tables and the summary."""
-        size = self.app.size
-        self.query_one("#summary", Bar).say(summary(walk, size.width, 1 + (size.height >= TALL)))
+        head, size = self.query_one("#summary", Bar), self.app.size
+        # On a wide screen the tables stand beside, and the line has not the whole width.
+        width = (head.size.width or size.width) - 1
+        head.say(summary(walk, width, 1 + (size.height >= TALL)))
         failure, bar = walk.plan_failure, self.query_one("#no-plan", Bar)
         bar.display = failure is not None
         if failure is not None:

@@ -37,7 +37,7 @@ TREE = (
     Column("state", "state", 10),
     Column("age", "waits", 6),
     Column("behind", "behind it", 9, least=90),
-    Column("query", "lock it waits for, query", 0),
+    Column("query", "lock, query", 0),
 )
 
 GROUPS = (
@@ -165,6 +165,14 @@ def session_pieces(row: Row) -> tuple[Piece, ...]:
     )
 
 
+def blocking_pieces(row: Row) -> tuple[Piece, ...]:
+    """Return the cells of SESSIONS for those that block: how many wait, also of one that waits."""
+    pieces = list(session_pieces(row))
+    place = [column.key for column in SESSIONS].index("locks")
+    pieces[place] = Piece(f"blocks {row.behind:,}", "bad")
+    return tuple(pieces)
+
+
 def tree_pieces(row: Row) -> tuple[Piece, ...]:
     """Return the cells of TREE. Below whom a line stands is said by its indent and by a number."""
     name = str(row.pid) if row.pid else "prepared"
@@ -178,12 +186,12 @@ def tree_pieces(row: Row) -> tuple[Piece, ...]:
     parts = []
     if row.cycle:
         parts.append("CIRCLE: it waits for one below")
-    if row.depth and len(row.blocked_by) > 1:
-        parts.append(f"behind {len(row.blocked_by)} in all")
     if session is not None and session.lock:
         parts.append(session.lock)
     elif row.waits:
         parts.append("waits, not known for whom" if not row.blocked_by else "waits")
+    if row.depth and len(row.blocked_by) > 1:
+        parts.append(f"behind {len(row.blocked_by)} in all")
     words = "; ".join(parts)
     query = _query(row)
     return (

@@ -27,12 +27,15 @@ from rollback_tui.ui.widgets.session_cells import (
     GROUPS,
     SESSIONS,
     TREE,
+    blocking_pieces,
     cells,
     group_pieces,
     session_pieces,
     tree_pieces,
 )
 from rollback_tui.ui.wording import count, time_of
+
+_PIECES = {"tree": tree_pieces, "blocking": blocking_pieces}
 
 
 class SessionViews(Vertical):
@@ -139,7 +142,7 @@ class SessionViews(Vertical):
         every = listed(activity)
         order = self._orders.get(self.view, 0)
         self._shown = view(self.view, every, order=order, words=self.words)
-        pieces = tree_pieces if self.view == "tree" else session_pieces
+        pieces = _PIECES.get(self.view, session_pieces)
         table, shown = self.table, self._shown
         # A cursor at the top stays there: new trouble must not come above what is visible. Once
         # the keys that end a session work, it stays on its session instead.
