@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 import threading
@@ -122,6 +123,9 @@ def open_screens(
         need_screens()
     else:
         need_screens(f"`report {folder.name[16:]}` and `history`")
+    # Nothing of what is loaded now is garbage: to look for some takes a tenth of the start. The
+    # screens look for it again as soon as all of them are loaded.
+    gc.disable()
     # Only now, when it is needed: what a session needs takes a tenth of a second to import.
     from rollback_tui.cli.session import Session
 
@@ -154,6 +158,7 @@ def open_screens(
         closing = threading.Thread(target=session.close, daemon=True)
         closing.start()
         closing.join(CLOSED)
+        gc.enable()
 
 
 def shown(app: RollbackApp, *, passing: bool = False) -> int:

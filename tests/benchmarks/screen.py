@@ -105,14 +105,16 @@ class Watched:
             found += len(self._part(left))
         return found
 
-    def until(self, text: str, seconds: float = 60) -> float:
-        """Read until ``text`` is on the screen; return the seconds since the start."""
+    def until(self, text: str, seconds: float = 60) -> tuple[float, float]:
+        """Read until ``text`` is on the screen; return the seconds since the start, and those of
+        CPU."""
         while time.perf_counter() - self.began < seconds:
             part = self._part(1.0)
-            now = time.perf_counter()
+            # Before it is looked at, which takes a while itself.
+            now, cpu = time.perf_counter(), self.cpu()
             self.screen.feed(part.decode(errors="replace"))
             if text in self.screen.text:
-                return now - self.began
+                return now - self.began, cpu
         raise SystemExit(f"{text} was never on the screen:\n{self.screen.text}")
 
     def _part(self, seconds: float) -> bytes:
@@ -164,7 +166,7 @@ def measured(
     for start in range(-1, STARTS):
         watched = Watched(command, environment, size)
         try:
-            first, cpu = watched.until(MARK), watched.cpu()
+            first, cpu = watched.until(MARK)
             if start < 0:
                 # The very first reads everything from the disk, and may compile it.
                 continue

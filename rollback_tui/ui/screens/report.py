@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.widgets import Markdown
 
 from rollback_tui.core.run_view import RunSummary
 from rollback_tui.core.text import printable
@@ -18,6 +17,7 @@ from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import OUTCOME, cell, line, lines
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
+from rollback_tui.ui.widgets.markdown_view import MarkdownView
 from rollback_tui.ui.widgets.run_lines import back_again
 from rollback_tui.ui.widgets.status_bar import Bar
 from rollback_tui.ui.wording import clock, count, run_of
@@ -65,9 +65,8 @@ class ReportScreen(StepScreen):
             ),
             id="runs",
         )
-        with VerticalScroll(id="report"):
-            # Links in a report may come from anywhere: they are text here, never opened.
-            yield Markdown("", id="report-text", open_links=False)
+        # Links in a report may come from anywhere: they are text here, never opened.
+        yield MarkdownView(id="report")
 
     def on_mount(self) -> None:
         """Begin in the report, so that the arrows scroll it."""
@@ -76,25 +75,11 @@ class ReportScreen(StepScreen):
 
     def show_step(self, walk: Walk) -> None:
         """Show the runs and the report."""
-        rows = []
-        for run in walk.history or ():
-            glyph, _, tone = OUTCOME.get(run.outcome, ("?", "", "warn"))
-            if run.outcome == "rolled_back" and not run.proven:
-                glyph, tone = "!", "warn"
-            rows.append(
-                (
-                    run.folder,
-                    (
-                        cell(run.started_at[:19].replace("T", " ")),
-                        cell(run.database),
-                        cell(_what(run)),
-                        cell(f"{glyph} {run.outcome}", tone),
-                        cell(clock(run.seconds), "dim", right=True),
-                    ),
-                )
-            )
-        self.query_one("#runs", LiveTable).show_rows(rows)
-        self.query_one("#runs").display = bool(rows)
+        runs = walk.history or ()
+        table = self.query_one("#runs", LiveTable)
+        # Hundreds of runs, of which half a dozen are in sight.
+        table.show_made([run.folder for run in runs], lambda place: _row(runs[place]))
+        table.display = bool(runs)
         self._show_report(walk)
 
     def _show_report(self, walk: Walk) -> None:
@@ -117,7 +102,7 @@ class ReportScreen(StepScreen):
         if walk.report != self._rendered:
             self._rendered = walk.report
             text = plain(printable(walk.report[:SHOWN], keep_lines=True))
-            self.query_one("#report-text", Markdown).update(text)
+            self.query_one("#report", MarkdownView).show(text)
 
     @on(LiveTable.Selected, "#runs")
     def _chosen(self, event: LiveTable.Selected) -> None:
@@ -142,6 +127,19 @@ class ReportScreen(StepScreen):
         self.guide.read_history()
         if self.walk_value.report_folder is not None:
             self.guide.read_report(self.walk_value.report_folder)
+
+
+def _row(run: RunSummary) -> tuple[Text, ...]:
+    glyph, _, tone = OUTCOME.get(run.outcome, ("?", "", "warn"))
+    if run.outcome == "rolled_back" and not run.proven:
+        glyph, tone = "!", "warn"
+    return (
+        cell(run.started_at[:19].replace("T", " ")),
+        cell(run.database),
+        cell(_what(run)),
+        cell(f"{glyph} {run.outcome}", tone),
+        cell(clock(run.seconds), "dim", right=True),
+    )
 
 
 def _what(run: RunSummary) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -40,5 +41,9 @@ def load() -> None:
     def work() -> None:
         for module, _ in _MADE_BY:
             import_module(f"rollback_tui.ui.screens.{module}")
+        # All of this stays: looking through it for garbage would stop the screens for a moment,
+        # again and again.
+        gc.freeze()
+        gc.enable()
 
     threading.Thread(target=work, name="load", daemon=True).start()

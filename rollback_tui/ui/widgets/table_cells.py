@@ -34,6 +34,11 @@ def names(tables: tuple[TableCount, ...]) -> list[str]:
     return [table.name for table in tables]
 
 
+@once
+def _exact(tables: tuple[TableCount, ...]) -> int:
+    return sum(table.exact is not None for table in tables)
+
+
 def table_row(table: TableCount, walk: Walk, counting: str) -> tuple[Text, ...]:
     """Return the line of a table; ``counting``: the one that is being counted, and takes long."""
     return (
@@ -57,7 +62,7 @@ def tables_title(walk: Walk, counting: str) -> Content:
     """Return what the border of the tables says."""
     if walk.tables is None:
         return line("tables · being read")
-    exact = sum(t.exact is not None for t in walk.tables)
+    exact = _exact(walk.tables)
     total = len(walk.tables)
     parts: list[str | tuple[object, Tone]] = []
     if (old := old_since(walk)) and not walk.paused:
@@ -65,7 +70,7 @@ def tables_title(walk: Walk, counting: str) -> Content:
     parts.append(f"tables {exact:,}/{total:,} counted")
     if counting:
         parts.append((" · ▸ at it", "accent"))
-    if failed := sum(t.name in walk.uncounted and t.exact is None for t in walk.tables):
+    if failed := len(walk.uncounted):
         parts.append((f" · ✗ {failed:,} too long", "warn"))
     elif exact < total and not counting:
         parts.append(" (~ estimate)")
