@@ -27,6 +27,11 @@ class Screen:
         self._rest = ""
 
     @property
+    def rows(self) -> list[list[str]]:
+        """The cells of all rows; behind a wide character an empty one."""
+        return self._rows
+
+    @property
     def text(self) -> str:
         """All rows, without the blanks at their ends."""
         return "\n".join("".join(row).rstrip() for row in self._rows)

@@ -74,7 +74,11 @@ class Program:
                 stderr=self._slave,
                 cwd=Path(__file__).parents[2],
                 env={
-                    **{k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM")},
+                    **{
+                        k: v
+                        for k, v in os.environ.items()
+                        if k not in ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
+                    },
                     "TERM": "xterm-256color",
                     "TMPDIR": str(tmp_path),
                     "XDG_STATE_HOME": str(tmp_path),
