@@ -19,9 +19,11 @@ import pytest
 from psycopg import conninfo, sql
 
 from rollback_tui.embedded.server import EmbeddedServer
+from rollback_tui.ui.crash import FAULT
 from tests.cli.conftest import Project, events, only
 from tests.conftest import Database, create_database, drop_database
 from tests.demo.processes import end_all_in, soon, working_in
+from tests.ssh.terminal import Connection
 
 SECRET = f"pw-{uuid.uuid4().hex}-not-to-be-seen"
 """Of this test process alone: another one may be looking at the same machine."""
@@ -202,6 +204,46 @@ def test_a_checkpoint_and_its_restore_leave_it_nowhere(guarded: Project) -> None
     assert restored.returncode == 0, restored.stdout + restored.stderr
     assert watch.seen == []
     nowhere(guarded, made.stdout, made.stderr, restored.stdout, restored.stderr)
+
+
+FAILING = """
+import os, pathlib
+from rollback_tui.cli import main
+from rollback_tui.ui.screens.state import StateScreen
+def failing(self, walk):
+    if walk.activity is not None:
+        secret = pathlib.Path(os.environ["PGSERVICEFILE"]).read_text().rpartition("=")[2].strip()
+        raise ValueError(f"the server did not like {secret}")
+StateScreen.show_step = failing
+main()
+"""
+
+
+def test_a_fault_of_the_screens_repeats_no_password_that_only_libpq_has_read(
+    guarded: Project,
+) -> None:
+    """It stands in a service file, and in no way in the message that gives it away."""
+    database = guarded.database
+    given = conninfo.conninfo_to_dict(database.server.tcp_dsn(database.name, database.owner))
+    given["password"] = SECRET
+    service = guarded.directory.parent / "service.conf"
+    service.write_text("[shop]\n" + "".join(f"{name}={value}\n" for name, value in given.items()))
+    reports = guarded.directory / "reports"
+    reports.mkdir()
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PG") and k != "DATABASE_URL"}
+    here = {"PGSERVICEFILE": str(service), "TMPDIR": str(reports), "TERM": "xterm-256color"}
+    screen = Connection(
+        [sys.executable, "-c", FAILING, "--dsn", "service=shop"], guarded.directory, kept | here
+    )
+    try:
+        assert screen.end() == FAULT
+    finally:
+        screen.close()
+    service.unlink()
+    assert b"rollback-tui failed: ValueError at " in screen.drawn
+    assert SECRET.encode() not in screen.drawn
+    [report] = reports.glob("rollback-tui-crash-*.txt")
+    assert "the server did not like ***" in report.read_text()
 
 
 def test_a_worker_that_fails_before_it_has_begun_prints_no_value(tmp_path: Path) -> None:
