@@ -140,9 +140,9 @@ async def bad(t: Terminal, look: Look, scene: Demo) -> None:
             "CREATE VIEW recently_verified AS SELECT id, verified_at FROM users"
             " WHERE verified_at > now() - interval '1 day'"
         )
-    await t.until("16/16 counted", seconds=30)
+    await t.until("16/16 counted", "1 State ✓", "↩ goes", seconds=30)
     await t.press("n")
-    await t.until("We may not roll back", seconds=20)
+    await t.until("We may not roll back", seconds=30)
     look("blocked")
     await t.select("#checks", "dependents")
     await t.press("o")

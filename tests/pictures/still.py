@@ -165,11 +165,15 @@ class Stage(Terminal):
     async def clear(self) -> None:
         """Close everything that was opened on the screen."""
         self.app.clear_notifications()
+        self.app.note = None
         while len(self.app.screen_stack) > 2:
             await self.app.pop_screen()
 
     async def settled(self) -> list[Piece]:
         """Return what stands on the screen when everything that was asked for is there."""
+        await self.pilot.pause()
+        # Some texts are laid out in a thread.
+        await self.app.workers.wait_for_complete()
         before: list[Piece] = []
         for _ in range(20):
             await self.pilot.pause()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rollback_tui.ui.screens.preview import PreviewScreen
 from rollback_tui.ui.screens.state import StateScreen
 from tests.pictures.scene import scene
@@ -37,3 +39,17 @@ async def sql_log(t: Stage) -> None:
 async def leave(t: Stage) -> None:
     """Leaving says what would be forgotten; staying is focused."""
     await t.press("q")
+
+
+@scene("good/preview", PreviewScreen)
+async def palette(t: Stage) -> None:
+    """Every command by name, with its key; one that cannot be used now says why."""
+    await t.press("ctrl+p")
+
+
+@scene("good/state", StateScreen)
+async def first_start(t: Stage) -> None:
+    """At the first start, outside tmux: that a run goes on without this terminal, and how to get
+    back to it."""
+    t.app.note = Path("/srv/nowhere")
+    await t.open()

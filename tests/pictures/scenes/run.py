@@ -21,7 +21,7 @@ def until(records: Sequence[ev.Record], last: Callable[[ev.AnyEvent], bool]) -> 
     return records[: place + 1]
 
 
-async def _watched(t: Stage, last: Callable[[ev.AnyEvent], bool], **changes: object) -> None:
+async def watched(t: Stage, last: Callable[[ev.AnyEvent], bool], **changes: object) -> None:
     """Show the run at one of its events, watched from the controls."""
     records = until(t.moment.records, last)
     here: dict[str, object] = {
@@ -34,11 +34,11 @@ async def _watched(t: Stage, last: Callable[[ev.AnyEvent], bool], **changes: obj
     await t.journal(records, **{**here, **changes})
 
 
-def _statement(index: int) -> Callable[[ev.AnyEvent], bool]:
+def statement(index: int) -> Callable[[ev.AnyEvent], bool]:
     return lambda event: isinstance(event, ev.StatementStarted) and event.index == index
 
 
-def _asks(event: ev.AnyEvent) -> bool:
+def asks(event: ev.AnyEvent) -> bool:
     return isinstance(event, ev.Question)
 
 
@@ -86,19 +86,19 @@ async def confirm_blocked(_: Stage) -> None:
 async def run(t: Stage) -> None:
     """A statement is running: phases with their time, statements that are done, how long the
     applications have been kept out, every SQL that was sent."""
-    await _watched(t, _statement(9))
+    await watched(t, statement(9))
 
 
 @scene("good/gate", RunScreen)
 async def run_checkpoint(t: Stage) -> None:
     """The checkpoint is being made while the applications go on: the door is open."""
-    await _watched(t, lambda event: isinstance(event, ev.Progress) and event.phase == "checkpoint")
+    await watched(t, lambda event: isinstance(event, ev.Progress) and event.phase == "checkpoint")
 
 
 @scene("good/gate", RunScreen)
 async def run_verify(t: Stage) -> None:
     """The result is being verified inside the transaction: what passed, what is being asked."""
-    await _watched(
+    await watched(
         t,
         lambda event: (
             isinstance(event, ev.VerificationJudged) and event.verification.name == "gone"
@@ -110,13 +110,13 @@ async def run_verify(t: Stage) -> None:
 async def run_asks(t: Stage) -> None:
     """The gate asks before COMMIT: what happens when nobody answers is focused, and how long that
     is away."""
-    await _watched(t, _asks)
+    await watched(t, asks)
 
 
 @scene("good/gate", RunScreen)
 async def run_answer(t: Stage) -> None:
     """The answer is asked for once more, with what it comes to; Not yet is focused."""
-    await _watched(t, _asks)
+    await watched(t, asks)
     await t.focus("#choice-1")
     await t.press("enter")
 
@@ -124,16 +124,16 @@ async def run_answer(t: Stage) -> None:
 @scene("good/gate", RunScreen)
 async def run_abort(t: Stage) -> None:
     """Aborting asks first, and says what becomes of the database."""
-    await _watched(t, _statement(9))
+    await watched(t, statement(9))
     await t.press("x")
 
 
 @scene("good/gate", RunScreen, derived="a second console")
 async def run_looking(t: Stage) -> None:
     """Another console is at the controls: who, since when, and that this one only looks."""
-    await _watched(
+    await watched(
         t,
-        _asks,
+        asks,
         controls=Controls(mine=False, holder="kim on jump-1", since="03:12:09 UTC"),
         armed=False,
     )
@@ -143,15 +143,15 @@ async def run_looking(t: Stage) -> None:
 async def run_no_worker(t: Stage) -> None:
     """Nothing works on the run any more and the door may be closed: the command that finishes
     it."""
-    await _watched(t, _statement(9), worker="dead", moved_at=t.moment.steady - 12.0)
+    await watched(t, statement(9), worker="dead", moved_at=t.moment.steady - 12.0)
 
 
 @scene("good/gate", RunScreen, derived="that the worker stands still")
 async def run_stopped(t: Stage) -> None:
     """The run's process exists and does not answer: it may go on at any moment, so wait."""
-    await _watched(
+    await watched(
         t,
-        _statement(9),
+        statement(9),
         worker="stopped",
         moved_at=t.moment.steady - 40.0,
         heard_at=t.moment.steady - 40.0,
@@ -165,7 +165,7 @@ async def run_damaged(t: Stage) -> None:
         summary=f"{t.walk.folder}/journal.jsonl: line 41 is damaged",
         remedy="Somebody changed it, or the disk did. Follow docs/recovery.md by hand.",
     )
-    await _watched(t, _statement(9), feed_failure=failure)
+    await watched(t, statement(9), feed_failure=failure)
 
 
 @scene("bad/failed", RunScreen)
@@ -189,6 +189,12 @@ async def run_aborted(_: Stage) -> None:
 async def run_accepted(_: Stage) -> None:
     """A difference that was foreseen and accepted is met again: neither a pass nor a reason to
     stop."""
+
+
+@scene("good/lose", RunScreen)
+async def run_asks_lose(_: Stage) -> None:
+    """A recovery counts again behind the closed door: more was written meanwhile than was agreed to
+    lose, so it asks."""
 
 
 @scene("good/brought-back", RunScreen)

@@ -64,3 +64,47 @@ async def state_no_plan(t: Stage) -> None:
 async def state_production(t: Stage) -> None:
     """Production is said in red with the word, and so is that this terminal is armed."""
     await t.change(environment="production", armed=True)
+
+
+@scene("busy/blocking", StateScreen)
+async def state_tree(t: Stage) -> None:
+    """The tree of locks: who holds what the others wait for, and who waits behind whom."""
+    await t.press("V", "V")
+
+
+@scene("busy/blocking", StateScreen)
+async def state_groups(t: Stage) -> None:
+    """The connections grouped by application."""
+    await t.press("V")
+
+
+@scene("busy/kept", StateScreen)
+async def state_trends(t: Stage) -> None:
+    """Small charts of the last minutes: connections, transactions and rows written a second."""
+    await t.press("t")
+
+
+@scene("busy/blocking", StateScreen)
+async def state_session(t: Stage) -> None:
+    """One session in full: since when, what it waits for, the whole query."""
+    await t.press("enter")
+
+
+@scene("busy/blocking", StateScreen)
+async def state_end_session(t: Stage) -> None:
+    """To end a session asks with who it is and what is lost; leaving it alone is focused."""
+    await t.change(armed=True)
+    await t.press("K")
+
+
+@scene("busy/blocking", StateScreen)
+async def state_filter(t: Stage) -> None:
+    """Only the sessions that match what is typed."""
+    await t.press("slash", *"update")
+
+
+@scene("good/state", StateScreen, derived="the pause")
+async def state_paused(t: Stage) -> None:
+    """Paused: what is shown is old on purpose, and says since when."""
+    assert t.walk.refreshed_at is not None
+    await t.change(paused=True, refreshed_at=t.walk.refreshed_at - timedelta(seconds=17))

@@ -6,7 +6,7 @@ from rollback_tui.ui.screens.ladder import RecoveryConsole
 from rollback_tui.ui.screens.log_pane import LogPane
 from rollback_tui.ui.screens.verify import VerifyScreen
 from tests.pictures.scene import scene
-from tests.pictures.scenes.run import _asks, _watched
+from tests.pictures.scenes.run import asks, watched
 from tests.pictures.still import Stage
 
 
@@ -18,7 +18,7 @@ async def verify(_: Stage) -> None:
 @scene("good/gate", VerifyScreen)
 async def verify_asks(t: Stage) -> None:
     """The gate's question stands beside the proofs that it is about."""
-    await _watched(t, _asks)
+    await watched(t, asks)
 
 
 @scene("caught/done", VerifyScreen)
