@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
-from textual.widgets import Markdown, Static
+from textual.containers import Vertical
+from textual.widgets import Static
 
 from rollback_tui.core.text import printable
 from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.theme import line
 from rollback_tui.ui.widgets.dialogs import copied
+from rollback_tui.ui.widgets.markdown_view import MarkdownView
 from rollback_tui.ui.widgets.pane import Pane
 from rollback_tui.ui.wording import run_of
 
@@ -55,15 +56,13 @@ class ManualGuide(Pane[None]):
             yield Static(
                 line((f"By hand: run {run_of(self._folder)}", "strong")), id="dialog-title"
             )
-            with VerticalScroll(id="dialog-body"):
-                text = plain(printable(self._text, keep_lines=True))
-                yield Markdown(text, id="guide-text", open_links=False)
+            yield MarkdownView(plain(printable(self._text, keep_lines=True)), id="guide-text")
             yield Static(line(("the same in ", "dim"), str(self._folder / FILE)))
             yield Static(line(("↑ ↓ scroll · c copies the path · esc closes", "dim")))
 
     def on_mount(self) -> None:
         """Let the arrows scroll at once."""
-        self.query_one("#dialog-body").focus()
+        self.query_one("#guide-text").focus()
 
     def action_copy(self) -> None:
         """Copy the path of the file."""
