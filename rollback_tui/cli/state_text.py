@@ -133,7 +133,7 @@ def _row(row: Row, *, level: bool) -> str:
 
 
 def _session(session: Session) -> Iterator[str]:
-    yield f"{session.pid:>7}"
+    yield f"pid {session.pid}"
     yield shorten(session.application, 30) or "no application name"
     yield shorten(session.user, 30) or session.backend_type or "no user"
     if session.state:
