@@ -47,6 +47,22 @@ def looks_wrong(text: str) -> bool:
     return bool(_WRONG.search(text))
 
 
+class _Came(NamedTuple):
+    """What one look found."""
+
+    number: int
+    wrong: int
+    last: tuple[tuple[LogLine, bool], ...]
+    """Those that are kept; whether they look wrong."""
+
+
+def _judged(lines: tuple[LogLine, ...]) -> _Came:
+    """Judge the lines. In the thread that read them: a hundred thousand may come at once."""
+    judged = [looks_wrong(line.text) for line in lines]
+    last = tuple(zip(lines[-KEPT:], judged[-KEPT:], strict=True))
+    return _Came(len(lines), sum(judged), last)
+
+
 class LogLines:
     """Follows :class:`LogFeed` and keeps ``walk.log_errors`` true. All methods are called on the
     event loop; the files are read in threads."""
@@ -75,7 +91,7 @@ class LogLines:
         if feed is None:
             guide.requests.ask("logs", guide.operations.logs, self._opened, self._failed)
         elif self.files:
-            guide.requests.ask("logs", feed.poll, self._arrived, self._failed)
+            guide.requests.ask("logs", lambda: _judged(feed.poll()), self._arrived, self._failed)
 
     def _opened(self, feed: LogFeed) -> None:
         self._feed, self.files, self.failure = feed, feed.files, None
@@ -84,7 +100,7 @@ class LogLines:
     def _failed(self, failure: Failure) -> None:
         self.failure = failure
 
-    def _arrived(self, lines: tuple[LogLine, ...]) -> None:
+    def _arrived(self, came: _Came) -> None:
         view = self._guide.walk.view
         # What came now was written since the last look: it counts when all was done by then.
         when: When = "earlier" if not self._looked else "committed" if self._done else "run"
@@ -94,13 +110,16 @@ class LogLines:
             and view.door_closed_at is None
         )
         self._looked, self.failure = True, None
-        self.lines += [Shown(line, when, looks_wrong(line.text)) for line in lines]
+        if came.number > len(came.last):
+            # All that were kept come before those that are left out now.
+            self.left_out += len(self.lines) + came.number - len(came.last)
+            self.lines = []
+        self.lines += [Shown(line, when, wrong) for line, wrong in came.last]
         if (gone := len(self.lines) - KEPT) > 0:
             del self.lines[:gone]
             self.left_out += gone
         if when == "committed":
-            wrong = sum(looks_wrong(line.text) for line in lines)
-            self._guide.replace(log_errors=self._guide.walk.log_errors + wrong)
+            self._guide.replace(log_errors=self._guide.walk.log_errors + came.wrong)
 
     def close(self) -> None:
         """Follow nothing any more."""

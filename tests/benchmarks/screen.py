@@ -2,7 +2,7 @@
 
 ::
 
-    python -m tests.benchmarks.screen [--seconds N] [--size WIDTHxHEIGHT] [--large]
+    python -m tests.benchmarks.screen [--seconds N] [--size WIDTHxHEIGHT]
 
 A PostgreSQL 18 of its own with the demo's shop under load and forty sessions more, all of them
 running something (``pg_activity`` shows no idle ones). Each program gets a pseudo-terminal of the
@@ -18,11 +18,7 @@ same size and shows those sessions, refreshed each second:
 ``pg_activity`` (PostgreSQL licence) is no dependency of ours: the one on the PATH is taken, or it
 is installed with pip into ``~/.cache/rollback-tui-benchmarks``.
 
-With ``--large``: the longest time for which the event loop stood still, with 10,000 tables that are
-being counted, 2,000 sessions, 10,000 statements, 1,000 runs and logs of 100,000 lines, under the
-real screens in a headless terminal. There the world is a made-up one (tests/ui/fake.py): 2,000 real
-sessions would need a server of several GB; what is measured is what the screens do with them. A
-loop that others' processes held up looks the same, so each figure is the best of three.
+How long the screens stand still with ten thousand of everything: ``tests/benchmarks/large.py``.
 
 Nothing is asserted; the figures are this machine's.
 """

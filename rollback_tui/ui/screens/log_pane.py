@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rollback_tui.ui.app import RollbackApp
     from rollback_tui.ui.log_lines import LogLines
 
+AT_ONCE = 100
+"""Lines that are laid out before keys are heard again."""
 WIDTH = 2000
 """Characters of one line that are shown."""
 
@@ -124,12 +126,20 @@ class LogPane(Pane[None]):
                 scroll_end=at_end,
             )
             self._next = logs.left_out
-        for shown in logs.lines[self._next - logs.left_out :]:
+        first = self._next - logs.left_out
+        if len(logs.lines) > first + AT_ONCE:
+            # Keys are heard in between.
+            self.set_timer(0.02, self._go_on)
+        for shown in logs.lines[first : first + AT_ONCE]:
             if shown.when != self._when:
                 self._when = shown.when
                 log.write(cell(_BEGINS[shown.when], "accent"), scroll_end=at_end)
             log.write(_row(shown, several=len(logs.files or ()) > 1), scroll_end=at_end)
             self._next += 1
+
+    def _go_on(self) -> None:
+        if not self._paused:
+            self._write()
 
     def action_pause(self) -> None:
         """Stand still, or go on with what came meanwhile."""
