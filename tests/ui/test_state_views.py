@@ -329,3 +329,29 @@ def test_plotext_is_imported_for_the_charts_only() -> None:
         "sys.exit('plotext' in ' '.join(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_a_chart_is_drawn_with_what_the_terminal_has() -> None:
+    from rollback_tui.ui import glyphs
+    from rollback_tui.ui.widgets.session_cells import brief
+    from rollback_tui.ui.widgets.trends import _draw, short
+
+    values = [1.0, None, 3.0, 4.0, 2.0, 900.0] * 5
+    for form, ascii_only in (("ascii", True), ("console", True), ("unicode", False)):
+        glyphs.choose(form)  # type: ignore[arg-type]
+        try:
+            drawn = _draw(values, 60, 26, 7)
+        finally:
+            glyphs.choose("unicode")
+        assert all(row.isascii() for row in drawn) is ascii_only
+        assert len(drawn) == 7 and all(len(row) <= 26 for row in drawn)
+        assert drawn[0].startswith("900") and drawn[-1].split() == ["-5", "min", "now"]
+        assert "\x1b" not in "".join(drawn), "no colour says anything"
+    assert [short(n) for n in (0.25, 7.0, 1234, 56789, 2.5e6)] == [
+        "0.2",
+        "7",
+        "1.2k",
+        "57k",
+        "2.5M",
+    ]
+    assert [brief(n) for n in (None, 95.2, 4000, 720_000)] == ["", "01:35", "1h06m", "8d08h"]
