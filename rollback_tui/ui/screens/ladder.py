@@ -254,7 +254,7 @@ def _state(guide: Guide) -> Content:
         return line(
             (f"▸ {gone} ", "accent"),
             "counting what was written since",
-            (" · changes nothing · no limit: esc leaves", "dim"),
+            (" · no limit: esc leaves", "dim"),
         )
     if walk.recovering:
         found = wait(walk, "recover", guide.begun, guide.operations.limits)
