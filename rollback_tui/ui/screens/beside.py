@@ -131,7 +131,8 @@ class BesideScreen(Screen[None]):
         """Focus the harmless button; let the age go on."""
         self.query_one("#beside-leave", Button).focus()
         self.set_interval(1.0, self._tick)
-        self.show(self.rollback_app.guide.walk)
+        # Not at once: until the screen counts as mounted nothing would be shown, for a second.
+        self.call_after_refresh(self._tick)
 
     def _tick(self) -> None:
         if self.is_current:
