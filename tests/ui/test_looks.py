@@ -366,3 +366,33 @@ def test_a_window_that_is_too_small_says_so_and_takes_no_keys(tmp_path: Path) ->
         await t.press("q")
 
     assert drive(world, script).return_value == 0
+
+
+# --- little room, and much ----------------------------------------------------------------------
+
+
+def test_60_by_20_reaches_everything_and_200_by_60_uses_its_room() -> None:
+    world = World()
+
+    async def script(t: Terminal) -> None:
+        await t.until("sessions 4")
+        await t.arm()
+        header = t.text.splitlines()[0]
+        assert all(word in header for word in ("shop", "PRODUCTION", "ARMED", "no run"))
+        await t.press("3")
+        await t.until("DROP VIEW")
+        await t.press("r")
+        await t.until("Rehearse on a scratch database?")
+        await t.press("tab", "tab")
+        await t.until("esc cancels", "clone")
+        await t.press("escape", "down")
+        # Three panes: the list, the statement alone, and what it does without the statement.
+        await t.pilot.resize_terminal(200, 60)
+        shown = await t.until("DROP TABLE public.verification_tokens;", "deletes_data  Removes")
+        assert shown.count("DROP TABLE public.verification_tokens;") == 1
+        await t.press("1")
+        shown = await t.until("sessions 4")
+        [row] = [row for row in shown.splitlines() if "─ tables " in row]
+        assert "9/100 connections" in row, "the tables stand beside all of it"
+
+    drive(world, script, size=(60, 20))

@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from rollback_tui.core.recovery import RecoveryOption
 from rollback_tui.core.text import shorten
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.screens.by_hand import show_guide
 from rollback_tui.ui.screens.step import arming
@@ -162,10 +163,10 @@ class RecoveryConsole(Pane[bool]):
         option = self._option()
         text = rung_text(option, self._walk) if option else line("")
         if option is None and self._walk.options is not None:
-            text = line(
-                ("Nothing is left that could bring it back: no copy and no checkpoint.", "bad"),
-                "\nm shows how to go on by hand.",
-            )
+            nothing = "Nothing is left that could bring it back: no copy and no checkpoint."
+            guide = key("ladder.guide")
+            by_hand = f"{guide} shows how to go on by hand."
+            text = lines([line((nothing, "bad")), line(by_hand)])
         self.query_one("#rung-text", Static).update(text)
 
     @on(LiveTable.Highlighted, "#rungs")

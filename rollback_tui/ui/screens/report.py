@@ -61,7 +61,7 @@ class ReportScreen(StepScreen):
                 Column("database", "database", 16, least=100),
                 Column("versions", "what it did", 0),
                 Column("outcome", "outcome", 16),
-                Column("seconds", "took", 8),
+                Column("seconds", "took", 8, least=70),
             ),
             id="runs",
         )
