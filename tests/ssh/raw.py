@@ -7,6 +7,7 @@ here the good ones are listed, and the rest must be text that only can be read.
 from __future__ import annotations
 
 import base64
+import codecs
 import re
 from dataclasses import dataclass, field
 
@@ -79,14 +80,18 @@ class Wire:
             self.copied.append(base64.b64decode(match["copied"]).decode())
 
 
-def judged(drawn: bytes) -> Wire:
+def judged(drawn: bytes, *, whole: bool = True) -> Wire:
     """Return what ``drawn`` did to a terminal. Raises AssertionError at the first character that is
-    neither a sequence of ours nor text that only can be read."""
-    wire, at, text = Wire(), 0, drawn.decode("utf-8", "strict")
+    neither a sequence of ours nor text that only can be read. Not ``whole``: the rest of the last
+    sequence may still be on its way."""
+    text = codecs.getincrementaldecoder("utf-8")("strict").decode(drawn, final=whole)
+    wire, at = Wire(), 0
     while at < len(text):
         around = repr(text[max(0, at - 60) : at + 60])
         if text[at] == "\x1b":
             match = _ESCAPE.match(text, at)
+            if match is None and not whole and text.find("\x1b", at + 1) < 0:
+                break
             assert match is not None, f"not one of ours: {around}"
             wire.sequence(match)
             at = match.end()

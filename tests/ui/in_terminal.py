@@ -134,9 +134,8 @@ class Program:
 
     @property
     def wire(self) -> Wire:
-        """Every byte until now, judged; half a sequence is judged when the rest of it is there."""
-        ended = self.process.poll() is not None
-        return judged(self.output if ended else self.output[: self.output.rindex(b"\x1b")])
+        """Every byte until now, judged."""
+        return judged(self.output, whole=self.process.poll() is not None)
 
     def hang_up(self) -> None:
         """Close the far end, as a lost connection does."""

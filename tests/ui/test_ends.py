@@ -154,7 +154,8 @@ def rehearsing(tmp_path: Path, seconds: float) -> Program:
         World.rehearse = rehearse
         """,
     )
-    program.read("shop-worker")
+    # The step is open when there is a plan.
+    program.read("shop-worker", "3 Preview ›")
     program.press("3")
     program.read("to review")
     program.press("a")
