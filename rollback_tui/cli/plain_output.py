@@ -16,7 +16,6 @@ from typing import TextIO
 import click
 
 from rollback_tui.core.text import ascii_json, inert_json
-from rollback_tui.ui.glyphs import in_ascii, recognised
 
 CODEC = "rollback_tui_ascii"
 """ASCII, with forms and escapes for the rest. It is not called ``ascii`` because click takes a
@@ -42,11 +41,18 @@ def echo_json(encoded: bytes) -> None:
 
 
 def _prepare(stream: io.TextIOWrapper) -> None:
-    if not _is_utf8(stream) or (stream.isatty() and recognised() != "unicode"):
+    if not _is_utf8(stream) or (stream.isatty() and not _shows_everything()):
         stream.reconfigure(encoding=CODEC)
     else:
         # Half a character, as the name of a file may have one, is no reason to stop.
         stream.reconfigure(errors="backslashreplace")
+
+
+def _shows_everything() -> bool:
+    # Only here: the worker has no terminal, and needs nothing of the screens.
+    from rollback_tui.ui.glyphs import recognised
+
+    return recognised() == "unicode"
 
 
 def _is_utf8(stream: TextIO) -> bool:
@@ -57,6 +63,8 @@ def _is_utf8(stream: TextIO) -> bool:
 
 
 def _encode(text: str, errors: str = "strict") -> tuple[bytes, int]:  # noqa: ARG001 - its form
+    from rollback_tui.ui.glyphs import in_ascii
+
     return in_ascii(text).encode("ascii"), len(text)
 
 
