@@ -6,12 +6,22 @@ a widget, its own themes) is of no use at three in the morning. Imported when it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from rich.text import Text
-from textual.command import CommandInput, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual import on
+from textual.command import (
+    CommandInput,
+    CommandList,
+    CommandPalette,
+    DiscoveryHit,
+    Hit,
+    Hits,
+    Provider,
+)
+from textual.widgets import Input
 
 from rollback_tui.core.text import printable
 from rollback_tui.ui.glyphs import plain
@@ -88,6 +98,21 @@ def _by_hand(app: RollbackApp) -> None:
     show_guide(app)
 
 
+def matching(found: Iterable[Command], query: str) -> list[Command]:
+    """Return the commands that have every word of ``query`` in them: those that begin with its
+    first word come first, else in the order of the screen."""
+    words = query.casefold().split()
+
+    def fits(command: Command) -> bool:
+        text = f"{command.name} {command.keys}".casefold()
+        return all(word in text for word in words)
+
+    def later(command: Command) -> bool:
+        return bool(words) and not command.name.casefold().startswith(words[0])
+
+    return sorted(filter(fits, found), key=later)
+
+
 class Here(Provider):
     """Finds commands by any part of their words, as typed; in the order of the screen."""
 
@@ -101,14 +126,9 @@ class Here(Provider):
 
     async def search(self, query: str) -> Hits:
         """Offer what has every word of ``query`` in it."""
-        words = query.casefold().split()
-        for place, command in enumerate(self._commands()):
-            text = f"{command.name} {command.keys}".casefold()
-            if all(word in text for word in words):
-                begins = command.name.casefold().startswith(words[0]) if words else False
-                score = (2.0 if begins else 1.0) - place / 10_000
-                name = plain(printable(command.name))
-                yield Hit(score, _row(command), command.run, text=name)
+        for place, command in enumerate(matching(self._commands(), query)):
+            name = plain(printable(command.name))
+            yield Hit(1 - place / 10_000, _row(command), command.run, text=name)
 
 
 def _row(command: Command) -> Text:
@@ -141,6 +161,25 @@ class Palette(CommandPalette):
     def on_mount(self) -> None:
         """Let the cursor stand still."""
         self.query_one(CommandInput).cursor_blink = False
+
+    @on(Input.Submitted)
+    def _take(self, event: Input.Submitted) -> None:
+        """Do what was typed. On a slow link the words and enter arrive in one piece: then the list
+        is still that of the words before, and what is marked in it was not meant."""
+        event.stop()
+        event.prevent_default()
+        calling = self.app.screen_stack[-2]
+        found = matching(commands(cast("RollbackApp", self.app), calling), event.value)
+        listed = self.query_one(CommandList)
+        marked = ""
+        if listed.highlighted is not None:
+            option = listed.get_option_at_index(listed.highlighted)
+            marked = str(getattr(getattr(option, "hit", None), "text", ""))
+        names = {plain(printable(one.name)): one for one in found}
+        chosen = names.get(marked) or (found[0] if found and event.value.strip() else None)
+        if chosen is not None:
+            self.dismiss()
+            self.app.call_later(chosen.run)
 
     def action_decline(self) -> None:
         """Close without doing anything."""

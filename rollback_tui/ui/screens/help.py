@@ -9,7 +9,8 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
 
-from rollback_tui.ui.keys import key
+from rollback_tui.ui.glyphs import plain
+from rollback_tui.ui.keys import key, names, shown
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.theme import Tone, line, lines
 from rollback_tui.ui.waits import waits
@@ -71,7 +72,7 @@ def help_text(screen: StepScreen | BesideScreen | Pane[Any]) -> Content:
         (common if everywhere else own).append(row)
     if screen.is_modal:
         # What has priority in the application works above a step as well.
-        common.append(_row(key("app.palette").split("/")[0], "commands by name"))
+        common.append(_row(key("app.palette"), "commands by name, in a field as well"))
         common.append(_row(key("app.quit"), "close this"))
     if own:
         rows += [line(("Here", "strong")), *own, line("")]
@@ -107,14 +108,22 @@ class Known(NamedTuple):
 
 
 def keys_of(screen: Screen[Any]) -> Iterator[Known]:
-    """Yield everything that a key does on ``screen``, in the order of its bindings."""
-    found: dict[str, tuple[list[str], Binding]] = {}
-    for active in screen.active_bindings.values():
-        binding = active.binding
-        mine = active.node is screen or active.node is screen.app
-        if mine and binding.id and (binding.tooltip or binding.description):
-            keys, _ = found.setdefault(binding.id, ([], binding))
-            keys.append(screen.app.get_key_display(binding))
+    """Yield everything that a key does on ``screen``: its own first, then what it shares.
+
+    As it is declared, and not as Textual has it active now: while a field has the focus, letters
+    are text, and what they do elsewhere must still be found here.
+    """
     unavailable: Callable[[str], str] = getattr(screen, "unavailable", lambda _: "")
-    for keys, binding in found.values():
-        yield Known("/".join(keys), binding, unavailable(binding.action))
+    places = [*type(screen).__mro__, *(() if screen.is_modal else (type(screen.app),))]
+    seen: set[str] = set()
+    taken: set[str] = set()
+    for place in places:
+        ours = place.__module__.startswith("rollback_tui.") or place is type(screen.app)
+        for binding in vars(place).get("BINDINGS", ()) if ours else ():
+            # What has the same key further in hides it here.
+            free = [name for name in names(binding.id) if name not in taken] if binding.id else []
+            if free and binding.id not in seen and (binding.tooltip or binding.description):
+                seen.add(binding.id)
+                taken.update(free)
+                text = plain("/".join(shown(name) for name in free))
+                yield Known(text, binding, unavailable(binding.action))
