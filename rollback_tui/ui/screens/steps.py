@@ -22,9 +22,14 @@ _MADE_BY = (
 )
 """Module and class, in the order of the work."""
 
+_loading = threading.Lock()
+"""Two threads that load what needs each other would each see half of it."""
+
 
 def _make(module: str, cls: str) -> Screen[Any]:
-    made: Screen[Any] = getattr(import_module(f"rollback_tui.ui.screens.{module}"), cls)()
+    with _loading:
+        loaded = import_module(f"rollback_tui.ui.screens.{module}")
+    made: Screen[Any] = getattr(loaded, cls)()
     return made
 
 
@@ -40,7 +45,8 @@ def load() -> None:
 
     def work() -> None:
         for module, _ in _MADE_BY:
-            import_module(f"rollback_tui.ui.screens.{module}")
+            with _loading:
+                import_module(f"rollback_tui.ui.screens.{module}")
         # All of this stays: looking through it for garbage would stop the screens for a moment,
         # again and again.
         gc.freeze()
