@@ -151,6 +151,7 @@ def cluster() -> Iterator[Cluster]:
             " archive-push %p",
             "unix_socket_directories": str(directory),
             "listen_addresses": "",
+            "jit": "off",  # most of the time of what it compiles would go into compiling
             "port": str(made.port),
             "fsync": "off",
             "shared_buffers": "32MB",
