@@ -79,8 +79,9 @@ def files() -> set[str]:
 
 
 def has_png(scene: Scene, size: tuple[int, int]) -> bool:
-    """Return whether this picture is made as PNG too: the wide ones, which the guide shows."""
-    return size == WIDE or (WIDE not in scene.sizes and size == scene.sizes[-1])
+    """Return whether this picture is made as PNG too: the wide ones, as the guide shows them, and
+    those of other terminals."""
+    return size == WIDE or bool(scene.terminal)
 
 
 def draw_all(names: Sequence[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""PNGs of the drawings, as small as a screen of text can be: at most 256 colours.
+"""PNGs of the drawings, as small as a screen of text can be: at most 64 colours.
 
 rsvg-convert draws them with four bytes a pixel, of which text on a few grounds needs one. Each PNG
 says in itself which drawing it was made of, so that one that is out of date is found without
@@ -17,7 +17,7 @@ from pathlib import Path
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _OF = b"Source\0"
 """Begins the text that names the drawing."""
-_COLOURS = 256
+_COLOURS = 64
 
 
 def make(drawing: Path) -> Path:
@@ -33,7 +33,7 @@ def make(drawing: Path) -> Path:
 
 def made_of(path: Path) -> str:
     """Return the fingerprint of the drawing that a PNG was made of; empty when it is not ours."""
-    found = re.search(rb"tEXt" + _OF + rb"([0-9a-f]+)", path.read_bytes()[:2000])
+    found = re.search(rb"tEXt" + _OF + rb"([0-9a-f]{8})", path.read_bytes()[:2000])
     return found[1].decode() if found else ""
 
 

@@ -241,7 +241,7 @@ class Projector:
 
     async def picture(self, wanted: Wanted) -> str:
         """Return the SVG."""
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._wanted.put_nowait((wanted, answer))
@@ -253,8 +253,8 @@ class Projector:
 
     async def close(self) -> None:
         """End the application."""
-        self._wanted.put_nowait(None)
-        if self._task is not None:
+        if self._task is not None and not self._task.done():
+            self._wanted.put_nowait(None)
             await self._task
 
     async def _run(self) -> None:
@@ -270,10 +270,13 @@ class Projector:
                         await wanted.play(stage)
                         await stage.open()
                         shown = await stage.settled()
-                        answer.set_result(svg(shown, self._size, wanted.title))
+                        # Before the answer: whoever asked goes on at once when it is there.
                         await stage.clear()
                 except Exception as error:  # noqa: BLE001 - the asker gets it
                     answer.set_exception(error)
+                    # The next picture gets an application in which nothing went wrong.
                     return
+                else:
+                    answer.set_result(svg(shown, self._size, wanted.title))
                 finally:
                     glyphs.choose("unicode")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 
 from rollback_tui.core.claim import Claim, ClaimState
@@ -23,7 +21,7 @@ def _claim(t: Stage, state: ClaimState) -> Claim:
         folder=begun.folder,
         target=begun.target,
         operator=msgspec.structs.replace(begun.operator, user="kim", sudo_user=""),
-        since=t.moment.utc - timedelta(seconds=95),
+        since=t.moment.records[0].at,
         state=state,
         phase="execute",
         door_closed=True,

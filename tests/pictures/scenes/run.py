@@ -143,7 +143,8 @@ async def run_looking(t: Stage) -> None:
 async def run_no_worker(t: Stage) -> None:
     """Nothing works on the run any more and the door may be closed: the command that finishes
     it."""
-    await watched(t, statement(9), worker="dead", moved_at=t.moment.steady - 12.0)
+    quiet = t.moment.steady - 12.0
+    await watched(t, statement(9), worker="dead", moved_at=quiet, heard_at=quiet)
 
 
 @scene("good/gate", RunScreen, derived="that the worker stands still")
@@ -198,6 +199,8 @@ async def run_asks_lose(_: Stage) -> None:
 
 
 @scene("good/brought-back", RunScreen)
-async def run_recovery(_: Stage) -> None:
+async def run_recovery(t: Stage) -> None:
     """A recovery is a run of its own: its steps, each with its result, and the applications' door
     open again."""
+    await t.open()
+    t.app.screen.query_one("#judged").focus()

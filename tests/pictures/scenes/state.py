@@ -53,9 +53,10 @@ async def state_no_connection(t: Stage) -> None:
 async def state_no_plan(t: Stage) -> None:
     """No migration tool is recognised: why there is no plan, and what helps, in full on top."""
     failure = Failure(
-        summary="no version table of a known migration tool in this database",
-        remedy="Is this the right database? Otherwise name [migrations] framework and"
-        " version_table in rollback.toml, or give the script: --script FILE.",
+        summary="this database has no version table of a known framework",
+        remedy="Is it the right database? If the table has a name of its own, say so in"
+        " rollback.toml: table under [migrations]. SQL written by hand needs no framework:"
+        " --script FILE.",
     )
     await t.change(plan=None, checks=None, plan_failure=failure)
 
