@@ -20,6 +20,7 @@ class Early:
         self._answers: dict[str, tuple[float, Any]] = {}
         self._failure: RollbackTuiError | None = None
         self._first = threading.Event()
+        self._all = threading.Event()
 
     def begin(self, questions: Mapping[str, Callable[[], object]]) -> None:
         """Ask one after the other, until one fails."""
@@ -35,8 +36,13 @@ class Early:
             finally:
                 # A fault of ours is met again by whoever asks the same later.
                 self._first.set()
+                self._all.set()
 
         threading.Thread(target=ask, name="early", daemon=True).start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait at most so long until nothing is asked any more."""
+        self._all.wait(seconds)
 
     def failure(self, seconds: float) -> RollbackTuiError | None:
         """Wait at most so long for the first answer; return why there is none, or None when there

@@ -68,9 +68,23 @@ class Session:
         self._tables: dict[str, TableCount] = {}
         self.early = Early()
 
-    def begin(self) -> None:
-        """Connect and ask for what the first screen shows, without waiting for it."""
-        self.early.begin({"target": self.target, "activity": self.activity})
+    def begin(
+        self, look: Callable[[Target, Activity], None] = lambda _target, _found: None
+    ) -> None:
+        """Connect and ask for what the first screen shows, without waiting for it; ``look`` is
+        handed it, in a thread."""
+        asked: list[Target] = []
+
+        def first() -> Target:
+            asked.append(self.target())
+            return asked[0]
+
+        def second() -> Activity:
+            found = self.activity()
+            look(asked[0], found)
+            return found
+
+        self.early.begin({"target": first, "activity": second})
 
     def _connect(self) -> Connection:
         connection = self._common.connect(sent=self._sent.add)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rollback_tui.cli.first_look import FirstLook
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.secrets import hide_passwords
 from rollback_tui.config import load_screen
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 REFUSED = 0.1
 """Seconds, once the screens are loaded, in which a server may still refuse us with one clear line:
 most have by then. Later it is said on the screens, which try again."""
+AHEAD = 0.1
+"""Seconds that loading the screens waits for the first answers: a server nearby has given them by
+then, and they are read while the screens are loaded."""
 CLOSED = 1.0
 """Seconds that the end of the screens waits for the connections to close."""
 NO_TERMINALS = ("", "dumb", "unknown")
@@ -131,8 +135,10 @@ def open_screens(
 
     hide_passwords(given.dsn)
     session = Session(given)
+    first_look = FirstLook()
     if folder is None and not claims:
-        session.begin()
+        session.begin(first_look.show)
+        session.early.wait(AHEAD)
     # Textual takes a third of one.
     from rollback_tui.ui.app import RollbackApp
     from rollback_tui.ui.first_run import due
@@ -152,6 +158,7 @@ def open_screens(
             # What ends with the screens does not outlive the connection either.
             note=None if passing else due(),
         )
+        first_look.end()
         return shown(app, passing=passing)
     finally:
         # It may wait for a server that does not answer; leaving does not.
