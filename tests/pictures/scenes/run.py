@@ -164,7 +164,7 @@ async def run_damaged(t: Stage) -> None:
     """The journal was altered: nothing that it says is believed, and what to do instead."""
     failure = Failure(
         summary=f"{t.walk.folder}/journal.jsonl: line 41 is damaged",
-        remedy="Somebody changed it, or the disk did. Follow docs/recovery.md by hand.",
+        remedy="Do not trust this journal; ask the database itself (rollback-tui state).",
     )
     await watched(t, statement(9), feed_failure=failure)
 
