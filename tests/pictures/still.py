@@ -7,6 +7,8 @@ scene gets a screen that nobody has touched.
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -88,7 +90,13 @@ class StillWorld(World):
 def still(looks: Looks) -> tuple[RollbackApp, StillGuide, StillWorld]:
     """Return the application, with a guide that stands still and the world that it may ask."""
     world = StillWorld()
+    before = os.environ.pop("NO_COLOR", None)
+    if looks.depth == "none":
+        # Textual asks the environment, and takes it out of it.
+        os.environ["NO_COLOR"] = "1"
     app = RollbackApp(world, looks=looks)
+    if before is not None:
+        os.environ["NO_COLOR"] = before
     guide = StillGuide(world, app.guide.walk, app._deliver, app._changed, app.say)
     guide.requests = AtOnce(app._deliver)
     app.guide = guide
@@ -174,6 +182,9 @@ class Stage(Terminal):
         await self.pilot.pause()
         # Some texts are laid out in a thread.
         await self.app.workers.wait_for_complete()
+        # A button that was pressed looks so for a moment.
+        while any(screen.query(".-active") for screen in self.app.screen_stack):
+            await self.pilot.pause(0.05)
         before: list[Piece] = []
         for _ in range(20):
             await self.pilot.pause()
@@ -211,10 +222,24 @@ def standing(at: Moment) -> Iterator[None]:
     clocks = vars(moment)
     known = {name: clocks[name] for name in ("time", "datetime")}
     clocks.update(time=Stopped, datetime=Stopped)
+    zone = os.environ.get("TZ")
+    os.environ["TZ"] = _zone(at)
+    time.tzset()
     try:
         yield
     finally:
         clocks.update(known)
+        os.environ.pop("TZ")
+        if zone is not None:
+            os.environ["TZ"] = zone
+        time.tzset()
+
+
+def _zone(at: Moment) -> str:
+    """Return the zone in which it was recorded, as POSIX has it: east of UTC is negative."""
+    minutes = round((at.local - at.utc.replace(tzinfo=None)).total_seconds() / 60)
+    hours, left = divmod(abs(minutes), 60)
+    return f"<here>{'-' if minutes >= 0 else '+'}{hours:02}:{left:02}"
 
 
 Play = Callable[[Stage], Awaitable[None]]
