@@ -17,23 +17,6 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-_STYLES: dict[str, str] = {
-    "markdown.h1": "bold",
-    "markdown.h2": "bold cyan",
-    "markdown.h3": "bold",
-    "markdown.h4": "bold",
-    "markdown.code": "bold",
-    "markdown.code_block": "none",
-    "markdown.table.border": "bright_black",
-    "markdown.table.header": "bright_black",
-    "markdown.item.bullet": "cyan",
-    "markdown.item.number": "cyan",
-    "markdown.link_url": "none",
-    "markdown.link": "none",
-    "markdown.hr": "bright_black",
-}
-"""The sixteen ANSI names, as in the cells of lists: the app maps them to the theme's palette."""
-
 
 class _Wanted(NamedTuple):
     text: str
@@ -43,6 +26,9 @@ class _Wanted(NamedTuple):
 class MarkdownView(ScrollView, can_focus=True):
     """Shows Markdown that is printable already. Links are text, and lead nowhere."""
 
+    DEFAULT_CSS = """
+    MarkdownView { overflow-x: hidden; overflow-y: auto; scrollbar-size: 0 1; }
+    """
     LAYING_OUT: ClassVar[str] = "being laid out …"
 
     class _Made(Message):
@@ -107,18 +93,6 @@ class MarkdownView(ScrollView, can_focus=True):
 
 def _laid_out(wanted: _Wanted) -> list[list[Segment]]:
     # Only who reads a report pays for the parser, and not on the way to the first screen.
-    from rich.console import Console
-    from rich.markdown import Markdown
-    from rich.theme import Theme
+    from rollback_tui.ui.widgets.markdown_lines import lines_of
 
-    console = Console(
-        width=wanted.width,
-        color_system="standard",
-        force_terminal=True,
-        theme=Theme(_STYLES),
-        emoji=False,
-        highlight=False,
-        markup=False,
-    )
-    text = Markdown(wanted.text, code_theme="ansi_dark", hyperlinks=False)
-    return console.render_lines(text)
+    return lines_of(wanted.text, wanted.width)
