@@ -15,7 +15,7 @@ from rollback_tui.core.recovery import LostRows
 from rollback_tui.core.run_view import RunSummary
 from rollback_tui.run.by_hand import guide as by_hand
 from rollback_tui.ui.app import RollbackApp
-from rollback_tui.ui.log_lines import KEPT, LogLines, looks_wrong
+from rollback_tui.ui.log_lines import KEPT, LogLines, _judged, looks_wrong
 from rollback_tui.ui.screens.by_hand import FILE
 from rollback_tui.ui.screens.ladder import rung_text
 from rollback_tui.ui.walk import Walk, may_not_undo
@@ -325,7 +325,7 @@ def test_a_flood_is_bounded_and_what_is_left_out_is_counted() -> None:
         walk = Walk()
 
     logs = LogLines(Nobody())  # type: ignore[arg-type]
-    logs._arrived(tuple(lines(*map(str, range(KEPT + 7)))))
+    logs._arrived(_judged(tuple(lines(*map(str, range(KEPT + 7))))))
     assert len(logs.lines) == KEPT and logs.left_out == 7
 
 
