@@ -47,6 +47,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     other: dict[str, str] = {}
     for kind in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.getreports(kind):
+            # What failed before any test ran (a file that cannot be imported) has asked for none.
+            if not isinstance(report, pytest.TestReport):
+                continue
             names = {PROGRAMS.get(str(v)) for k, v in report.user_properties if k == PROPERTY}
             for name in names - {None}:
                 assert name is not None
