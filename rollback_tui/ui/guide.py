@@ -17,6 +17,7 @@ from rollback_tui.ui.beside import Beside
 from rollback_tui.ui.capturing import Capturing
 from rollback_tui.ui.counting import Counting
 from rollback_tui.ui.following import Following
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.log_lines import LogLines
 from rollback_tui.ui.moment import local_time, steady
 from rollback_tui.ui.planning import Planning
@@ -235,7 +236,7 @@ class Guide:
     def signal(self, session: Session, terminate: bool) -> None:
         """Cancel the query of ``session`` as it was seen, or end it. Only when armed."""
         if not self.walk.armed:
-            self.say("This terminal is READ-ONLY: press a to arm it first.", "warning")
+            self.say(f"This terminal is READ-ONLY: {key('step.arm')} arms it.", "warning")
             return
         call = self.operations.terminate if terminate else self.operations.cancel
         pid, start = session.pid, session.backend_start

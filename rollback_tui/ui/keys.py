@@ -66,6 +66,9 @@ _EDITING = ("backspace", "delete", "ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl
 FIXED = frozenset(("enter", "escape", "ctrl+c", "ctrl+z", *_MOVING, *_EDITING, *string.digits))
 """Keys with one meaning in every terminal, or on every screen: they stay what they are."""
 
+SHIFTED = frozenset(("state.cancel_query", "state.terminate"))
+"""What a key that is pressed by the way must not begin."""
+
 SWALLOWED: dict[str, str] = {
     "ctrl+b": "tmux keeps it for itself: press it twice there",
     "ctrl+a": "screen keeps it for itself: press ctrl+a, then a there",
@@ -220,7 +223,9 @@ def checked(wanted: Mapping[str, str], where: str = "[screen] keys") -> dict[str
                 "Take it out: enter, escape, tab, the arrows and the digits mean the same on every"
                 " screen.",
             )
-        keymap[binding_id] = ",".join(_key(one, binding_id, where) for one in _split(keys))
+        found = [_key(one, binding_id, where) for one in _split(keys)]
+        _refuse_careless(binding_id, found, where)
+        keymap[binding_id] = ",".join(found)
     _refuse_clashes(keymap, where)
     return keymap
 
@@ -241,7 +246,7 @@ def _key(given: str, binding_id: str, where: str) -> str:
     name = given
     if len(given) == 1 and given.isascii() and given.isprintable():
         name = "space" if given == " " else _character_to_key(given)
-    elif given not in {one.value for one in Keys} | {"space"}:
+    elif given not in {one.value for one in Keys if one.value[:1] != "<"} | {"space"}:
         raise ConfigurationError(
             f"{where}: {binding_id} = {printable(given)!r} is not a key",
             'One character ("o", "?"), or a name: "space", "f5", "ctrl+o". docs/keys.md has more.',
@@ -252,6 +257,22 @@ def _key(given: str, binding_id: str, where: str) -> str:
             f"{given} means the same on every screen, or to every terminal. Choose another key.",
         )
     return name
+
+
+def _refuse_careless(binding_id: str, found: list[str], where: str) -> None:
+    """Refuse a character for what works inside fields too, where it would be typed; and a key
+    that is pressed by the way for what ends somebody's work."""
+    first = {b.id for b in own_bindings(PLACES[0]) if b.priority}
+    for one in found:
+        if binding_id in first and (len(shown(one)) == 1 or one == "space"):
+            why = (
+                "Inside a field it would act instead of being typed: take ctrl and a letter, or f5."
+            )
+        elif binding_id in SHIFTED and (one == "space" or shown(one) in string.ascii_lowercase):
+            why = "It ends what somebody does: take a capital letter, ctrl and a letter, or f5."
+        else:
+            continue
+        raise ConfigurationError(f"{where}: {binding_id} cannot be on {shown(one)}", why)
 
 
 def _refuse_clashes(keymap: Mapping[str, str], where: str) -> None:

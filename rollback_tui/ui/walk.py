@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rollback_tui.core.activity.trend import Trend
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.once import once
 from rollback_tui.ui.operations import Choice
@@ -37,8 +38,7 @@ STEPS = ("State", "Safety", "Preview", "Run", "Verify", "Report")
 
 REASON_LENGTH = 10
 """A typed reason has at least this many characters: enough to say something."""
-
-
+_ARM = "step.arm"
 SCHEMA_CHECK = "schema_restored"
 """The check that a rehearsal answers: is the schema afterwards the one that it should be? Setting
 it aside accepts exactly the differences that were shown."""
@@ -235,13 +235,13 @@ def may_not_rehearse(walk: Walk) -> str:
     if walk.plan is None or not walk.plan.migrations:
         return "there is nothing to rehearse"
     if walk.rehearsing is not None:
-        return "a rehearsal goes on: x stops it"
+        return f"a rehearsal goes on: {key('preview.stop')} stops it"
     if walk.capturing is not None:
-        return "scripts are being captured: x stops it"
+        return f"scripts are being captured: {key('preview.stop')} stops it"
     if walk.read_only:
         return "a rehearsal makes a scratch database, and this terminal was started read-only"
     if not walk.armed:
-        return "a rehearsal makes a scratch database on the server: a arms this terminal"
+        return f"a rehearsal makes a scratch database on the server: {key(_ARM)} arms this terminal"
     return ""
 
 
@@ -250,15 +250,15 @@ def may_not_capture(walk: Walk) -> str:
     if walk.folder is not None:
         return "this plan was already confirmed"
     if walk.capturing is not None:
-        return "it is being captured: x stops it"
+        return f"it is being captured: {key('preview.stop')} stops it"
     if walk.rehearsing is not None:
-        return "a rehearsal goes on: x stops it"
+        return f"a rehearsal goes on: {key('preview.stop')} stops it"
     if walk.plan is None or not any(m.capturable for m in walk.plan.migrations):
         return "no migration of this plan has to be captured"
     if walk.read_only:
         return "to capture makes a scratch copy, and this terminal was started read-only"
     if not walk.armed:
-        return "to capture makes a scratch copy on the server: a arms this terminal"
+        return f"to capture makes a scratch copy on the server: {key(_ARM)} arms this terminal"
     return ""
 
 
@@ -288,9 +288,9 @@ def not_ready(walk: Walk) -> str:
     if walk.plan is not None and not walk.plan.migrations:
         return "nothing is applied, so there is nothing to roll back"
     if walk.rehearsing is not None:
-        return "a rehearsal goes on (x on step 3 stops it)"
+        return f"a rehearsal goes on ({key('preview.stop')} on step 3 stops it)"
     if walk.capturing is not None:
-        return "scripts are being captured (x on step 3 stops it)"
+        return f"scripts are being captured ({key('preview.stop')} on step 3 stops it)"
     if walk.counting:
         return "what goes is still being counted"
     if walk.judging:
@@ -314,7 +314,7 @@ def hands_off(walk: Walk) -> str:
     if walk.controls is None:
         return "it is not known yet who is at the controls"
     if walk.controls.free:
-        return "nobody is at the controls: t takes them"
+        return f"nobody is at the controls: {key('run.take_controls')} takes them"
     return f"read-only: {walk.controls.holder} is at the controls since {walk.controls.since}"
 
 
@@ -327,7 +327,7 @@ def may_not_answer(walk: Walk, choice: str) -> str:
     if reason := hands_off(walk):
         return reason
     if choice != question.default and not walk.armed:
-        return f"{choice} changes the database: arm this terminal (a)"
+        return f"{choice} changes the database: arm this terminal ({key(_ARM)})"
     return ""
 
 
@@ -389,9 +389,9 @@ def may_not_take(walk: Walk, option: RecoveryOption) -> str:
     if option.obstacle:
         return option.obstacle
     if option.rung == "external":
-        return "it is taken by its own commands: c copies them"
+        return f"it is taken by its own commands: {key('ladder.copy')} copies them"
     if walk.read_only:
         return "this terminal was started read-only"
     if not walk.armed:
-        return "a recovery replaces the database: a arms this terminal"
+        return f"a recovery replaces the database: {key(_ARM)} arms this terminal"
     return ""

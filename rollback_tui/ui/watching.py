@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.moment import local_time
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Watching:
             # The plan was executed, or refused: nobody can be in its way any more.
             return
         if walk.paused:
-            guide.replace(way_stale="refreshing is paused (p on step 1)")
+            guide.replace(way_stale=f"refreshing is paused ({key('state.pause')} on step 1)")
             return
         if guide.requests.busy("way"):
             if now - self._asked_at > max(LATE, 3 * walk.interval):

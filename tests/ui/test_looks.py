@@ -8,6 +8,7 @@ import re
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.color import ColorSystem
 from textual.binding import Binding
@@ -18,13 +19,15 @@ from textual.theme import Theme
 import rollback_tui.ui
 from rollback_tui.config import load_screen, parse
 from rollback_tui.config_screen import Screen
+from rollback_tui.core.claim import Controls
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.ui import glyphs, keys
 from rollback_tui.ui.app import RollbackApp
 from rollback_tui.ui.looks import Looks, depth, looks
 from rollback_tui.ui.theme import cell, line
 from rollback_tui.ui.themes import THEMES
-from tests.ui.fake import World
+from rollback_tui.ui.walk import Underway, Walk, hands_off, may_not_rehearse, not_ready
+from tests.ui.fake import World, plan
 from tests.ui.steering import Script, Terminal, drive
 
 RGB = [theme for theme in THEMES if not theme.ansi]
@@ -273,7 +276,9 @@ def test_no_key_has_two_meanings_in_one_place(place: keys.Place) -> None:
 def test_every_key_that_a_text_asks_for_is_there() -> None:
     asked = set()
     for path in Path(rollback_tui.ui.__path__[0]).rglob("*.py"):
-        asked |= set(re.findall(r'\bkey\("([a-z0-9_.]+)"\)', path.read_text(encoding="utf-8")))
+        asked |= set(
+            re.findall(r"\bkey\([\"']([a-z0-9_.]+)[\"']\)", path.read_text(encoding="utf-8"))
+        )
     assert asked, "no text asks for a key"
     for one in asked:
         assert keys.key(one)
@@ -290,6 +295,12 @@ def test_every_key_that_a_text_asks_for_is_there() -> None:
         ({"state.sort": "3"}, "state.sort cannot be on 3", "Choose another key"),
         ({"state.sort": "hello"}, "'hello' is not a key", "One character"),
         ({"state.sort": ""}, "'' is not a key", "One character"),
+        ({"state.sort": "<any>"}, "'<any>' is not a key", "One character"),
+        # "payments" could not be typed any more, and its y would leave the screens.
+        ({"app.quit": "y"}, "app.quit cannot be on y", "Inside a field"),
+        ({"app.palette": "f5,space"}, "app.palette cannot be on space", "Inside a field"),
+        ({"state.terminate": "j"}, "state.terminate cannot be on j", "a capital letter"),
+        ({"state.cancel_query": "space"}, "cannot be on space", "a capital letter"),
         ({"dialog.decline": "x"}, "dialog.decline keeps its key (esc)", "Take it out"),
     ],
 )
@@ -321,6 +332,20 @@ def test_the_operators_own_keys_work_and_are_named() -> None:
     mine = keys.checked({"state.sort": "o", "state.pause": "s"})
     _drive(script, Looks(keymap=mine))
     assert keys.key("state.sort") == "o"
+
+
+def test_what_stands_in_the_way_names_the_operators_own_keys() -> None:
+    keys.use(keys.checked({"step.arm": "f9", "preview.stop": "f8", "run.take_controls": "f7"}))
+    try:
+        underway = Underway(source="schema", since=0.0, words="", stopping=False)
+        there = Walk(plan=plan(), checks=())
+        assert may_not_rehearse(there).endswith("f9 arms this terminal")
+        going = msgspec.structs.replace(there, rehearsing=underway)
+        assert not_ready(going) == "a rehearsal goes on (f8 on step 3 stops it)"
+        free = Controls(mine=False)
+        assert hands_off(Walk(controls=free)).endswith("f7 takes them")
+    finally:
+        keys.use({})
 
 
 # --- the person's own file ----------------------------------------------------------------------

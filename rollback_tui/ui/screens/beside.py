@@ -14,6 +14,7 @@ from textual.widgets import Button, Static
 
 from rollback_tui.core import events as ev
 from rollback_tui.core.claim import Claim, who
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.moment import steady, utc_time
 from rollback_tui.ui.screens.help import show_help
 from rollback_tui.ui.screens.sql_log import show_sql_log
@@ -157,15 +158,17 @@ class BesideScreen(Screen[None]):
         self.query_one("#beside-settle", Button).disabled = not may_settle
         self.query_one("#beside-attach", Button).disabled = walk.settling
         self.query_one("#beside-other").display = len(walk.claims) > 1
-        keys = [("q", "leave", True), ("A", "attach", not walk.settling)]
-        keys += [("S", "settle", may_settle), ("o", "other run", len(walk.claims) > 1)]
-        keys += [("?", "help", True)]
+        keys = [(key("beside.quit"), "leave", True)]
+        keys += [(key("beside.attach"), "attach", not walk.settling)]
+        keys += [(key("beside.settle"), "settle", may_settle)]
+        keys += [(key("beside.other"), "other run", len(walk.claims) > 1)]
+        keys += [(key("beside.help"), "help", True)]
         self.query_one("#beside-keys", Bar).say(
             line(
                 (" tab chooses, enter presses · ", "dim"),
                 *(
-                    line((f"{key} ", "accent"), f"{label}  ")
-                    for key, label, usable in keys
+                    line((f"{name} ", "accent"), f"{label}  ")
+                    for name, label, usable in keys
                     if usable
                 ),
             )

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from rollback_tui.core.text import printable
 from rollback_tui.ui.glyphs import plain
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.requests import Failure
 from rollback_tui.ui.theme import line
 from rollback_tui.ui.widgets.dialogs import copied
@@ -58,7 +59,8 @@ class ManualGuide(Pane[None]):
             )
             yield MarkdownView(plain(printable(self._text, keep_lines=True)), id="guide-text")
             yield Static(line(("the same in ", "dim"), str(self._folder / FILE)))
-            yield Static(line(("↑ ↓ scroll · c copies the path · esc closes", "dim")))
+            copy = key("by_hand.copy")
+            yield Static(line((f"↑ ↓ scroll · {copy} copies the path · esc closes", "dim")))
 
     def on_mount(self) -> None:
         """Let the arrows scroll at once."""

@@ -145,13 +145,15 @@ class RecoveryConsole(Pane[bool]):
         self.query_one("#rungs", LiveTable).show_rows(rows)
         self.query_one("#rungs").display = bool(rows)
         self._show_rung()
-        keys = [("tab", "text"), ("enter", "take"), ("r", "recount")]
-        keys += [("a", "disarm" if walk.armed else "arm")] if not walk.read_only else []
+        keys = [("tab", "text"), ("enter", "take"), (key("ladder.again"), "recount")]
+        keys += (
+            [(key("ladder.arm"), "disarm" if walk.armed else "arm")] if not walk.read_only else []
+        )
         option = self._option()
-        keys += [("c", "copy")] if option is not None and option.commands else []
-        keys += [("m", "by hand"), ("?", "help"), ("esc", "back")]
+        keys += [(key("ladder.copy"), "copy")] if option is not None and option.commands else []
+        keys += [(key("ladder.guide"), "by hand"), (key("pane.help"), "help"), ("esc", "back")]
         self.query_one("#ladder-keys", Bar).say(
-            line(*(line((f"{key} ", "accent"), f"{label}  ") for key, label in keys))
+            line(*(line((f"{name} ", "accent"), f"{label}  ") for name, label in keys))
         )
 
     def _option(self) -> RecoveryOption | None:
@@ -265,8 +267,11 @@ def _state(guide: Guide) -> Content:
         what = "not begun" if walk.recover_failure else "not known"
         return line((f"✗ {what}: {failure.summary} ", "bad"), failure.remedy)
     if walk.options_at is None:
-        return line(("Nothing was asked yet: r asks.", "dim"))
-    counted: tuple[str, Tone] = (f"as counted at {time_of(walk.options_at)}; r counts again", "dim")
+        return line((f"Nothing was asked yet: {key('ladder.again')} asks.", "dim"))
+    counted: tuple[str, Tone] = (
+        f"as counted at {time_of(walk.options_at)}; {key('ladder.again')} counts again",
+        "dim",
+    )
     again = _undone_by(walk)
     if again:
         return line((f"! run {again} has undone it already  ", "warn"), counted)
@@ -339,7 +344,11 @@ def rung_text(option: RecoveryOption, walk: Walk) -> Content:
     if option.lost:
         rows.append(lost_text(option.lost))
     if option.commands:
-        rows.append(line(("Type these where the database is (c copies them):", "accent")))
+        rows.append(
+            line(
+                (f"Type these where the database is ({key('ladder.copy')} copies them):", "accent")
+            )
+        )
         rows += [line(("  $ ", "dim"), command) for command in option.commands]
     return lines(rows)
 

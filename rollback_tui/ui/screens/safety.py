@@ -15,6 +15,7 @@ from textual.widgets import Static
 from rollback_tui.core.model import CheckResult
 from rollback_tui.core.schema import condensed
 from rollback_tui.core.schema_verdict import SchemaVerdict
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.screens.foreseen import schema_dialog
 from rollback_tui.ui.screens.step import StepScreen
@@ -137,7 +138,7 @@ class SafetyScreen(StepScreen):
             line(
                 (f" ▸ {gone}, {clock(left)} left ", "accent"),
                 f"waiting for {len(writers)} that write: {names}" if writers else "nobody writes",
-                (" (w stops)", "dim"),
+                (f" ({key('safety.wait')} stops)", "dim"),
             )
         )
 
@@ -243,7 +244,9 @@ def evidence(check: CheckResult, reason: str | None) -> Content:
     ]
     if reason is not None:
         word = "accepted: " if _aside(check) == "accepted" else "set aside: "
-        rows.append(line((word, "warn"), reason, ("  (o takes it back)", "dim")))
+        rows.append(
+            line((word, "warn"), reason, (f"  ({key('safety.override')} takes it back)", "dim"))
+        )
     if check.evidence:
         rows += [line(""), *(line(("· ", "dim"), item) for item in check.evidence)]
     if check.remedy:

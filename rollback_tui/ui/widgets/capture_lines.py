@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from rollback_tui.frameworks.captured import Capture, Captures
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.theme import line, lines
 from rollback_tui.ui.walk import Walk
@@ -17,7 +18,7 @@ def capture_line(walk: Walk, now: float | None = None) -> Content | None:
     underway = walk.capturing
     if underway is not None:
         gone = clock((steady() if now is None else now) - underway.since)
-        stop = "" if underway.stopping else "  no limit: x stops it"
+        stop = "" if underway.stopping else f"  no limit: {key('preview.stop')} stops it"
         return line((f" ▸ capturing {gone} ", "accent"), underway.words, (stop, "dim"))
     if walk.capture_failure is not None:
         failure = walk.capture_failure

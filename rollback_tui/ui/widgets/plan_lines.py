@@ -9,6 +9,7 @@ from rollback_tui.core.model import Plan, Verdict
 from rollback_tui.core.outlook import InTheWay
 from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.text import cells
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.surroundings import around, way
@@ -136,7 +137,7 @@ def rehearsal(walk: Walk, now: float | None = None) -> Content | None:
     underway = walk.rehearsing
     if underway is not None:
         gone = clock((steady() if now is None else now) - underway.since)
-        stop = "" if underway.stopping else "  no limit: x stops it"
+        stop = "" if underway.stopping else f"  no limit: {key('preview.stop')} stops it"
         return line(
             (f" ▸ rehearsing on {COPIES[underway.source]} {gone} ", "accent"),
             underway.words,
