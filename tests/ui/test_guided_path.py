@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+from textual.widgets import Input
 
+from rollback_tui.ui.widgets.typed_confirm import FIELDS
 from tests.ui.fake import World, plan
 from tests.ui.steering import Terminal, drive
 
@@ -47,6 +50,36 @@ async def confirm(t: Terminal) -> None:
     await t.until("ready: tab to Start")
     await t.focus("#confirm-yes")
     await t.press("enter")
+
+
+def test_what_was_typed_for_another_plan_counts_for_nothing(world: World) -> None:
+    async def script(t: Terminal) -> None:
+        async def type_all() -> None:
+            await t.focus("#field-database")
+            for text in ("shop", "20240110090000", t.figure, REASON):
+                await t.type(text)
+                await t.press("enter")
+            await t.until("ready: tab to Start")
+
+        await to_confirmation(t)
+        await type_all()
+        # The same plan read again, with the same figures, takes nothing from the operator.
+        t.app.guide.planning.read(t.app.guide.walk.choice)
+        await t.until("ready: tab to Start")
+        t.app.guide.keep(frozenset({2}))
+        await t.until("what was typed is forgotten", "keeps ", "the texts do not match yet")
+        await type_all()
+        made = world.make_plan
+        world.make_plan = lambda steps=1: msgspec.structs.replace(  # type: ignore[misc]
+            made(steps), transaction_lock=("SELECT pg_advisory_xact_lock(1)",)
+        )
+        t.app.guide.planning.read(t.app.guide.walk.choice)
+        await t.until("2 checks stand in the way")
+        fields = [t.app.screen.query_one(f"#field-{name}", Input) for name in FIELDS]
+        assert [field.value for field in fields] == [""] * len(FIELDS)
+
+    drive(world, script, size=(120, 40))
+    assert world.started == []
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])

@@ -275,6 +275,24 @@ def test_abort_asks_first_and_is_too_late_after_commit(world: World) -> None:
     drive(world, script, folder=FOLDER)
 
 
+def test_a_key_held_down_leaves_no_plan_half_done(world: World) -> None:
+    world.begin(plan(), "a reason")
+
+    async def script(t: Terminal) -> None:
+        await t.until("run: checkpoint")
+        world.happen(ev.StepsStarted(backend_pid=4750))
+        await t.until("statement by statement")
+        await t.press("x")
+        await t.until("It stops between two statements.")
+        assert "again: Abort" not in t.text
+        await t.press("x", "x", "x")
+        assert not any(isinstance(r.event, ev.AbortAsked) for r in world.records)
+        await t.press("tab", "enter")
+        await t.until("abort asked")
+
+    drive(world, script, folder=FOLDER)
+
+
 def test_an_abort_answered_after_the_end_frightens_nobody(world: World) -> None:
     world.begin(plan(), "a reason")
 

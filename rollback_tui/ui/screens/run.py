@@ -14,6 +14,7 @@ from textual.widgets import Log
 from rollback_tui.core.run_view import RunView
 from rollback_tui.core.text import printable
 from rollback_tui.ui.glyphs import plain
+from rollback_tui.ui.keys import names
 from rollback_tui.ui.listing import keys_of, listing
 from rollback_tui.ui.messages import Answer, Confirmed, Declined
 from rollback_tui.ui.moment import steady
@@ -152,7 +153,9 @@ class RunScreen(StepScreen):
         """Show the confirmation or the console."""
         self._arrange(walk)
         if walk.folder is None:
-            self.query_one(TypedConfirm).show(walk)
+            if self.query_one(TypedConfirm).show(walk):
+                said = "The plan, or what it keeps, is another now: what was typed is forgotten."
+                self.rollback_app.say(said, "warning")
             return
         view = walk.view or RunView()
         alarms = self.query_one("#alarms", Bar)
@@ -340,12 +343,16 @@ class RunScreen(StepScreen):
             if yes and self.allowed("abort"):
                 self.guide.abort()
 
+        view = self.walk_value.view
+        plan = view.started.plan if view and view.started else None
+        stepwise = plan is None or not plan.transactional or bool(view and view.steps)
         ask = Ask(
             "Abort this run?",
             _abort_means(self.walk_value),
             yes="Abort the run",
             no="Let it go on",
-            again="x",
+            # Nobody may leave a plan half done by a key that was held down.
+            again="" if stepwise else names("run.abort")[0],
         )
         self.app.push_screen(ask, answered)
 

@@ -15,7 +15,7 @@ from textual.widgets import Button, Input, Static
 
 from rollback_tui.core.text import printable
 from rollback_tui.ui.glyphs import plain
-from rollback_tui.ui.keys import key
+from rollback_tui.ui.keys import key, shown
 from rollback_tui.ui.theme import line, lines
 from rollback_tui.ui.walk import REASON_LENGTH
 from rollback_tui.ui.widgets.pane import Pane
@@ -161,7 +161,7 @@ class Ask(Pane[bool]):
             with Horizontal(id="dialog-buttons"):
                 yield PlainButton(self._no, id="no")
                 yield PlainButton(self._yes, id="yes", danger=self._danger)
-            quick = f"{self._again} again: {self._yes} · " if self._again else ""
+            quick = f"{shown(self._again)} again: {self._yes} · " if self._again else ""
             rest = "tab chooses · enter presses · esc cancels · ? help"
             yield Static(line((f"{quick}{rest}", "dim")))
 
@@ -175,9 +175,13 @@ class Ask(Pane[bool]):
             event.stop()
             self.dismiss(True)
 
+    def may(self) -> bool:
+        """Return whether yes may be said now."""
+        return True
+
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "yes")
+        self.dismiss(event.button.id == "yes" and self.may())
 
     def action_decline(self) -> None:
         """Cancel."""

@@ -69,6 +69,10 @@ class SignalDialog(Ask):
             words = line((f"✗ not {self._pid}", "bad"))
         self.query_one("#text-state", Static).update(words)
 
+    def may(self) -> bool:
+        """Return whether the pid is there, where it has to be."""
+        return not self._typed or self.query_one("#text", Input).value.strip() == self._pid
+
 
 def _body(row: Row, session: Session, ending: Ending) -> list[Content]:
     transaction = (

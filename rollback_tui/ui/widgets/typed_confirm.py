@@ -21,6 +21,7 @@ from rollback_tui.core.confirmation import Fact, fact, toll
 from rollback_tui.core.model import Plan
 from rollback_tui.core.text import cells, typeable
 from rollback_tui.ui.glyphs import plain
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.messages import Confirmed, Declined
 from rollback_tui.ui.once import once
@@ -60,6 +61,7 @@ class TypedConfirm(Vertical):
         super().__init__(id=id)
         self._wanted: dict[str, str] = {}
         self._plan: Plan | None = None
+        self._sha256 = ""
         self._keep: frozenset[int] = frozenset()
         self._fact: Fact | None = None
         self._why_not = "not ready"
@@ -89,15 +91,21 @@ class TypedConfirm(Vertical):
                 self.query_one(f"#field-{name}", Input).focus()
                 return
 
-    def show(self, walk: Walk) -> None:
-        """Show what would be confirmed now."""
+    def show(self, walk: Walk) -> bool:
+        """Show what would be confirmed now. Return whether texts were forgotten because they had
+        been typed for another plan, or for other things to keep."""
         plan, target = walk.plan, walk.target
         if plan is None or target is None:
-            return
+            return False
         self._wanted = {"database": typeable(target.database), "version": typeable(goal_of(plan))}
         # What was counted anew asks for the new figure: what is typed is judged again below.
+        forgotten = False
         if self._fact is None or plan is not self._plan or walk.keep != self._keep:
+            if self._fact is not None and (plan.sha256, walk.keep) != (self._sha256, self._keep):
+                forgotten = any(map(self._text, FIELDS))
+                self.forget()
             self._plan, self._keep, self._fact = plan, walk.keep, fact(plan, walk.keep)
+            self._sha256 = plan.sha256
         self.query_one("#facts", Static).update(facts(walk))
         listed = listing(plan)
         self._wanted["undone"] = "" if listed.transactional else UNDONE
@@ -108,10 +116,11 @@ class TypedConfirm(Vertical):
             self.query_one(f"#label-{name}", Static).update(label)
         self._why_not = not_ready(walk)
         if not self._why_not and not walk.armed:
-            self._why_not = "this terminal is READ-ONLY: a arms it"
+            self._why_not = f"this terminal is READ-ONLY: {key('step.arm')} arms it"
         if walk.starting:
             self._why_not = "the worker is being started …"
         self._judge()
+        return forgotten
 
     def _text(self, name: str) -> str:
         return self.query_one(f"#field-{name}", Input).value.strip()
