@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from textual.events import Key
 
 from rollback_tui.core.model import Activity, PreparedTransaction
 from rollback_tui.ui.widgets.live_table import LiveTable
@@ -268,16 +269,77 @@ def test_a_session_that_is_gone_or_has_begun_something_is_not_hit(busy: World) -
         # The same pid, another session: the server is asked for the one that was seen.
         await t.select("#sessions", "4711")
         await t.press("p", "K")
-        await t.until("End pid 4711")
+        # Whoever ran no transaction when it was paused may write by now.
+        await t.until("This is PAUSED, of ", "type the pid: 4711", "End pid 4711")
         change(4711, backend_start=BEGAN + timedelta(hours=1))
-        await t.press("tab", "enter")
+        await t.press("tab", "tab", "enter", "escape")
+        assert not any("gone" in line for line in t.text.splitlines())
+        await t.press("K")
+        await t.type("4711")
+        await t.press("tab", "tab", "enter")
         await t.until("pid 4711 was gone already: nothing was sent")
         busy.may_not_signal = "Only members of that role may."
         await t.select("#sessions", "4802")
+        await t.press("p")
+        await t.until("sessions 9 and 1 without a session · trouble")
         await t.press("C", "tab", "enter")
         await t.until("pid 4802: not allowed to cancel its query. Only members of that role may.")
 
     drive(busy, script, size=(120, 40))
+    assert busy.signals == []
+
+
+def test_words_that_come_with_the_key_of_the_filter_are_no_keys(busy: World) -> None:
+    async def script(t: Terminal) -> None:
+        await t.until("sessions 9")
+        await t.arm()
+        # As one read of the terminal brings them: nobody waits between them.
+        for name in ("/", *"qpaKC/"):
+            t.app.post_message(Key({"/": "slash"}.get(name, name), name))
+        await t.until("sessions 0 · trouble first · filter “qpaKC/”")
+        assert len(t.app.screen_stack) == 2
+        assert not t.app.guide.walk.paused
+
+    drive(busy, script)
+
+
+def test_only_the_session_that_was_looked_at_is_hit(busy: World) -> None:
+    def change(pid: int, **changes: object) -> None:
+        busy.sessions = tuple(
+            msgspec.structs.replace(s, **changes) if s.pid == pid else s for s in busy.sessions
+        )
+
+    async def script(t: Terminal) -> None:
+        await t.until("sessions 9")
+        await t.arm()
+        await t.select("#sessions", "4711")
+        table = t.app.screen.query_one("#sessions", LiveTable)
+        busy.sessions = tuple(s for s in busy.sessions if s.pid != 4711)
+        await t.until("sessions 8")
+        assert table.current_key != "4711"
+        # It went while the hand was on its way to the key.
+        await t.press("K", "tab", "tab", "enter")
+        await t.until("pid 4711 has left the list just now")
+        assert len(t.app.screen_stack) == 2, "no question was asked of the one that came there"
+        await t.select("#sessions", "4802")
+        await t.press("C")
+        await t.until("Cancel the query of 4802")
+        change(4802, query="SELECT 9")
+        await t.until("SELECT 9")
+        await t.press("tab", "enter")
+        await t.until("Not sent to pid 4802: it runs another query by now")
+        # In a transaction, which had written nothing when that was agreed to.
+        change(4802, transaction_age=333.0)
+        await t.until("05:33")
+        await t.press("K")
+        await t.until("it has written nothing yet")
+        change(4802, transaction_age=334.0, writing=True)
+        await t.until("3 writers")
+        await t.type("4802")
+        await t.press("tab", "tab", "enter")
+        await t.until("Not sent to pid 4802: it has begun something meanwhile")
+
+    drive(busy, script, size=(130, 40))
     assert busy.signals == []
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Input
 
@@ -62,7 +63,15 @@ class StateScreen(StepScreen):
         _bind("V", "view(-1)", "view back", "The view before", name="view_back", show=False),
         _bind("t", "trends", "trends", "Charts of the last five minutes, or the tables again"),
         _bind("g", "group", "group by", "Group by application, user or address"),
-        _bind("slash", "filter", "filter", "Show only what matches all words"),
+        Binding(
+            "slash",
+            "filter",
+            "filter",
+            # On a slow link the words come in one piece with it, and are no keys.
+            priority=True,
+            id="state.filter",
+            tooltip="Show only what matches all words",
+        ),
         _bind("s", "sort", "sort", "Another order"),
         _bind("p", "pause", "pause", "Stop refreshing, or go on"),
         _bind("plus", "interval(1)", "slower", "Refresh less often", name="slower"),
@@ -173,11 +182,17 @@ class StateScreen(StepScreen):
         self._trends = trends
         self.call_after_refresh(self.show_now)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the key of the filter to a field that has the focus."""
+        if action == "filter" and isinstance(self.focused, Input):
+            return False
+        return super().check_action(action, parameters)
+
     def action_filter(self) -> None:
-        """Open the filter."""
+        """Open the filter, and have the focus in it at once."""
         field = self.query_one("#filter", Input)
         field.display = True
-        field.focus()
+        self.set_focus(field)
 
     @on(Input.Changed, "#filter")
     def _filtering(self, event: Input.Changed) -> None:
@@ -241,6 +256,10 @@ class StateScreen(StepScreen):
         if row is None:
             self.rollback_app.say("No session is selected.", "warning")
             return
+        if lost := self.views.slipped():
+            said = f"{lost} has left the list just now, and the cursor is on another. Look first."
+            self.rollback_app.say(said, "warning")
+            return
         ending = self._judge(row, terminate=terminate)
         session = row.session
         if ending.refused or session is None:
@@ -257,7 +276,13 @@ class StateScreen(StepScreen):
         activity = self.walk_value.activity
         if activity is None:
             return Ending(refused="nothing is known of it yet")
-        return terminating(row, activity) if terminate else cancelling(row, activity)
+        ending = terminating(row, activity) if terminate else cancelling(row, activity)
+        old = old_since(self.walk_value)
+        if old and not ending.refused:
+            # Whoever was idle then may write by now.
+            words = f"This is {old}: it may do something else by now."
+            return msgspec.structs.replace(ending, warnings=(*ending.warnings, words), typed=True)
+        return ending
 
     def _send(self, session: Session, agreed: Ending, *, terminate: bool) -> None:
         """Send it, unless more is at stake by now than was agreed to."""
@@ -266,8 +291,15 @@ class StateScreen(StepScreen):
             now = row.session
             if now and (now.pid, now.backend_start) == (session.pid, session.backend_start):
                 ending = self._judge(row, terminate=terminate)
-                if ending.refused or (ending.typed and not agreed.typed):
-                    words = ending.refused or "it has begun something meanwhile; look at it again"
+                words = ending.refused
+                more = (ending.typed and not agreed.typed) or (now.writing and not session.writing)
+                if not words and more:
+                    words = "it has begun something meanwhile; look at it again"
+                    if old_since(self.walk_value):
+                        words = "nothing is seen of it any more; look at it again"
+                if not words and not terminate and now.query != session.query:
+                    words = "it runs another query by now; look at it again"
+                if words:
                     self.rollback_app.say(f"Not sent to pid {session.pid}: {words}.", "warning")
                     return
         self.guide.signal(session, terminate)

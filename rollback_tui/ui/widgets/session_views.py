@@ -16,9 +16,10 @@ from rollback_tui.core.activity.views import (
     ViewName,
     view,
 )
-from rollback_tui.core.activity.waits import Row
+from rollback_tui.core.activity.waits import SOME_PREPARED, Row
 from rollback_tui.core.model import Activity
 from rollback_tui.ui.keys import key
+from rollback_tui.ui.moment import steady
 from rollback_tui.ui.sessions import listed, old_since, totals
 from rollback_tui.ui.theme import Tone, line
 from rollback_tui.ui.walk import Walk
@@ -35,6 +36,8 @@ from rollback_tui.ui.widgets.session_cells import (
 )
 from rollback_tui.ui.wording import count, time_of
 
+SLIP = 2.0
+"""Seconds that somebody may take to see that another line is under the cursor."""
 _PIECES = {"tree": tree_pieces, "blocking": blocking_pieces}
 
 
@@ -52,6 +55,7 @@ class SessionViews(Vertical):
         self._groups: tuple[Group, ...] = ()
         self._made_of: Activity | None = None
         self._made_for: tuple[object, ...] = ()
+        self._slip: tuple[str, str | None, float] | None = None
 
     def compose(self) -> ComposeResult:
         """Make the tables; the sessions first."""
@@ -113,6 +117,14 @@ class SessionViews(Vertical):
         here = self.table.current_key if self.view != "groups" else None
         return next((row for row in self._shown if row.key == here), None)
 
+    def slipped(self) -> str:
+        """Return what stood under the cursor when a refresh put another line there, less than
+        ``SLIP`` seconds ago; empty when none did, and when it is asked again."""
+        slip, self._slip = self._slip, None
+        if slip is None or steady() - slip[2] >= SLIP or slip[1] != self.table.current_key:
+            return ""
+        return slip[0] if slip[0].startswith(SOME_PREPARED) else f"pid {slip[0]}"
+
     @property
     def group(self) -> Group | None:
         """The group under the cursor."""
@@ -130,15 +142,17 @@ class SessionViews(Vertical):
         wanted = (self.view, self._orders.get(self.view, 0), self.words, self.dimension)
         if activity is not self._made_of or wanted != self._made_for:
             # The walk changes more often than the sessions: with each table that is counted.
+            # Not by a key of the operator, who then looks at what it brought.
+            refreshed = wanted == self._made_for
             self._made_of, self._made_for = activity, wanted
             if self.view == "groups":
                 self._show_groups(activity)
             else:
-                self._show_rows(activity, armed=walk.armed)
+                self._show_rows(activity, armed=walk.armed, refreshed=refreshed)
         number = len(self._groups if self.view == "groups" else self._shown)
         self.table.entitle(self._title(walk, number), self._views(totals(activity)))
 
-    def _show_rows(self, activity: Activity, *, armed: bool) -> None:
+    def _show_rows(self, activity: Activity, *, armed: bool, refreshed: bool) -> None:
         every = listed(activity)
         order = self._orders.get(self.view, 0)
         self._shown = view(self.view, every, order=order, words=self.words)
@@ -147,9 +161,12 @@ class SessionViews(Vertical):
         # A cursor at the top stays there: new trouble must not come above what is visible. Once
         # the keys that end a session work, it stays on its session instead.
         top = table.cursor_row == 0 and not armed
+        before = table.current_key
         table.show_made([row.key for row in shown], lambda place: cells(pieces(shown[place])))
         if top:
             table.go_to_row(0)
+        if before is not None and refreshed and table.current_key != before:
+            self._slip = (before, table.current_key, steady())
 
     def _show_groups(self, activity: Activity) -> None:
         found = groups(activity.sessions, self.dimension)
