@@ -17,7 +17,8 @@ LOOKS = r"""
     world.sessions = (*world.sessions, session(1, "\u65e5\u672c", "active", "SELECT 'na\u00efve'"))
 """
 STEPS = (
-    ("", "shop-worker"),
+    # A step is open when the plan is there, which may come after the sessions.
+    ("", "Then n: may we roll back?"),
     ("2", "Nobody writes"),
     ("3", "DROP VIEW"),
     ("\r", "locks"),
