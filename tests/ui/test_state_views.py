@@ -11,6 +11,7 @@ from textual.events import Key
 
 from rollback_tui.core.model import Activity, PreparedTransaction
 from rollback_tui.ui.widgets.live_table import LiveTable
+from rollback_tui.ui.widgets.session_views import SessionViews
 from tests.ui.fake import SESSIONS, T0, World, session
 from tests.ui.steering import Terminal, drive
 
@@ -163,6 +164,36 @@ def test_what_is_not_looked_at_does_not_look_current(busy: World) -> None:
         assert "OLD" not in t.text
 
     drive(busy, script)
+
+
+def test_a_view_without_a_line_says_so(world: World) -> None:
+    world.sessions = (
+        session(4901, "shop", "idle", "COMMIT"),
+        session(4902, "shop", "", "", user="somebody"),
+    )
+
+    async def script(t: Terminal) -> None:
+        await t.until("sessions 2 · trouble first")
+        assert "nobody" not in t.text
+        for words in (
+            "nobody runs a query, as far as may be seen; 1 hidden",
+            "nobody waits for a lock",
+            "nobody is waited for",
+            "nobody waits for a lock",
+        ):
+            await t.press("v")
+            await t.until(f"│ {words} ")
+        await t.press("v", "v")
+        await t.until("   4901  shop")
+        t.app.screen.query_one(SessionViews).words = "nowhere"
+        await t.press("v")
+        await t.until("│ nothing matches “nowhere”; esc takes the filter away ")
+        world.sessions = (session(4901, "shop", "active", "SELECT 1"),)
+        await t.press("escape")
+        await t.until("   4901  shop")
+        assert "nothing matches" not in t.text and "nobody" not in t.text
+
+    drive(world, script, size=(60, 20))
 
 
 def test_two_thousand_sessions_are_all_there(world: World) -> None:

@@ -115,6 +115,7 @@ class RowList(ScrollView, can_focus=True):
         self._cursor = 0
         self._said: tuple[Content, Content] | None = None
         self._quiet = False
+        self._empty = Text()
         # Last: it refreshes, and that asks for what was set above.
         super().__init__(id=id)
 
@@ -155,6 +156,13 @@ class RowList(ScrollView, can_focus=True):
                 self._redraw(place, self._drawn[place], row(place))
         # What is out of sight is made again when it comes back.
         self._drawn = {p: self._drawn[p] for p in self._in_sight() if p in self._drawn}
+
+    def say_when_empty(self, words: Text) -> None:
+        """Say ``words`` in the place of the first row while there is none, so that nothing there
+        does not look like something broken."""
+        before, self._empty = self._empty, words
+        if not self._keys and not same(before, words):
+            self.refresh(Region(0, _HEADER, self.content_region.width, 1))
 
     def entitle(self, title: Content, subtitle: Content | None = None) -> None:
         """Put ``title`` on the upper border and ``subtitle`` on the lower one. What is there
@@ -249,6 +257,10 @@ class RowList(ScrollView, can_focus=True):
             style = self.get_component_rich_style("row-list--header")
             return self._strip([Text(c.label) for c in self._layout_of], style, width)
         place = round(self.scroll_y) + y - _HEADER
+        if not self._keys and y == _HEADER and self._empty.plain:
+            words = f" {_fit(self._empty, max(1, width - 2), at_start=False)}"
+            said = Segment(words, self.rich_style + _style(self._empty))
+            return Strip([said]).adjust_cell_length(width, self.rich_style)
         if place >= len(self._keys):
             return Strip.blank(width, self.rich_style)
         if place not in self._drawn:
@@ -266,7 +278,7 @@ class RowList(ScrollView, can_focus=True):
         segments, gap = [Segment(" ", style)], Segment(" " * self.GAP, style)
         for shown in self._columns:
             text = row[shown.number]
-            own = Style.parse(text.style) if isinstance(text.style, str) else text.style
+            own = _style(text)
             # The cursor's colours win, so that its row can be read in every theme.
             drawn = own + style if cursor else style + own
             fitted = _fit(text, shown.width, at_start=shown.column.keep_end)
@@ -340,6 +352,10 @@ def same(before: Text, after: Text) -> bool:
     """Return whether two cells look the same."""
     # Text.__eq__ leaves the base style out, and a check may change its colour only.
     return before is after or (before == after and before.style == after.style)
+
+
+def _style(text: Text) -> Style:
+    return Style.parse(text.style) if isinstance(text.style, str) else text.style
 
 
 def _fit(text: Text, room: int, *, at_start: bool) -> str:

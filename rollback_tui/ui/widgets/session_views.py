@@ -21,7 +21,7 @@ from rollback_tui.core.model import Activity
 from rollback_tui.ui.keys import key
 from rollback_tui.ui.moment import steady
 from rollback_tui.ui.sessions import listed, old_since, totals
-from rollback_tui.ui.theme import Tone, line
+from rollback_tui.ui.theme import Tone, cell, line
 from rollback_tui.ui.walk import Walk
 from rollback_tui.ui.widgets.live_table import LiveTable
 from rollback_tui.ui.widgets.session_cells import (
@@ -39,6 +39,16 @@ from rollback_tui.ui.wording import count, time_of
 SLIP = 2.0
 """Seconds that somebody may take to see that another line is under the cursor."""
 _PIECES = {"tree": tree_pieces, "blocking": blocking_pieces}
+
+_NOTHING: dict[ViewName, str] = {
+    "all": "nobody else is connected to this database",
+    "running": "nobody runs a query just now",
+    "waiting": "nobody waits for a lock",
+    "blocking": "nobody is waited for",
+    "tree": "nobody waits for a lock",
+    "groups": "no connections",
+}
+"""What it means that a view has no line, in a few words."""
 
 
 class SessionViews(Vertical):
@@ -136,6 +146,7 @@ class SessionViews(Vertical):
     def show(self, walk: Walk) -> None:
         """Show ``walk`` in the table that is up."""
         activity = walk.activity
+        self.table.say_when_empty(cell(self._nothing(walk), "dim"))
         if activity is None:
             self.table.entitle(line("sessions · waiting for the first look at the server"))
             return
@@ -214,6 +225,16 @@ class SessionViews(Vertical):
         found = totals(walk.activity) if walk.activity else Counts()
         unseen = f" · {found.hidden:,} hidden" if self.view == "running" and found.hidden else ""
         return f"{self.view} {number:,} of {found.all:,} · {SHOWS[self.view]} · {order}{unseen}"
+
+    def _nothing(self, walk: Walk) -> str:
+        """Return what it means that no line is there."""
+        if walk.activity is None:
+            return "not looked at yet"
+        if self.words:
+            return f"nothing matches “{self.words}”; esc takes the filter away"
+        if self.view == "running" and (unseen := totals(walk.activity).hidden):
+            return f"nobody runs a query, as far as may be seen; {unseen:,} hidden"
+        return _NOTHING[self.view]
 
     def _views(self, found: Counts) -> Content:
         """Return all views with their numbers, the one that is shown in brackets."""
