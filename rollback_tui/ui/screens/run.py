@@ -99,7 +99,6 @@ class RunScreen(StepScreen):
         self._log_of: object = None
         self._was_asking = False
         self._phase_row = -1
-        self._judged: Content | None = None
         self._instead = False
 
     def compose_body(self) -> ComposeResult:
@@ -123,6 +122,8 @@ class RunScreen(StepScreen):
         """Run the clocks."""
         self.query_one("#log", Log).border_title = "SQL and hooks, as they are sent"
         self.set_interval(1.0, self._tick)
+        # What comes last is in sight, also when the lines break anew, until somebody scrolls.
+        self.query_one("#judged", VerticalScroll).anchor()
         self._arrange(self.walk_value)
         self._focus_first()
 
@@ -201,11 +202,7 @@ class RunScreen(StepScreen):
         if pane.display:
             both = [step_lines(view)] if stepping or only else []
             both += [verification_lines(view)] if view.verifications or not both else []
-            before = len(self._judged.plain) if self._judged is not None else 0
-            self._judged = lines(both)
-            self.query_one("#judged-lines", Bar).say(self._judged)
-            if len(self._judged.plain) > before:
-                self.call_after_refresh(pane.scroll_end, animate=False)
+            self.query_one("#judged-lines", Bar).say(lines(both))
         hidden = instead and not only and not self.has_class("-tall")
         pane.border_subtitle = self.query_one("#statements").border_title if hidden else ""
         if instead != self._instead:
@@ -217,7 +214,8 @@ class RunScreen(StepScreen):
         it from a question."""
         pane, statements = self.query_one("#judged"), self.query_one("#statements")
         gone, there = (statements, pane) if self._instead else (pane, statements)
-        if self.focused in (None, gone) and not self.has_class("-tall"):
+        asked = self.walk_value.view is not None and self.walk_value.view.question is not None
+        if self.focused in (None, gone) and not asked and not self.has_class("-tall"):
             there.focus()
 
     def _title_judged(self, walk: Walk, now: float) -> None:
