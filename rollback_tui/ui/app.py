@@ -45,6 +45,8 @@ MESSAGE = 6.0
 """Seconds that a message stays."""
 _MARKS: dict[Severity, str] = {"information": "·", "warning": "!", "error": "✗"}
 """What a message begins with: its colour alone says nothing to many."""
+NOT_NOW = "Not now: "
+"""What a refusal of a key begins with."""
 
 
 @runtime_checkable
@@ -325,6 +327,10 @@ class RollbackApp(Dressed):
         if reason := blocked(self.guide.walk, step):
             self.say(f"Step {step} is blocked: {reason}.", "warning")
         else:
+            if self._said.startswith(f"{_MARKS['warning']} {NOT_NOW}"):
+                # It was about the step before, and would cover what this one says.
+                self._said = ""
+                self.clear_notifications()
             self.switch_screen(f"step-{step}")
 
     def copy_to_clipboard(self, text: str) -> None:

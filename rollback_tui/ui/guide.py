@@ -203,6 +203,7 @@ class Guide:
             stale="",
         )
         if self.walk.waiting_until is not None and not writers_of(activity.sessions):
+            self.say("Nobody writes now; it is judged again.")
             self.planning.judge()
         self._looked()
 

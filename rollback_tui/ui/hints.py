@@ -239,7 +239,9 @@ def _confirming(walk: Walk, seen: Seen) -> Hint:
     if not walk.armed:
         said = f"This terminal is READ-ONLY: {key('step.arm')} arms it, then type the texts."
         return Hint(said, "next")
-    return Hint("Type the texts; enter or tab: the next one, then Start. Esc leaves.", "next")
+    return Hint(
+        "Type the texts; enter or tab: the next one, then Start. Esc leaves a field.", "next"
+    )
 
 
 def _verify(walk: Walk, seen: Seen) -> Hint:

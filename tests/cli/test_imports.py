@@ -79,9 +79,7 @@ def imported(code: str, *arguments: str) -> set[str]:
             (COMMAND, "history", "--help"), {"psycopg"}, NEVER | SCRIPTS | ENGINE, id="history"
         ),
         *(
-            pytest.param(
-                (COMMAND, name, "--help"), {"psycopg"}, NEVER | SCRIPTS | ENGINE, id=name
-            )
+            pytest.param((COMMAND, name, "--help"), {"psycopg"}, NEVER | SCRIPTS | ENGINE, id=name)
             for name in ("state", "plan", "check", "run")
         ),
         pytest.param(

@@ -369,7 +369,9 @@ def test_killing_the_terminal_does_not_touch_the_run(project: Project) -> None:
     # Read aloud: all of it as lines, from the first event to the outcome, in any locale.
     seen = project.command("attach", "--lines", env={"PYTHONIOENCODING": "ascii"})
     assert seen.returncode == 0 and seen.stdout.isascii()
-    assert "COMMITTED, transaction" in seen.stdout and "rolled_back: " in seen.stdout.splitlines()[-1]
+    assert (
+        "COMMITTED, transaction" in seen.stdout and "rolled_back: " in seen.stdout.splitlines()[-1]
+    )
     events = [json.loads(one) for one in project.here("attach", "--json").stdout.splitlines()]
     assert events[-1]["kind"] == "run_finished"
 

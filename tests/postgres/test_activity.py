@@ -17,7 +17,6 @@ from rollback_tui.postgres.privileges import privileges
 from tests.conftest import Database, create_database, drop_database
 from tests.demo.processes import soon
 
-
 GONE, SIGNALLED = Signal(outcome="gone"), Signal(outcome="signalled")
 
 

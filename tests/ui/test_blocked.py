@@ -26,7 +26,7 @@ def test_run_is_blocked_by_checks_then_by_statements(world: World) -> None:
         await t.press("3")
         await t.until("Blocked: 3 destructive statements not reviewed")
         await t.press("n", "n", "n")
-        shown = await t.until("Not now: 3 destructive statements not reviewed (press 3).")
+        shown = await t.until("Not now: 3 destructive statements not reviewed.")
         assert "b back  n next  q leave" in shown, "a message hides the keys"
         assert shown.count("Not now: 3") == 1, "the same message stands there twice"
         await t.press("5")

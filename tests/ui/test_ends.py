@@ -39,7 +39,7 @@ def in_a_field(tmp_path: Path) -> Program:
     """A text is half typed."""
     program = at_the_state(tmp_path)
     program.press("/")
-    program.read("leave the field")
+    program.read("clear the filter")
     program.press("ship")
     program.read("ship")
     return program

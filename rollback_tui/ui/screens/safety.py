@@ -136,7 +136,7 @@ class SafetyScreen(StepScreen):
         names = "; ".join(name_of(s) for s in writers[:3]) + ("; …" if len(writers) > 3 else "")
         bar.say(
             line(
-                (f" ▸ {gone}, {clock(left)} left ", "accent"),
+                (f"▸ {gone}, {clock(left)} left ", "accent"),
                 f"waiting for {len(writers)} that write: {names}" if writers else "nobody writes",
                 (f" ({key('safety.wait')} stops)", "dim"),
             )

@@ -51,6 +51,7 @@ class StateScreen(StepScreen):
     """Sessions, tables, migrations."""
 
     STEP = 1
+    ESCAPE = "clear the filter"
     HELP = (
         "What the database is doing now. Above: every connection, those that block others or wait "
         "first; one key goes on to those that run a query, wait or block, to the tree of locks and "

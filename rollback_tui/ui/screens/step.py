@@ -45,6 +45,8 @@ class StepScreen(Screen[None]):
     STEP: ClassVar[int]
     HELP: ClassVar[str]
     """What this screen is for and how it is used; shown by ``?``."""
+    ESCAPE: ClassVar[str] = "leave the field"
+    """What esc does in a field of this screen."""
 
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it so
         (0, "-small"),
@@ -201,7 +203,8 @@ class StepScreen(Screen[None]):
 
     def allowed(self, action: str) -> bool:
         """Return whether ``action`` works now; if not, say why."""
-        reason = self.unavailable(action)
+        # Where to go is said, but not to who is there.
+        reason = self.unavailable(action).removesuffix(f" (press {self.STEP})")
         if reason:
             self.rollback_app.say(f"Not now: {reason}.", "warning")
         return not reason
@@ -209,7 +212,7 @@ class StepScreen(Screen[None]):
     def keys_shown(self) -> Iterator[tuple[str, str, bool]]:
         """Yield (keys, label, usable) for the key line: this screen's own first."""
         if isinstance(self.focused, Input):
-            yield from (("enter", "take it", True), ("esc", "leave the field", True))
+            yield from (("enter", "take it", True), ("esc", self.ESCAPE, True))
             yield ("tab", "next field", True)
             return
         shown: dict[str, tuple[list[str], str, bool]] = {}
@@ -225,6 +228,8 @@ class StepScreen(Screen[None]):
                 usable = not self.unavailable(binding.action)
                 if binding.action in ("take_controls", "stop_rehearsal") and not usable:
                     # Of use to a second console only, and while there is something to stop.
+                    continue
+                if binding.action == "abort" and not self.walk_value.running:
                     continue
                 label = binding.description
                 if binding.action == "arm" and self.walk_value.armed:
