@@ -190,7 +190,10 @@ class Stage(Terminal):
             await self.pilot.pause()
             now = self.pieces()
             if now == before:
-                return now
+                # On a busy machine a layout may still be under way.
+                await self.pilot.pause(0.02)
+                if self.pieces() == now:
+                    return now
             before = now
         raise AssertionError("the screen does not come to rest")
 
