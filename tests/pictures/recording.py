@@ -10,6 +10,7 @@ import contextlib
 import getpass
 import re
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -88,11 +89,12 @@ def _familiar(scene: Demo) -> Iterator[tuple[str, str]]:
     yield re.escape(str(scene.project)), "/srv/shop"
     yield re.escape(str(server.directory)), "/srv/postgresql"
     yield re.escape(str(server.bin)), "/usr/lib/postgresql/18/bin"
+    yield re.escape(sys.executable), "/usr/bin/python3"
     yield rf"(127\.0\.0\.1|localhost):{website}\b", "shop.example"
     yield rf"\b{server.port}\b", "5432"
     yield rf"\b{re.escape(socket.gethostname())}\b", "jump-1"
     yield rf'"user": "{getpass.getuser()}"', '"user": "oncall"'
-    yield rf"\b{getpass.getuser()} at jump-1", "oncall at jump-1"
+    yield rf"{getpass.getuser()} at jump-1", "oncall at jump-1"
 
 
 async def good(t: Terminal, look: Look, _: Demo) -> None:
