@@ -12,6 +12,7 @@ import re
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -85,9 +86,9 @@ def _familiar(scene: Demo) -> Iterator[tuple[str, str]]:
     """Yield what is volatile in a text, and what is written instead."""
     server = scene.server
     website = scene.url.rpartition(":")[2]
-    yield re.escape(server.host), "db-1.shop.example"
-    yield re.escape(str(scene.project)), "/srv/shop"
-    yield re.escape(str(server.directory)), "/srv/postgresql"
+    yield _path(server.host), "db-1.shop.example"
+    yield _path(scene.project), "/srv/shop"
+    yield _path(server.directory), "/srv/postgresql"
     yield re.escape(str(server.bin)), "/usr/lib/postgresql/18/bin"
     yield re.escape(sys.executable), "/usr/bin/python3"
     yield rf"(127\.0\.0\.1|localhost):{website}\b", "shop.example"
@@ -95,6 +96,11 @@ def _familiar(scene: Demo) -> Iterator[tuple[str, str]]:
     yield rf"\b{re.escape(socket.gethostname())}\b", "jump-1"
     yield rf'"user": "{getpass.getuser()}"', '"user": "oncall"'
     yield rf"{getpass.getuser()} at jump-1", "oncall at jump-1"
+
+
+def _path(path: Path | str) -> str:
+    """Return the pattern of a path, also as Markdown has it, which escapes an underscore."""
+    return re.escape(str(path)).replace("_", r"(?:\\\\)?_")
 
 
 async def good(t: Terminal, look: Look, _: Demo) -> None:

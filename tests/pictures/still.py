@@ -28,6 +28,7 @@ from rollback_tui.ui.guide import Guide
 from rollback_tui.ui.looks import Looks
 from rollback_tui.ui.requests import Failure, Requests
 from rollback_tui.ui.walk import Walk
+from rollback_tui.ui.watching import Watching
 from tests.pictures.drawing import Piece, pieces, svg
 from tests.pictures.facts import Moment
 from tests.pictures.terminals import COLOURS
@@ -125,6 +126,8 @@ class Stage(Terminal):
         self.moment = moment
         self.world.moment = moment
         self._guide.shown = moment.records
+        # It remembers which step was up before: here every screen is the first.
+        self._guide.watching = Watching(self._guide)
         self._guide.logs.files = moment.log_files
         self._guide.logs.lines = list(moment.log_lines)
         self._guide.walk = moment.whole()
@@ -161,13 +164,15 @@ class Stage(Terminal):
         await self._show(msgspec.structs.replace(walk, view=view))
 
     async def press(self, *keys: str) -> None:
-        """Press keys on the open screen."""
-        await self.open()
+        """Press keys on the open screen, when it stands still: nobody is faster than it."""
+        if self._screen is not None:
+            await self.open()
+            await self.settled()
         await super().press(*keys)
 
     async def focus(self, selector: str) -> None:
         """Go to a widget of the open screen."""
-        await self.open()
+        await self.press()
         await super().focus(selector)
 
     async def clear(self) -> None:
