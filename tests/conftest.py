@@ -22,6 +22,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 each of these processes would compile all its modules anew, which takes longer than all else that
 its start takes."""
 
+os.environ.pop("NO_COLOR", None)
+"""Whoever likes no colours tests the same screens; what NO_COLOR does has tests that set it."""
+
 in_memory.use()
 
 SETTINGS = {"max_prepared_transactions": "10"}

@@ -93,11 +93,14 @@ def still(looks: Looks) -> tuple[RollbackApp, StillGuide, StillWorld]:
     world = StillWorld()
     before = os.environ.pop("NO_COLOR", None)
     if looks.depth == "none":
-        # Textual asks the environment, and takes it out of it.
+        # Textual asks the environment.
         os.environ["NO_COLOR"] = "1"
-    app = RollbackApp(world, looks=looks)
-    if before is not None:
-        os.environ["NO_COLOR"] = before
+    try:
+        app = RollbackApp(world, looks=looks)
+    finally:
+        os.environ.pop("NO_COLOR", None)
+        if before is not None:
+            os.environ["NO_COLOR"] = before
     guide = StillGuide(world, app.guide.walk, app._deliver, app._changed, app.say)
     guide.requests = AtOnce(app._deliver)
     app.guide = guide

@@ -15,6 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Log
 
 import rollback_tui.ui
+from rollback_tui.config_screen import Screen
 from rollback_tui.core import events as ev
 from rollback_tui.core.confirmation import fact
 from rollback_tui.core.model import Loss
@@ -22,6 +23,7 @@ from rollback_tui.core.recovery import LostRows, RecoveryOption
 from rollback_tui.ui import first_run
 from rollback_tui.ui.app import RollbackApp
 from rollback_tui.ui.commands import commands
+from rollback_tui.ui.looks import Looks, looks
 from rollback_tui.ui.messages import Confirmed
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import line
@@ -147,8 +149,17 @@ RUNG = RecoveryOption(
 )
 
 
-@pytest.mark.parametrize("size", [(60, 20), (80, 24)])
-def test_every_answer_of_every_question_is_in_sight(world: World, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "colours"), [((60, 20), True), ((80, 24), True), ((80, 24), False)]
+)
+def test_every_answer_of_every_question_is_in_sight(
+    world: World, size: tuple[int, int], colours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not colours:
+        monkeypatch.setenv("NO_COLOR", "1")
+    app = RollbackApp(world, looks=Looks() if colours else looks(Screen()))
+    assert app.no_color is not colours
+
     async def script(t: Terminal) -> None:
         await t.until("goes back; tab and enter")
         world.sessions = ()
@@ -177,7 +188,7 @@ def test_every_answer_of_every_question_is_in_sight(world: World, size: tuple[in
                         assert str(button.label) in t.text.splitlines()[seen.y], t.text
             await t.press("escape")
 
-    drive(world, script, size=size)
+    drive(world, script, size=size, app=app)
 
 
 def test_the_note_of_the_first_start_is_shown_once(world: World, tmp_path: Path) -> None:
