@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 from tests.ui.in_terminal import Program
@@ -40,6 +41,11 @@ def _drawn(tmp_path: Path, **environment: str) -> tuple[bytes, str]:
         program.press(key)
         program.read(text)
         seen += program.screen.text
+    # What stands behind the question was there before: wait until it is closed, or it takes the key.
+    deadline = time.monotonic() + 60
+    while "Arm this terminal?" in program.screen.text:
+        assert time.monotonic() < deadline, program.screen.text
+        program.read(seconds=0.05)
     program.press("q")
     assert program.end() == 0
     return program.output, seen
