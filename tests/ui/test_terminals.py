@@ -32,6 +32,16 @@ STEPS = (
 SGR = re.compile(rb"\x1b\[([\d;]*)m")
 
 
+def _closed(program: Program, key: str) -> None:
+    """Wait until what ``key`` closes is gone: what stands below it was there before, and the next
+    key is for that."""
+    closes = {"q": "Help", "\r": "Arm this terminal?"}.get(key)
+    deadline = time.monotonic() + 60
+    while closes and closes in program.screen.text:
+        assert time.monotonic() < deadline, program.screen.text
+        program.read(seconds=0.05)
+
+
 def _drawn(tmp_path: Path, **environment: str) -> tuple[bytes, str]:
     """Return every byte of a walk over the screens, and all that ever stood there."""
     usual = {"LC_ALL": "", "LC_CTYPE": "", "LANG": "C.UTF-8", "COLORTERM": ""}
@@ -41,11 +51,7 @@ def _drawn(tmp_path: Path, **environment: str) -> tuple[bytes, str]:
         program.press(key)
         program.read(text)
         seen += program.screen.text
-    # What stands behind the question was there before: wait until it is closed, or it takes the key.
-    deadline = time.monotonic() + 60
-    while "Arm this terminal?" in program.screen.text:
-        assert time.monotonic() < deadline, program.screen.text
-        program.read(seconds=0.05)
+        _closed(program, key)
     program.press("q")
     assert program.end() == 0
     return program.output, seen
