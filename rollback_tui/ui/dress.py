@@ -31,7 +31,7 @@ class Dressed(App[int]):
     """Looks as ``looks`` say. Without them as on a terminal that can do everything, except that
     NO_COLOR is obeyed."""
 
-    # Of a question as of a step: those without breakpoints of their own have these.
+    # Of steps and of questions.
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it so
         (0, "-small"),
         (76, "-normal"),

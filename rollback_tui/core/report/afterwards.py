@@ -16,23 +16,28 @@ def is_afterwards(verification: Verification) -> bool:
     return name in (health.NAME, query_errors.NAME) or name.startswith(f"{health.NAME}:")
 
 
+def verdicts(what: str, found: list[Verification]) -> list[str]:
+    """Return a table of what was found; ``what`` heads its first column."""
+    return table(
+        (what, "Verdict", "Result", "Time"),
+        [
+            (
+                markdown(v.title),
+                words.verdict(v),
+                markdown(v.summary),
+                words.seconds(v.seconds) if v.seconds else "",
+            )
+            for v in found
+        ],
+    )
+
+
 def section(view: RunView) -> list[str]:
     """Return the section; empty when it did not come to that."""
     found = [v for v in view.verifications if is_afterwards(v)]
     lines: list[str] = []
     if found:
-        lines += table(
-            ("Question", "Verdict", "Result", "Time"),
-            [
-                (
-                    markdown(v.title),
-                    words.verdict(v),
-                    markdown(v.summary),
-                    words.seconds(v.seconds) if v.seconds else "",
-                )
-                for v in found
-            ],
-        )
+        lines += verdicts("Question", found)
         for verification in found:
             if verification.evidence:
                 lines += ["", f"{markdown(verification.title)}:", ""]

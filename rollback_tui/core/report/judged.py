@@ -40,18 +40,7 @@ def verifications(view: RunView) -> list[str]:
     found = [v for v in view.verifications if not afterwards.is_afterwards(v)]
     if not found:
         return ["## Verification", "", "Nothing was verified."] if view.committed else []
-    lines = table(
-        ("Verification", "Verdict", "Result", "Time"),
-        [
-            (
-                markdown(v.title),
-                words.verdict(v),
-                markdown(v.summary),
-                words.seconds(v.seconds) if v.seconds else "",
-            )
-            for v in found
-        ],
-    )
+    lines = afterwards.verdicts("Verification", found)
     for verification in found:
         if verification.evidence:
             most = _PASSED_KEPT if verification.verdict == "pass" else _EVIDENCE_KEPT

@@ -48,18 +48,6 @@ class StepScreen(Screen[None]):
     ESCAPE: ClassVar[str] = "leave the field"
     """What esc does in a field of this screen."""
 
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it so
-        (0, "-small"),
-        (76, "-normal"),
-        (110, "-wide"),
-        (150, "-broad"),
-    ]
-    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
-        (0, "-flat"),
-        (22, "-low"),
-        (34, "-tall"),
-    ]
-
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "arm", "arm", id="step.arm", tooltip="Arm this terminal, or disarm it"),
         Binding("L", "sql_log", "SQL log", id="step.sql", tooltip="Every SQL text that was sent"),

@@ -103,6 +103,28 @@ class PlainButton(Button):
         """The run's choice that this button stands for."""
 
 
+CHOICE_KEYS: list[BindingType] = [
+    Binding("escape", "decline", "cancel", id="dialog.decline", tooltip="Close; nothing is done"),
+    Binding(
+        "left,up",
+        "app.focus_previous",
+        "",
+        show=False,
+        id="dialog.previous",
+        tooltip="The choice before",
+    ),
+    Binding(
+        "right,down",
+        "app.focus_next",
+        "",
+        show=False,
+        id="dialog.following",
+        tooltip="The choice after",
+    ),
+]
+"""The keys of a question with choices beside or below each other."""
+
+
 class Ask(Pane[bool]):
     """Yes or no. Returns True only when the button of that name was pressed, or ``again``: the
     key that opened the question, where yes must be quick and is safe."""
@@ -112,27 +134,7 @@ class Ask(Pane[bool]):
         "presses what has the focus, so enter alone never says yes. tab or an arrow goes to the "
         "other answer. esc closes the question, and nothing is done."
     )
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "escape", "decline", "cancel", id="dialog.decline", tooltip="Close; nothing is done"
-        ),
-        Binding(
-            "left,up",
-            "app.focus_previous",
-            "",
-            show=False,
-            id="dialog.previous",
-            tooltip="The choice before",
-        ),
-        Binding(
-            "right,down",
-            "app.focus_next",
-            "",
-            show=False,
-            id="dialog.following",
-            tooltip="The choice after",
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = CHOICE_KEYS
 
     def __init__(
         self,

@@ -36,7 +36,3 @@ class LiveTable(RowList):
         """Show exactly ``rows``, in this order; each is (key, a cell for every column)."""
         self._rows = rows = rows[:ROWS]
         self.show_made([key for key, _ in rows], lambda place: rows[place][1])
-
-    def move_cursor(self, *, row: int, animate: bool = False) -> None:  # noqa: ARG002
-        """Put the cursor on row ``row``, from 0. Nothing is ever animated."""
-        self.go_to_row(row)

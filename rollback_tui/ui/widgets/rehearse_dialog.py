@@ -6,7 +6,7 @@ from typing import ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import DescendantFocus
@@ -17,7 +17,7 @@ from rollback_tui.core.rehearsal import Source
 from rollback_tui.core.text import data_size
 from rollback_tui.ui.theme import Tone, line, lines
 from rollback_tui.ui.walk import Walk
-from rollback_tui.ui.widgets.dialogs import PlainButton
+from rollback_tui.ui.widgets.dialogs import CHOICE_KEYS, PlainButton
 from rollback_tui.ui.widgets.pane import Pane
 from rollback_tui.ui.wording import count
 
@@ -45,27 +45,7 @@ class RehearseDialog(Pane[Source | None]):
         "tab goes to a way, enter begins it, x on the preview stops it. esc closes this, and "
         "nothing is done."
     )
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "escape", "decline", "cancel", id="dialog.decline", tooltip="Close; nothing is done"
-        ),
-        Binding(
-            "left,up",
-            "app.focus_previous",
-            "",
-            show=False,
-            id="dialog.previous",
-            tooltip="The choice before",
-        ),
-        Binding(
-            "right,down",
-            "app.focus_next",
-            "",
-            show=False,
-            id="dialog.following",
-            tooltip="The choice after",
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = CHOICE_KEYS
 
     def __init__(self, walk: Walk) -> None:
         super().__init__()
