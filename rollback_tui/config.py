@@ -10,6 +10,10 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from rollback_tui.config_aftercare import Incident as Incident
+from rollback_tui.config_aftercare import Monitor as Monitor
+from rollback_tui.config_aftercare import Notify as Notify
+from rollback_tui.config_aftercare import Prometheus as Prometheus
 from rollback_tui.config_copies import CheckpointSettings as CheckpointSettings
 from rollback_tui.config_copies import CopyHook as CopyHook
 from rollback_tui.config_copies import Hook as Hook
@@ -204,14 +208,6 @@ class Caches(Table, frozen=True, kw_only=True):
     ] = ()
 
 
-class Notify(Table, frozen=True, kw_only=True):
-    """Who is told."""
-
-    started: Annotated[
-        Hook, Meta(description="Called when a run has passed preflight and begins.")
-    ] = Hook()
-
-
 class Verify(Table, frozen=True, kw_only=True):
     """How the result is judged."""
 
@@ -288,6 +284,9 @@ class Settings(Table, frozen=True, kw_only=True):
     verify: Verify = Verify()
     recovery: Recovery = Recovery()
     impact: Impact = Impact()
+    monitor: Monitor = Monitor()
+    prometheus: Prometheus = Prometheus()
+    incident: Incident = Incident()
     screen: Screen = Screen()
 
 
@@ -334,7 +333,9 @@ def _converted(text: str, name: str, kind: type[_T]) -> _T:
     try:
         return msgspec.convert(tomllib.loads(text), kind)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{name}: {error}", "Correct the TOML syntax there.") from None
+        raise ConfigurationError(
+            f"{name}: {_plain(str(error))}", "Correct the TOML syntax there."
+        ) from None
     except msgspec.ValidationError as error:
         message = str(error)
         line = _line_of(text, message)
@@ -345,7 +346,9 @@ def _converted(text: str, name: str, kind: type[_T]) -> _T:
 
 
 def _plain(message: str) -> str:
-    return message.replace("Object contains unknown field", "unknown key").replace("`", "'")
+    message = message.replace("Object contains unknown field", "unknown key").replace("`", "'")
+    # A value in the wrong place is repeated, and a URL of a place is a secret.
+    return re.sub(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s'\"]+", r"\1…", message)
 
 
 def _line_of(text: str, message: str) -> int | None:

@@ -5,10 +5,21 @@ Apart from :mod:`rollback_tui.config`, which is the whole file, only for its len
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def check_headers(names: Iterable[str]) -> None:
+    """Refuse what is no name of an HTTP header (RFC 9110, 5.6.2 "Tokens"). Raises ValueError."""
+    for name in names:
+        if not _HEADER.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a header")
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

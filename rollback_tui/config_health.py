@@ -5,17 +5,14 @@ Apart from :mod:`rollback_tui.config`, which is the whole file, only for its len
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from msgspec import Meta, field
 
-from rollback_tui.config_copies import Table
+from rollback_tui.config_copies import Table, check_headers
 
 Status = Annotated[int, Meta(ge=100, le=599)]
 Wanted = str | int | float | bool
-
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Endpoint(Table, frozen=True, kw_only=True):
@@ -47,9 +44,7 @@ class Endpoint(Table, frozen=True, kw_only=True):
     ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for header in self.headers_env:
-            if not _HEADER.fullmatch(header):
-                raise ValueError(f"{header!r} is no name of a header")
+        check_headers(self.headers_env)
 
     @property
     def statuses(self) -> tuple[int, ...]:

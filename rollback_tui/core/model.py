@@ -225,6 +225,8 @@ class Operator(Value, frozen=True, kw_only=True):
     sudo_user: str = ""
     ssh_connection: str = ""
     host: str = ""
+    git_identity: str = ""
+    """``Name <address>`` as git is configured there: claimed, nobody checked it."""
 
 
 class RowChange(Value, frozen=True, kw_only=True):

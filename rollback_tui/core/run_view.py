@@ -117,6 +117,10 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """What was analysed after COMMIT; None: nothing had to be, or it is not that far."""
     hooks: tuple[ev.HookRan, ...] = ()
     alarms: tuple[ev.Alarm, ...] = ()
+    usual: ev.UsualMeasured | None = None
+    """What was usual before the door closed; None: it was not measured."""
+    settling: ev.SettleStarted | None = None
+    """Set when the worker was interrupted, and others bring the run to its outcome."""
     abort_asked: bool = False
     finished: ev.RunFinished | None = None
 
@@ -262,6 +266,10 @@ def _facts(view: RunView, event: ev.AnyEvent) -> dict[str, object]:
             return {"hooks": (*view.hooks, event)}
         case ev.Alarm():
             return {"alarms": (*view.alarms, event)}
+        case ev.UsualMeasured():
+            return {"usual": event}
+        case ev.SettleStarted():
+            return {"settling": event}
         case ev.AbortAsked():
             return {"abort_asked": True}
         case _:

@@ -536,6 +536,8 @@ def test_no_event_is_without_words() -> None:
         RESTORE_POINT,
         ev.StatisticsRefreshed(analysed=("public.t",), left=("public.big: locked",), seconds=1),
         ev.Alarm(summary="a", remedy="b"),
+        ev.SettleStarted(by="guardian"),
+        ev.UsualMeasured(usual=(), seconds=2.0),
         ev.RowsKept(
             statement=1, schema="s", table="s.t", relation="r", column=None, rows=1, seconds=0.1
         ),

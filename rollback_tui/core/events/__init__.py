@@ -27,8 +27,10 @@ from rollback_tui.core.events.course import Question as Question
 from rollback_tui.core.events.course import RunFinished as RunFinished
 from rollback_tui.core.events.course import RunStarted as RunStarted
 from rollback_tui.core.events.course import SchemaForeseen as SchemaForeseen
+from rollback_tui.core.events.course import SettleStarted as SettleStarted
 from rollback_tui.core.events.course import SqlSent as SqlSent
 from rollback_tui.core.events.course import StatisticsRefreshed as StatisticsRefreshed
+from rollback_tui.core.events.course import UsualMeasured as UsualMeasured
 from rollback_tui.core.events.course import Waiting as Waiting
 from rollback_tui.core.events.door import DoorClosed as DoorClosed
 from rollback_tui.core.events.door import DoorOpened as DoorOpened
@@ -72,6 +74,8 @@ AnyEvent = (
     | PhaseFinished
     | Progress
     | SqlSent
+    | UsualMeasured
+    | SettleStarted
     | Waiting
     | HookRan
     | CheckpointMade

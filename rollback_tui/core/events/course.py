@@ -6,6 +6,7 @@ from typing import Literal
 
 from rollback_tui.core.events.base import Event, Phase, PhaseStatus, QuestionName
 from rollback_tui.core.model import CheckResult, Operator, Outcome, Plan, Target
+from rollback_tui.core.monitoring.values import Usual
 from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.schema_verdict import SchemaVerdict
 
@@ -32,6 +33,16 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     """What this run does: roll the plan back, or bring back what an earlier run left."""
     recovers: str = ""
     """Folder of that earlier run."""
+    trigger: str = ""
+    """What made somebody roll back, in their own words: an alert, a failed deploy. Empty: not
+    said."""
+    attended: bool | None = None
+    """Somebody sat before the screens and could answer. None: an earlier version did not say."""
+    follow_ups: tuple[str, ...] = ()
+    """What the team always does afterwards, as it was configured then."""
+    audit_head: str = ""
+    """``<seq>:<sha256>`` of the audit log's last line then: whoever trusts this journal can tell
+    whether that log is the one that was written. Empty: not known."""
 
 
 class SchemaForeseen(Event, frozen=True, kw_only=True, tag="schema_foreseen"):
@@ -82,6 +93,20 @@ class Progress(Event, frozen=True, kw_only=True, tag="progress"):
     total: int | None = None
 
 
+class UsualMeasured(Event, frozen=True, kw_only=True, tag="usual_measured"):
+    """Before the door closed: what is usual, which the monitoring afterwards compares with."""
+
+    usual: tuple[Usual, ...]
+    seconds: float
+    """How long it was looked at."""
+
+
+class SettleStarted(Event, frozen=True, kw_only=True, tag="settle_started"):
+    """The worker was interrupted; from here on others bring the run to its outcome."""
+
+    by: Literal["guardian", "operator"]
+
+
 class SqlSent(Event, frozen=True, kw_only=True, tag="sql_sent"):
     """SQL of the tool's own that was sent and changes something."""
 
@@ -122,6 +147,7 @@ class Question(Event, frozen=True, kw_only=True, tag="question"):
     default: str
     """What happens when nobody answers."""
     seconds: float
+    """How long an answer is waited for. 0: nobody is there to be asked."""
 
 
 class Answered(Event, frozen=True, kw_only=True, tag="answered"):
@@ -130,10 +156,16 @@ class Answered(Event, frozen=True, kw_only=True, tag="answered"):
     name: QuestionName
     choice: str
     by: Literal["operator", "deadline", "configuration"]
+    who: str = ""
+    """Of whom it came, and from where: ``deploy (sudo by ada), uid 1000, ssh 10.0.0.7``. Empty:
+    nobody asked for it, or it is not known."""
 
 
 class AbortAsked(Event, frozen=True, kw_only=True, tag="abort_asked"):
     """The operator pressed abort; it is obeyed at the next safe point before COMMIT."""
+
+    who: str = ""
+    """As in :class:`Answered`; empty for a signal."""
 
 
 class ImpactMeasured(Event, frozen=True, kw_only=True, tag="impact_measured"):

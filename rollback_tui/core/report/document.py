@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rollback_tui.core.model import Migration, Plan
+from rollback_tui.core.model import Migration, Operator, Plan
 from rollback_tui.core.report import (
     afterwards,
     judged,
@@ -86,6 +86,7 @@ def _summary(view: RunView) -> list[str]:
             rows.append(("Environment", markdown(started.environment)))
         rows += [
             ("Operator", markdown(f"{who} at {operator.host}" if operator.host else who)),
+            *_claimed(operator),
             ("Run", code(started.run)),
         ]
     rows += [
@@ -98,6 +99,13 @@ def _summary(view: RunView) -> list[str]:
     if words.commit(view):
         rows.append(("COMMIT", markdown(words.commit(view))))
     return ["## Summary", "", *table(("Fact", "Value"), rows)]
+
+
+def _claimed(operator: Operator) -> list[tuple[str, str]]:
+    """Whom git is configured for: nobody checked it."""
+    return [("Git identity (claimed)", markdown(operator.git_identity))] * bool(
+        operator.git_identity
+    )
 
 
 def _failure(view: RunView) -> list[str]:

@@ -100,9 +100,16 @@ def _judgement(event: ev.AnyEvent) -> str:
                 f"{event.default} after {event.seconds:.0f} s"
             )
         case ev.Answered():
-            return f"answer to {event.name}: {event.choice}, by {event.by}"
+            return f"answer to {event.name}: {event.choice}, by {event.who or event.by}"
         case ev.AbortAsked():
-            return "ABORT asked for"
+            return "ABORT asked for" + (f" by {event.who}" if event.who else "")
+        case ev.SettleStarted():
+            return f"the worker was interrupted; the {event.by} settles the run"
+        case ev.UsualMeasured():
+            known = sum(one.value is not None for one in event.usual)
+            return (
+                f"what is usual was measured for {seconds(event.seconds)}: {some(known, 'metric')}"
+            )
         case _:
             return _deed(event)
 

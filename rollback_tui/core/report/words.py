@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import humanize
 
 from rollback_tui.core.events import RunRowInserted
+from rollback_tui.core.follow_ups import needed
 from rollback_tui.core.model import Outcome, Rung, Script, Verification
 from rollback_tui.core.run_view import RunView, StatementView
 from rollback_tui.core.text import markdown
@@ -178,42 +179,9 @@ def next_commands(view: RunView) -> tuple[str, ...]:
 
 
 def follow_ups(view: RunView) -> tuple[str, ...]:
-    """Return what should be done after the night, as far as this run asks for it."""
-    started = view.started
-    versions = ", ".join(m.version for m in started.plan.migrations) if started else ""
-    if view.outcome == "refused":
-        return ("Clear what stood in the way (see the checks), then try again",)
-    items = ["Find the root cause of the rollback, and write it down"]
-    if view.outcome in ("rolled_back", "recovered"):
-        items.append(f"Correct migration {versions} and test it up and down in staging")
-    elif view.outcome == "unchanged":
-        items.append(f"Correct the down migration of {versions} and try it in staging")
-    if view.outcome == "rolled_back" and started:
-        items.append("Deploy application code that fits the schema as it is now")
-        items += [f"Regenerate {path}: it is stale now" for path in started.plan.stale_files]
-    items += [
-        f"Mend what was accepted: {v.title} (its statements are in the report)"
-        if v.accepted and v.verdict == "fail"
-        else f"Look into a verification that did not pass: {v.title}"
-        for v in view.verifications
-        if v.verdict != "pass"
-    ]
-    if view.statistics is not None and view.statistics.left:
-        items.append(f"ANALYZE what was left: {'; '.join(view.statistics.left)}")
-    items += [f"{alarm.summary}: {alarm.remedy}" for alarm in view.alarms]
-    if view.maintenance_on:
-        items.append("Switch the application's maintenance mode off: it is still on")
-    if view.door_closed_at is not None:
-        items.append("Open the door: it is still closed")
-    if view.swapped is not None:
-        items.append(f"Look into the failed database, then drop it: {view.swapped.kept}")
-    if view.kept and view.outcome == "rolled_back":
-        items.append(f"Give back or drop what was kept in {view.kept[0].schema}, in its time")
-    if view.clone is not None:
-        items.append(f"Drop the copy when it is no longer needed: {view.clone.database}")
-    if view.checkpoint:
-        items.append(f"Remove the checkpoint when it is no longer needed: {view.checkpoint.path}")
-    return tuple(items)
+    """Return what should be done after the night, as far as this run asks for it: the texts of the
+    one list that the incident report ticks off."""
+    return tuple(item.text for item in needed(view))
 
 
 def script(script: Script | None) -> str:
