@@ -35,7 +35,6 @@ from rollback_tui.core.errors import CheckpointError, ToolFailed
 from rollback_tui.core.model import Checkpoint, Plan, TableCount, Target
 from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.core.text import inert_json, printable
-from rollback_tui.postgres import run_row
 from rollback_tui.postgres.connect import target as ask_target
 from rollback_tui.postgres.contents import METHOD
 from rollback_tui.postgres.server_tools import (
@@ -247,8 +246,7 @@ def _dump(
         *(f"--jobs={settings.jobs}", "--compress=1", "--no-sync", "--no-password", "--verbose"),
         f"--lock-wait-timeout={round(settings.lock_wait_seconds * 1000)}",
         f"--snapshot={snapshot.identifier}",
-        f"--exclude-{'table' if snapshot.shared_schema else 'schema'}="
-        f"{run_row.TABLE if snapshot.shared_schema else run_row.SCHEMA}",
+        *snapshot.left_out,
     ]
     progress("dumping", 0, len(snapshot.tables))
     with (

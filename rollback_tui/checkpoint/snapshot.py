@@ -19,7 +19,7 @@ from rollback_tui.checkpoint.tables import Reader
 from rollback_tui.core.errors import CheckpointError, ConnectionFailed
 from rollback_tui.core.schema import SchemaSnapshot
 from rollback_tui.core.text import printable
-from rollback_tui.postgres import catalog
+from rollback_tui.postgres import catalog, history_view, run_row
 from rollback_tui.postgres.connect import Connection, connect, watchful
 
 # The transaction waits while pg_dump works: none of these may end it meanwhile. Those that this
@@ -56,7 +56,7 @@ WHERE c.relkind = 'm' AND NOT c.relispopulated AND n.nspname <> 'rollback_tui' O
 # could not claim that this run was committed; but reading or restoring it may not be allowed to
 # this role when another one made it, and a restored database is the same with and without it.
 # Had somebody put objects of their own into it, losing those would be worse: then only our table
-# stays out.
+# and the view over it stay out.
 _SHARED = """
 SELECT EXISTS (
     SELECT FROM pg_namespace n
@@ -64,7 +64,8 @@ SELECT EXISTS (
     WHERE n.nspname = 'rollback_tui' AND NOT (
         d.classid = 'pg_class'::regclass AND EXISTS (
             SELECT FROM pg_class c
-            WHERE c.oid = d.objid AND c.relname = 'runs' AND c.relkind = 'r')))
+            WHERE c.oid = d.objid
+              AND (c.relname, c.relkind) IN (('runs', 'r'), ('history', 'v')))))
 """
 
 _BYTES = "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())"
@@ -103,8 +104,14 @@ class Snapshot:
             name for (name,) in connection.execute(_UNPOPULATED)
         )
         row = connection.execute(_SHARED).fetchone()
-        self.shared_schema = bool(row and row[0])
-        """Somebody else has objects in schema rollback_tui."""
+        shared = bool(row and row[0])
+        self.left_out: tuple[str, ...] = (
+            (f"--exclude-table={run_row.TABLE}", f"--exclude-table={history_view.VIEW}")
+            if shared
+            else (f"--exclude-schema={run_row.SCHEMA}",)
+        )
+        """What keeps pg_dump from dumping what is ours: all of our schema, unless somebody else has
+        objects in it."""
         self.database_bytes: int | None = None
         """Of the database; None: not known."""
         # A savepoint: what may not be known must not end the transaction, and so the snapshot.

@@ -86,6 +86,21 @@ def size(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
+def named(connection: Connection, pid: int, backend_start: datetime | None) -> tuple[str, str]:
+    """Return application and role of a session as the server knows them; empty where there is none,
+    or our role may not see it. Never raises a psycopg.Error: what is to be done does not wait for
+    a name."""
+    try:
+        row = connection.execute(
+            "SELECT application_name, usename FROM pg_catalog.pg_stat_activity"
+            " WHERE pid = %s AND backend_start IS NOT DISTINCT FROM %s::timestamptz",
+            [pid, backend_start],
+        ).fetchone()
+    except psycopg.Error:
+        return "", ""
+    return (printable(row[0] or ""), printable(row[1] or "")) if row else ("", "")
+
+
 def cancel(connection: Connection, pid: int, backend_start: datetime | None) -> Signal:
     """Cancel the running query of another session of this database (``pg_cancel_backend``).
 

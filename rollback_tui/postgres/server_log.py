@@ -83,13 +83,36 @@ class ServerLog:
         if self.why:
             return ()
         try:
-            text = _read(connection, self._path, self._from)
+            text = _text(_read(connection, self._path, self._from))
             now = _current(connection, self._format)
             if now and now != self._path:  # a new file was begun meanwhile
-                text += _read(connection, now, 0)
+                text += _text(_read(connection, now, 0))
         except psycopg.Error as error:
             self.why = _reason(error)
             return ()
+        return self._found(text)
+
+    def new_errors(self, connection: Connection) -> tuple[LoggedError, ...]:
+        """Return the errors since it was begun, or since the last call; as :meth:`errors`. What is
+        not a whole line yet is left for the next call."""
+        if self.why:
+            return ()
+        try:
+            now = _current(connection, self._format)
+            data = _read(connection, self._path, self._from)
+            whole = len(data) if len(data) == _LIMIT else data.rfind(b"\n") + 1
+            self._from += whole
+            data = data[:whole]
+            if now and now != self._path:  # a new file was begun: nothing comes into the old one
+                more = _read(connection, now, 0)
+                self._path, self._from = now, more.rfind(b"\n") + 1
+                data += more[: self._from]
+        except psycopg.Error as error:
+            self.why = _reason(error)
+            return ()
+        return self._found(_text(data))
+
+    def _found(self, text: str) -> tuple[LoggedError, ...]:
         found = {
             "jsonlog": _of_json,
             "csvlog": _of_csv,
@@ -103,12 +126,16 @@ def _current(connection: Connection, kind: Format) -> str:
     return str(row[0]) if row and row[0] else ""
 
 
-def _read(connection: Connection, path: str, offset: int) -> str:
+def _read(connection: Connection, path: str, offset: int) -> bytes:
     """Bytes, not text: a log holds what the sessions of all databases sent, in any encoding."""
     row = connection.execute(
         "SELECT pg_catalog.pg_read_binary_file(%s, %s, %s)", [path, offset, _LIMIT]
     ).fetchone()
-    return bytes(row[0]).decode("utf-8", errors="replace") if row and row[0] is not None else ""
+    return bytes(row[0]) if row and row[0] is not None else b""
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")
 
 
 def _of_json(text: str, database: str) -> Iterator[LoggedError]:

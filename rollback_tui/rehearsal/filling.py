@@ -23,7 +23,7 @@ from rollback_tui.checkpoint.storage import now
 from rollback_tui.checkpoint.verify import verify
 from rollback_tui.core.errors import CheckpointError, RollbackTuiError, ToolFailed
 from rollback_tui.core.text import data_size, printable
-from rollback_tui.postgres import counts, run_row
+from rollback_tui.postgres import counts
 from rollback_tui.postgres.connect import Connection, connect
 from rollback_tui.postgres.leftovers import size
 from rollback_tui.postgres.server_tools import (
@@ -88,13 +88,12 @@ def _tool(name: str, major: int) -> Tool:
 
 def _dump_schema(order: Order, tool: Tool, archive: Path, snapshot: Snapshot) -> None:
     used = parameters_of(snapshot.connection)
-    left_out = run_row.TABLE if snapshot.shared_schema else run_row.SCHEMA
     arguments = [
         *(tool.path, "--schema-only", "--format=custom", f"--file={archive}"),
         *("--no-password", "--no-subscriptions", "--verbose"),
         f"--lock-wait-timeout={round(order.settings.checkpoint.lock_wait_seconds * 1000)}",
         f"--snapshot={snapshot.identifier}",
-        f"--exclude-{'table' if snapshot.shared_schema else 'schema'}={left_out}",
+        *snapshot.left_out,
     ]
     try:
         with child_environment(used, application=_DUMPER) as environment:

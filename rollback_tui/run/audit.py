@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import psycopg
 
 from rollback_tui.core.errors import ConnectionFailed
-from rollback_tui.core.events import RunStarted
+from rollback_tui.core.events import Record, RunStarted
 from rollback_tui.core.model import Value
 from rollback_tui.core.run_view import RunView, fold
 from rollback_tui.core.text import printable
@@ -43,6 +45,11 @@ def audit(path: Path, connecting: Callable[[], Connection]) -> Audit:
     included. The row was written in the run's transaction, before the worst could be known, and
     holds the hash of the line that was the last one then.
     """
+    with closing(_OneLine(connecting)) as line:
+        return _audited(path, line.open)
+
+
+def _audited(path: Path, connecting: Callable[[], Connection]) -> Audit:
     try:
         found = journal.inspect(path)
     except journal.JournalDamaged as error:
@@ -54,13 +61,65 @@ def audit(path: Path, connecting: Callable[[], Connection]) -> Audit:
     if view.started is None:
         return _audit("not anchored", found, None, (*said, "no run has begun in this journal"))
     try:
-        with closing(connecting()) as connection:
-            head, why = _anchor(connection, view.started, view)
+        head, why = _anchor(connecting(), view.started, view)
     except (ConnectionFailed, psycopg.Error) as error:
         head, why = None, f"the database could not be asked: {' '.join(str(error).split())}"
     if head is None:
         return _audit("not anchored", found, None, (*said, why))
     return _compared(found, head, said)
+
+
+def audits(
+    paths: Iterable[Path], connecting: Callable[[], Connection]
+) -> Iterator[tuple[Path, Audit]]:
+    """Check many journals as :func:`audit` does, over one connection; where there is none, it is
+    tried once and not again for each."""
+    with closing(_OneLine(connecting)) as line:
+        for path in paths:
+            yield path, _audited(path, line.open)
+
+
+def audit_heads(folders: Iterable[Path]) -> Iterator[tuple[str, str]]:
+    """Yield of each run in ``folders`` its id and ``<seq>:<sha256>`` of the audit log's last line
+    when it began. Only where the journal's second line vouches for its first."""
+    for folder in folders:
+        try:
+            with (folder / journal.FILE_NAME).open("rb") as file:
+                lines = (file.readline(), file.readline())
+            first, second = (msgspec.json.decode(line, type=Record) for line in lines)
+        except (OSError, msgspec.MsgspecError):
+            continue
+        if second.prev != hashlib.sha256(lines[0]).hexdigest():
+            continue
+        if isinstance(first.event, RunStarted) and first.event.audit_head:
+            yield first.event.run, first.event.audit_head
+
+
+class _OneLine:
+    """One connection, opened when it is needed; its failure is remembered."""
+
+    def __init__(self, connecting: Callable[[], Connection]) -> None:
+        self._connecting = connecting
+        self._connection: Connection | None = None
+        self._failure: ConnectionFailed | None = None
+
+    def open(self) -> Connection:
+        """Return the connection. Raises ConnectionFailed."""
+        if self._failure is not None:
+            raise self._failure
+        if self._connection is None or self._connection.closed:
+            try:
+                self._connection = self._connecting()
+            except ConnectionFailed as error:
+                self._failure = error
+                raise
+        return self._connection
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
 
 
 def _anchor(connection: Connection, begun: RunStarted, view: RunView) -> tuple[str | None, str]:

@@ -62,8 +62,8 @@ def unfinished(directory: Path, dsn: str, maintenance: str, timeout: float) -> t
     if not kept:
         # The usual case: nothing is asked of the server.
         return ()
-    here = _asked(dsn, maintenance, timeout) or named_by(dsn)
-    return tuple(claim for claim in kept if _same(claim.target, here))
+    here = whereabouts(dsn, maintenance, timeout)
+    return tuple(claim for claim in kept if same(claim.target, here))
 
 
 def of_target(directory: Path, here: Target, *, besides: Path | None = None) -> tuple[Claim, ...]:
@@ -76,7 +76,7 @@ def of_target(directory: Path, here: Target, *, besides: Path | None = None) -> 
         hosts=(here.host,),
         ports=(here.port,),
     )
-    return tuple(c for c in without_outcome(directory, besides) if _same(c.target, known))
+    return tuple(c for c in without_outcome(directory, besides) if same(c.target, known))
 
 
 def rivals(folder: Path, here: Target) -> tuple[Claim, ...]:
@@ -90,6 +90,12 @@ def rivals(folder: Path, here: Target) -> tuple[Claim, ...]:
         for claim in of_target(folder.parent, here, besides=folder)
         if not (claim.state == "running" and claim.phase in ("", "preflight"))
     )
+
+
+def whereabouts(dsn: str, maintenance: str, timeout: float) -> Here:
+    """Return what is known of the database that ``dsn`` names, recognised as :func:`unfinished`
+    does."""
+    return _asked(dsn, maintenance, timeout) or named_by(dsn)
 
 
 def without_outcome(directory: Path, besides: Path | None = None) -> tuple[Claim, ...]:
@@ -225,7 +231,7 @@ def _asked(dsn: str, maintenance: str, timeout: float) -> Here | None:
     )
 
 
-def _same(claimed: Target, here: Here) -> bool:
+def same(claimed: Target, here: Here) -> bool:
     """Whether a run's target is the one we mean. Its name may be held by a placeholder and its
     number may have changed by a recovery, but not both together."""
     visible = _NOT_VISIBLE not in (here.system_identifier, claimed.system_identifier)

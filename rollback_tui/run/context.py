@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import psycopg
 from psycopg import errors
 
@@ -160,13 +161,17 @@ class Run:
 
     def ask(self, question: ev.Question) -> str:
         """Ask the operator; nobody there, or no answer in time: the question's own default."""
-        self.write(question)
+        attended = self.request.attended
+        # Nobody is called for a question that nobody is waited for.
+        self.write(question if attended else msgspec.structs.replace(question, seconds=0.0))
         choice = question.default
         by: Literal["operator", "deadline", "configuration"] = "configuration"
-        if self.request.attended:
+        who = ""
+        if attended:
             answer = self.control.wait_for_answer(question.choices, question.seconds)
             choice, by = (answer, "operator") if answer else (choice, "deadline")
-        self.write(ev.Answered(name=question.name, choice=choice, by=by))
+            who = self.control.answered_by if answer else ""
+        self.write(ev.Answered(name=question.name, choice=choice, by=by, who=who))
         self.check_abort()
         return choice
 

@@ -2,6 +2,8 @@
 
 One JSON line asks, one JSON line answers. The socket lies in a private directory with a short
 path, because the system allows about a hundred bytes; the run's folder says where.
+
+Whoever answers or aborts states who they are; the user id beside it is the kernel's own word.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from typing import Literal
 import msgspec
 
 from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.history.asker import Asker, line, stated
 from rollback_tui.run import folder as run_folder
+from rollback_tui.run.request import operator
 
 _LIMIT = 4096
 _SECONDS = 5.0
@@ -34,11 +38,13 @@ class ControlUnavailable(RollbackTuiError):
     """Nobody answers on the run's socket."""
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a terminal may ask."""
 
     command: Literal["status", "approve", "abort"]
     choice: str = ""
+    asker: Asker | None = None
+    """Who asks, as the console states it; None: it does not say, as earlier versions never did."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -46,6 +52,9 @@ class Reply(msgspec.Struct, frozen=True):
 
     ok: bool
     text: str
+
+
+_NOT_UNDERSTOOD = "not understood"
 
 
 def _private_directory(name: str) -> Path:
@@ -91,13 +100,19 @@ def same_user(connection: socket.socket) -> bool:
 
     Linux tells by SO_PEERCRED; elsewhere the private directory alone keeps others out.
     """
+    return peer_uid(connection) in (None, os.geteuid(), 0)
+
+
+def peer_uid(connection: socket.socket) -> int | None:
+    """Return the user id of the process at the other end, as the kernel says it; None where it
+    does not (SO_PEERCRED is of Linux)."""
     if not hasattr(socket, "SO_PEERCRED"):
-        return True
+        return None
     size = struct.calcsize("3i")
     _, uid, _ = struct.unpack(
         "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     )
-    return uid in (os.geteuid(), 0)
+    return int(uid)
 
 
 class Control:
@@ -105,13 +120,18 @@ class Control:
 
     def __init__(self, run: str, folder: Path) -> None:
         self.aborted = threading.Event()
+        self.aborted_by = ""
+        """Of whom the first abort came, and from where; empty: of a signal, or nobody asked."""
+        self.answered_by = ""
+        """Likewise of the answer that ``wait_for_answer`` returned last."""
         self.on_abort: Callable[[], None] = lambda: None
         """Called once, in a thread of its own, when the first abort arrives."""
         self.status: Callable[[], str] = lambda: ""
         self._may_abort = True
         self._lock = threading.Lock()
         self._choices: tuple[str, ...] = ()
-        self._answers: queue.Queue[str] = queue.Queue()
+        self._answers: queue.Queue[tuple[str, str]] = queue.Queue()
+        """Each choice with who made it; an empty one wakes whoever waits."""
         self.path = _path(run)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.path.unlink(missing_ok=True)
@@ -121,14 +141,16 @@ class Control:
         run_folder.write(folder / run_folder.SOCKET, f"{self.path}\n")
         threading.Thread(target=self._serve, name="control", daemon=True).start()
 
-    def abort(self) -> bool:
-        """Ask for an abort; False when it is too late for one."""
+    def abort(self, who: str = "") -> bool:
+        """Ask for an abort; False when it is too late for one. ``who``: see ``aborted_by``."""
         with self._lock:
             if not self._may_abort:
                 return False
             first = not self.aborted.is_set()
+            if first:
+                self.aborted_by = who
             self.aborted.set()
-        self._answers.put("")
+        self._answers.put(("", ""))
         if first:
             # Cancelling takes seconds when the server is away; whoever asked is not kept waiting.
             threading.Thread(target=self.on_abort, name="abort", daemon=True).start()
@@ -152,15 +174,16 @@ class Control:
             while not self._answers.empty():
                 self._answers.get_nowait()
             self._choices = choices
-        answer = ""
+        answer, who = "", ""
         if not self.aborted.is_set():
             with contextlib.suppress(queue.Empty):
-                answer = self._answers.get(timeout=seconds)
+                answer, who = self._answers.get(timeout=seconds)
         with self._lock:
             self._choices = ()
             # An answer that was confirmed in the very last moment counts.
             if not answer and not self._answers.empty():
-                answer = self._answers.get_nowait()
+                answer, who = self._answers.get_nowait()
+            self.answered_by = who if answer else ""
         return None if self.aborted.is_set() else answer or None
 
     def close(self) -> None:
@@ -192,18 +215,19 @@ class Control:
         try:
             request = msgspec.json.decode(_receive(connection), type=Request)
         except msgspec.MsgspecError:
-            return Reply(False, "not understood")
+            return Reply(False, _NOT_UNDERSTOOD)
         if request.command == "status":
             return Reply(True, self.status())
+        who = line(request.asker, peer_uid(connection))
         if request.command == "abort":
-            if self.abort():
+            if self.abort(who):
                 return Reply(True, "the abort is taken: it is obeyed at the next safe point")
             return Reply(False, "too late: COMMIT was already sent")
         with self._lock:
             if request.choice not in self._choices:
                 return Reply(False, "there is no such question open now")
             self._choices = ()
-            self._answers.put(request.choice)
+            self._answers.put((request.choice, who))
         return Reply(True, f"answered: {request.choice}")
 
 
@@ -247,6 +271,15 @@ class ControlClient:
         seconds: float = _SECONDS,
     ) -> Reply:
         """Send one request. Raises ControlUnavailable when nobody answers within ``seconds``."""
+        asker = None if command == "status" else stated(operator())
+        reply = self._ask(Request(command, choice, asker), seconds)
+        if asker is not None and not reply.ok and reply.text == _NOT_UNDERSTOOD:
+            # A worker that an earlier version began goes on over an upgrade, and takes nothing that
+            # it does not know: an abort must reach it too.
+            reply = self._ask(Request(command, choice), seconds)
+        return reply
+
+    def _ask(self, request: Request, seconds: float) -> Reply:
         try:
             path = (self.folder / run_folder.SOCKET).read_text("utf-8").strip()
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -254,7 +287,7 @@ class ControlClient:
                 _connect(connection, path, seconds)
                 if not same_user(connection):
                     raise ControlUnavailable("the socket belongs to another user", "Do not use it.")
-                connection.sendall(msgspec.json.encode(Request(command, choice)) + b"\n")
+                connection.sendall(msgspec.json.encode(request) + b"\n")
                 return msgspec.json.decode(_receive(connection, seconds), type=Reply)
         except (OSError, msgspec.MsgspecError) as error:
             raise ControlUnavailable(

@@ -15,6 +15,7 @@ from rollback_tui.run.doorway import Keeper, close_door, open_again
 from rollback_tui.run.preflight import announce, checkpoint, drain, preflight
 from rollback_tui.run.recovery.bring_back import bring_back
 from rollback_tui.run.recovery.reapply import reapply
+from rollback_tui.run.usual import UsualWatch
 
 
 def carry_out(run: Run) -> ev.RunFinished:
@@ -25,11 +26,13 @@ def carry_out(run: Run) -> ev.RunFinished:
     if run.request.kind == "reapply":
         return reapply(run)
     keeper: Keeper | None = None
-    prober, watch = Prober(run), QueryWatch(run)
+    prober, watch, usual = Prober(run), QueryWatch(run), UsualWatch(run)
     try:
         preflight(run)
         watch.before()
+        usual.begin()
         checkpoint(run)
+        usual.end()
         announce(run)
         drain(run)
         watch.before()

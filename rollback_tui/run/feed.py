@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from rollback_tui.core.claim import ClaimState, Controls
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.core.events import Record
+from rollback_tui.core.history.filters import Filters
 from rollback_tui.core.run_view import RunSummary, RunView, fold
 from rollback_tui.run import folder as run_folder
 from rollback_tui.run import journal
@@ -27,8 +31,16 @@ _STATES: dict[ClaimState, str] = {
 class RunFeed:
     """One run, followed from outside; see ``rollback_tui.ui.operations.Feed``."""
 
-    def __init__(self, folder: Path, *, unattended: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        unattended: bool = False,
+        taken_over: Callable[[str], None] = lambda _holder: None,
+    ) -> None:
+        """``taken_over`` is told from whom the controls were taken by force."""
         self.folder = folder
+        self._taken_over = taken_over
         self._follower = Follower(folder / journal.FILE_NAME)
         self._client = ControlClient(folder)
         self._console = ConsoleLock(folder, unattended=unattended)
@@ -58,7 +70,11 @@ class RunFeed:
     def take_controls(self, *, by_force: bool = False) -> Controls:
         """Take the controls of this run, if nobody has them or ``by_force``."""
         with self._turn:
-            return self._console.take(by_force=by_force)
+            holder = self._console.look().holder if by_force else ""
+            now = self._console.take(by_force=by_force)
+        if holder and now.mine:
+            self._taken_over(holder)
+        return now
 
     def controls(self) -> Controls:
         """Return who may answer and abort now; takes nothing."""
@@ -91,8 +107,24 @@ class RunFeed:
             )
 
 
+class Past(msgspec.Struct, frozen=True):
+    """One run of the history, with what its journal says."""
+
+    folder: Path
+    summary: RunSummary
+    records: tuple[Record, ...]
+    """Empty where the journal is damaged."""
+    view: RunView
+
+
 def summary(folder: Path) -> RunSummary:
     """Return one line of the history."""
+    return past(folder).summary
+
+
+def past(folder: Path) -> Past:
+    """Return the run in ``folder``. Never raises for what is in its journal."""
+    records: tuple[Record, ...] = ()
     try:
         records = journal.read(folder / journal.FILE_NAME)
         view = fold(records)
@@ -103,7 +135,7 @@ def summary(folder: Path) -> RunSummary:
         quiet = (datetime.now(UTC) - records[-1].at).total_seconds() if records else 0.0
         outcome = view.outcome or _STATES[state_of(folder, quiet)]
     begun = view.started
-    return RunSummary(
+    shown = RunSummary(
         run=begun.run if begun else folder.name,
         folder=str(folder),
         started_at=view.started_at.isoformat(timespec="seconds") if view.started_at else "",
@@ -115,11 +147,27 @@ def summary(folder: Path) -> RunSummary:
         recovers=begun.recovers if begun else "",
         proven=all(v.verdict == "pass" for v in view.verifications),
     )
+    return Past(folder, shown, records, view)
 
 
 def history(directory: Path) -> tuple[RunSummary, ...]:
     """Return all runs kept below ``directory``, newest first."""
     return tuple(summary(folder) for folder in run_folder.folders(directory))
+
+
+def chosen(directory: Path, filters: Filters) -> Iterator[Past]:
+    """Yield the runs below ``directory`` that are meant, newest first; what the name of a folder
+    rules out is not read. Raises ConfigurationError."""
+    left = filters.limit
+    for folder in run_folder.folders(directory):
+        if left == 0:
+            return
+        if not filters.may_be(folder.name):
+            continue
+        found = past(folder)
+        if filters.takes(found.summary, found.view.started):
+            left = None if left is None else left - 1
+            yield found
 
 
 def find(directory: Path, run: str | None) -> Path:

@@ -52,6 +52,11 @@ def settle(request: RunRequest) -> None:
         )
 
 
+def inherited() -> dict[str, str]:
+    """Return the environment of the processes that stay behind: ours, without secrets."""
+    return importable({n: value for n, value in os.environ.items() if n not in _SECRETS})
+
+
 def _process(request: RunRequest, *options: str) -> subprocess.Popen[bytes]:
     """Start ourselves in a session of its own, and hand the request over."""
     path = Path(request.folder) / folder.WORKER_LOG
@@ -64,7 +69,7 @@ def _process(request: RunRequest, *options: str) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
             cwd=request.project,
-            env=importable({n: value for n, value in os.environ.items() if n not in _SECRETS}),
+            env=inherited(),
             start_new_session=True,
         )
     finally:

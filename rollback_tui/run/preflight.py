@@ -366,4 +366,8 @@ def started(run: Run) -> ev.RunStarted:
         rehearsal=run.request.rehearsal,
         task=run.request.kind,
         recovers=run.request.recovers,
+        trigger=run.request.trigger,
+        attended=run.request.attended,
+        follow_ups=run.settings.incident.follow_ups,
+        audit_head=run.request.audit_head,
     )

@@ -53,6 +53,7 @@ def settle(request: RunRequest, *, alone: bool = False) -> ev.RunFinished:
         _remember(run, records)
         _hold(run, alone=alone)
         run.begin_cleaning_up()
+        run.write(ev.SettleStarted(by="operator" if alone else "guardian"))
         if run.journal.cut_off:
             text = f"the journal ended in half a line ({run.journal.cut_off} bytes): cut off"
             run.write(ev.Progress(phase="recover", summary=text))

@@ -73,7 +73,7 @@ def _abort(run: Run) -> None:
     """Journal that it was asked for, and cancel the statement that is running, so that the
     engine sees it at once; never one of the proof that comes after."""
     with contextlib.suppress(OSError):
-        run.write(ev.AbortAsked())
+        run.write(ev.AbortAsked(who=run.control.aborted_by))
     with run.cancelling:
         connection = run.target
         if run.cleaning_up or connection is None or connection.closed:

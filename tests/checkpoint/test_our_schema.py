@@ -12,7 +12,7 @@ from psycopg import sql
 
 from rollback_tui.checkpoint import manifest
 from rollback_tui.checkpoint.restore import compare, restore_beside
-from rollback_tui.postgres import run_row
+from rollback_tui.postgres import history_view, run_row
 from rollback_tui.postgres.connect import connect, with_database
 from tests.checkpoint.conftest import make_checkpoint
 from tests.conftest import Database
@@ -39,6 +39,7 @@ def test_a_restored_database_claims_no_run_and_is_complete(
     run = str(uuid.uuid4())
     with connect(shop.superuser_dsn if superuser else shop.dsn) as connection:
         assert run_row.insert(connection, run, "c0ffee", "ada", "0.3.0", ["1"], HEAD) == ""
+        assert history_view.create(connection, 1)
     made = Path(make_checkpoint(shop.dsn, project).path)
     recorded, _ = manifest.read(made)
     assert "users" in {table.table for table in recorded.tables}
@@ -65,9 +66,10 @@ def test_a_restored_database_that_had_a_run_since_is_still_the_one_of_the_manife
 def test_tables_that_somebody_put_into_our_schema_are_not_lost(
     shop: Database, project: Path, beside: str
 ) -> None:
-    connection = shop.connect()
-    connection.execute("CREATE SCHEMA rollback_tui")
-    connection.execute("CREATE TABLE rollback_tui.theirs AS SELECT 41 AS answer")
+    with connect(shop.dsn) as ours:
+        assert run_row.insert(ours, str(uuid.uuid4()), "c0ffee", "ada", "0.3.0", ["1"], HEAD) == ""
+        assert history_view.create(ours, 1)
+    shop.connect().execute("CREATE TABLE rollback_tui.theirs AS SELECT 41 AS answer")
     made = Path(make_checkpoint(shop.dsn, project).path)
     restore_beside(made, shop.dsn, shop.server.dsn("postgres", shop.owner), beside)
     with connect(with_database(shop.dsn, beside)) as restored:

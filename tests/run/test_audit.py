@@ -15,7 +15,7 @@ from rollback_tui.core import events as ev
 from rollback_tui.core.errors import ConnectionFailed
 from rollback_tui.postgres import run_row
 from rollback_tui.postgres.connect import Connection, connect, target
-from rollback_tui.run.audit import Audit, audit
+from rollback_tui.run.audit import Audit, audit, audit_heads, audits
 from rollback_tui.run.journal import FILE_NAME, Journal
 from tests.conftest import Database
 from tests.core import example
@@ -167,3 +167,53 @@ def test_a_database_that_does_not_answer_is_not_intact(path: Path, database: Dat
 def test_an_empty_journal_is_nothing(path: Path, database: Database) -> None:
     path.write_bytes(b"")
     assert asked(path, database).verdict == "not anchored"
+
+
+def test_many_journals_are_asked_about_over_one_connection(
+    tmp_path: Path, database: Database
+) -> None:
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    for path in paths:
+        written(path, database, row=path.name == "a")
+    asked_for: list[Connection] = []
+
+    def connecting() -> Connection:
+        asked_for.append(connect(database.dsn))
+        return asked_for[-1]
+
+    found = dict(audits(paths, connecting))
+    assert found[paths[0]].verdict == "intact"
+    # They call themselves the same run, and are not the one that wrote its row.
+    assert {found[path].verdict for path in paths[1:]} == {"altered"}
+    assert len(asked_for) == 1
+    assert asked_for[0].closed
+
+
+def test_a_server_that_is_away_is_waited_for_once(tmp_path: Path, database: Database) -> None:
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    for path in paths:
+        written(path, database, row=False)
+    tries = []
+
+    def refuse() -> Connection:
+        tries.append(1)
+        raise ConnectionFailed("Connection refused", "Start it.")
+
+    assert {one.verdict for _, one in audits(paths, refuse)} == {"not anchored"}
+    assert len(tries) == 1
+
+
+def test_a_journal_vouches_for_the_audit_log_only_when_its_second_line_vouches_for_its_first(
+    tmp_path: Path,
+) -> None:
+    head = "7:" + "ab" * 32
+    for name in ("whole", "forged", "alone", "none"):
+        (tmp_path / name).mkdir()
+        journal = Journal(tmp_path / name / FILE_NAME)
+        journal.write(replace(BEGUN, audit_head="" if name == "none" else head))
+        if name != "alone":
+            journal.write(ev.PhaseStarted(phase="preflight"))
+        journal.close()
+    changed = tmp_path / "forged" / FILE_NAME
+    changed.write_bytes(changed.read_bytes().replace(b'"7:abab', b'"6:abab'))
+    assert list(audit_heads(tmp_path.iterdir())) == [(BEGUN.run, head)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from rollback_tui.core.history.asker import parted
 from rollback_tui.run import folder as run_folder
 from rollback_tui.run.control import Control, ControlClient, ControlUnavailable, _receive
 from rollback_tui.run.feed import RunFeed
@@ -92,6 +94,69 @@ def test_an_answer_reaches_the_question_once(control: Control, client: ControlCl
     assert client.ask("approve", "commit").ok
     assert asking.end() == "commit"
     assert not client.ask("approve", "commit").ok
+
+
+def test_an_answer_says_who_gave_it_and_from_where(
+    control: Control, client: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "deploy")
+    monkeypatch.setenv("SUDO_USER", "ada")
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.7 5022 10.0.0.1 22")
+    monkeypatch.setattr(socket, "gethostname", lambda: "ops-1")
+    asking = Asking(control)
+    assert client.ask("approve", "commit").ok
+    assert asking.end() == "commit"
+    uid = os.geteuid()
+    assert control.answered_by == f"deploy (sudo by ada), uid {uid}, ssh 10.0.0.7, host ops-1"
+
+
+def test_the_user_id_is_the_kernels_word_and_nothing_that_is_stated_passes_for_it(
+    control: Control, client: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "root, uid 0\x1b[2K" + "x" * 5000)
+    monkeypatch.setenv("SSH_CONNECTION", "")
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    assert client.ask("abort").ok
+    who, where = parted(control.aborted_by)
+    assert who.startswith("root; uid 0␛[2Kxxx")
+    assert where.startswith(f"uid {os.geteuid()}, host ")
+    assert len(control.aborted_by) < 200
+
+
+def test_a_client_of_an_earlier_version_is_known_by_its_user_id_alone(control: Control) -> None:
+    assert b"the abort is taken" in raw(control, b'{"command":"abort"}\n')
+    assert control.aborted_by == f"uid {os.geteuid()}"
+
+
+def test_a_worker_of_an_earlier_version_is_reached_all_the_same(
+    runtime: Path, tmp_path: Path
+) -> None:
+    """It refuses what it does not know; the abort must come through."""
+    asked: list[dict[str, str]] = []
+    with socket.socket(socket.AF_UNIX) as earlier:
+        earlier.bind(str(runtime / "earlier.sock"))
+        earlier.listen()
+        run_folder.write(tmp_path / run_folder.SOCKET, f"{runtime / 'earlier.sock'}\n")
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = earlier.accept()
+                with connection:
+                    asked.append(json.loads(_receive(connection)))
+                    known = asked[-1].keys() <= {"command", "choice"}
+                    reply = {"ok": known, "text": "taken" if known else "not understood"}
+                    connection.sendall(json.dumps(reply).encode() + b"\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert ControlClient(tmp_path).ask("abort").text == "taken"
+        thread.join(60)
+    assert [sorted(one) for one in asked] == [["asker", "command"], ["command"]]
+
+
+def test_a_signal_says_nobody(control: Control) -> None:
+    assert control.abort()
+    assert control.aborted_by == ""
 
 
 def test_only_the_first_of_two_answers_counts(control: Control, client: ControlClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -110,15 +111,22 @@ def test_only_the_console_at_the_controls_is_obeyed(
     tmp_path: Path, other: subprocess.Popen[str]
 ) -> None:
     control = Control("1a2b3c4d-0000-4000-8000-000000000000", tmp_path)
-    feed = RunFeed(tmp_path)
+    losers: list[str] = []
+    feed = RunFeed(tmp_path, taken_over=losers.append)
     try:
         for act in (feed.abort, lambda: feed.approve("commit")):
             with pytest.raises(ControlUnavailable, match="is at the controls since"):
                 act()
         assert not control.aborted.is_set()
+        assert not feed.take_controls().mine
+        assert losers == []
         assert feed.take_controls(by_force=True).mine
+        assert feed.take_controls(by_force=True).mine
+        # It is told whom they were taken from, and once.
+        assert len(losers) == 1 and losers[0]
         assert "taken" in feed.abort()
         assert control.aborted.is_set()
+        assert f"uid {os.geteuid()}" in control.aborted_by
     finally:
         feed.close()
         control.close()

@@ -119,6 +119,22 @@ def test_an_endless_body_is_cut() -> None:
         answer = web.request("GET", server.url, seconds=60)
     assert answer.status == 200, "at the deadline there would be none"
     assert len(answer.text) == 64 * 1024
+    assert answer.cut
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_what_comes_behind_the_first_64_kib_is_noticed_wherever_the_packets_end(more: int) -> None:
+    def answer(connection: socket.socket) -> None:
+        length = 64 * 1024 + more
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length)
+        connection.sendall(b"x" * 64 * 1024)
+        time.sleep(0.2)
+        connection.sendall(b"x" * more)
+
+    with serving(answer) as server:
+        got = web.request("GET", server.url, seconds=30)
+    assert got.status == 200
+    assert got.cut == bool(more)
 
 
 def test_control_characters_of_the_body_are_made_visible() -> None:

@@ -36,7 +36,7 @@ class BadServer:
         with connection, contextlib.suppress(OSError):
             connection.settimeout(5)
             data = b""
-            while not self._tls and not _complete(data):
+            while not self._tls and not complete(data):
                 part = connection.recv(65536)
                 if not part:
                     break
@@ -50,7 +50,8 @@ class BadServer:
         self._socket.close()
 
 
-def _complete(data: bytes) -> bool:
+def complete(data: bytes) -> bool:
+    """Whether a whole request is there."""
     if data.startswith(b"\x16"):  # a TLS handshake, which nobody here understands
         return True
     head, found, body = data.partition(b"\r\n\r\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from rollback_tui.config_health import Endpoint, Health
@@ -53,10 +53,11 @@ def ask_all(settings: Health, told: _ProgressOf) -> tuple[judge.Found, ...]:
         )
 
 
-def headers(endpoint: Endpoint) -> tuple[dict[str, str], str]:
-    """Return the headers for a URL from the environment, and what is missing there, in words."""
+def headers(named: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """Return headers with their values from the environment, ``named`` says from which variable,
+    and what is missing there, in words."""
     found: dict[str, str] = {}
-    for header, name in endpoint.headers_env.items():
+    for header, name in named.items():
         value = os.environ.get(name, "").strip()
         if not value:
             return {}, f"{name} is not in the environment"
@@ -71,7 +72,7 @@ def _until_healthy(
     label: str, endpoint: Endpoint, settings: Health, began: float, told: _ProgressOf
 ) -> judge.Found:
     found = judge.Found(label=label, url=endpoint.url, healthy=None, tries=0, detail="")
-    sent, missing = headers(endpoint)
+    sent, missing = headers(endpoint.headers_env)
     if missing:
         return judge.Found(label=label, url=endpoint.url, healthy=None, tries=0, detail=missing)
     for tries in range(1, settings.attempts + 1):
@@ -82,14 +83,14 @@ def _until_healthy(
         if left <= 0:
             break
         answer = web.request("GET", endpoint.url, seconds=left, headers=sent)
-        why = _hidden(_fault(endpoint, answer), sent)
+        why = hidden(fault(endpoint, answer), sent)
         found = judge.Found(
             label=label,
             url=endpoint.url,
             healthy=not why,
             tries=tries,
             detail=why or f"HTTP {answer.status}",
-            said=_hidden(answer.body, sent) if why else "",
+            said=hidden(answer.body, sent) if why else "",
             seconds=round(time.monotonic() - began, 3),
         )
         told(found)
@@ -98,7 +99,9 @@ def _until_healthy(
     return found
 
 
-def _fault(endpoint: Endpoint, answer: web.WebAnswer) -> str:
+def fault(endpoint: Endpoint, answer: web.WebAnswer) -> str:
+    """Return why an answer is not the one that the configuration calls healthy; empty when it is.
+    Printable."""
     return judge.fault(
         judge.Answer(
             status=answer.status,
@@ -112,8 +115,8 @@ def _fault(endpoint: Endpoint, answer: web.WebAnswer) -> str:
     )
 
 
-def _hidden(text: str, sent: dict[str, str]) -> str:
-    """An answer may repeat what it was sent."""
+def hidden(text: str, sent: Mapping[str, str]) -> str:
+    """Return ``text`` without the values of the headers in ``sent``: an answer may repeat them."""
     for value in sent.values():
         text = text.replace(value, "•••")
     return text
@@ -161,7 +164,7 @@ class Prober:
 
     def start(self) -> None:
         """Begin, when a health URL is configured and can be asked."""
-        if self._endpoints and not headers(self._endpoints[0][1])[1]:
+        if self._endpoints and not headers(self._endpoints[0][1].headers_env)[1]:
             self._thread.start()
 
     def stop(self) -> None:
@@ -172,9 +175,9 @@ class Prober:
 
     def _probe_on(self) -> None:
         _, endpoint = self._endpoints[0]
-        sent, _ = headers(endpoint)
+        sent, _ = headers(endpoint.headers_env)
         while not self._stop.is_set():
             answer = web.request("GET", endpoint.url, seconds=2, headers=sent)
             self.probes += 1
-            self.failed += bool(_fault(endpoint, answer))
+            self.failed += bool(fault(endpoint, answer))
             self._stop.wait(0.5)

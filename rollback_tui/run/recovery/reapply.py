@@ -31,6 +31,7 @@ from rollback_tui.run.preflight import (
 )
 from rollback_tui.run.recovery.earlier import Earlier, alone_as_looked_at, earlier_of, same_database
 from rollback_tui.run.recovery.repair import Found, step
+from rollback_tui.run.usual import UsualWatch
 
 APPLY = "apply the migrations again"
 GIVE_BACK = "put back what was kept"
@@ -40,11 +41,13 @@ def reapply(run: Run) -> ev.RunFinished:
     """Carry it out. Whatever happens, it ends in one of the outcomes, with the door open and
     maintenance mode off (or an alarm that says they are not)."""
     keeper: Keeper | None = None
-    prober, watch = Prober(run), QueryWatch(run)
+    prober, watch, usual = Prober(run), QueryWatch(run), UsualWatch(run)
     try:
         _preflight(run)
         watch.before()
+        usual.begin()
         checkpoint(run)
+        usual.end()
         announce(run)
         drain(run)
         watch.before()
