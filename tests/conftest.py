@@ -25,6 +25,10 @@ its start takes."""
 os.environ.pop("NO_COLOR", None)
 """Whoever likes no colours tests the same screens; what NO_COLOR does has tests that set it."""
 
+os.environ.setdefault("ROLLBACK_TUI_AFTERCARE", "off")
+"""Most runs of the tests are looked at to their end and no longer: no process is to stay behind for
+two hours. Tests of what comes after a run switch it on."""
+
 in_memory.use()
 
 SETTINGS = {"max_prepared_transactions": "10"}

@@ -1,0 +1,297 @@
+"""The attendant: one process looks after one run, goes on where another one was killed, and ends
+when nothing is left to be done. Here on journals that a test writes; tests/aftercare/test_killed.py
+has whole runs."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import signal
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from rollback_tui.aftercare import attendant, attendant_course
+from rollback_tui.aftercare.attendant_guard import BUSY
+from rollback_tui.aftercare.charge import TIE, Charge
+from rollback_tui.aftercare.incident_files import deliveries
+from rollback_tui.aftercare.outbox import read_post
+from rollback_tui.aftercare.watch import Watching
+from rollback_tui.config import Settings
+from rollback_tui.config_aftercare import Deliver, Incident, Monitor, Notify, Place
+from rollback_tui.core import events as ev
+from rollback_tui.run.journal import FILE_NAME, Journal
+from tests.aftercare.monitored import NOBODY
+from tests.aftercare.sinks import WebSink, refused_port, soon, web_sink
+from tests.core import example
+from tests.demo.processes import working_in
+from tests.started import remembered
+
+ENDED = example.rolled_back()
+
+
+@pytest.fixture(autouse=True)
+def _no_process_stays(tmp_path: Path) -> Iterator[None]:
+    yield
+    assert working_in(tmp_path) == []
+
+
+@pytest.fixture(scope="module")
+def sink() -> Iterator[WebSink]:
+    with web_sink() as opened:
+        yield opened
+
+
+def settings(*urls: str, seconds: float = 0, **tables: msgspec.Struct) -> Settings:
+    """Tell these places, try again soon; ``seconds``: of monitoring."""
+    places = tuple(Place(name=f"place{n}", url=url) for n, url in enumerate(urls))
+    return Settings(
+        notify=Notify(to=places, retry_seconds=0.1, timeout_seconds=5),
+        monitor=Monitor(seconds=seconds, interval_seconds=1),
+        **tables,  # type: ignore[arg-type]
+    )
+
+
+@contextlib.contextmanager
+def journal(folder: Path, *events: ev.AnyEvent) -> Iterator[Journal]:
+    """A journal that its worker writes."""
+    folder.mkdir(exist_ok=True)
+    written = Journal(folder / FILE_NAME)
+    try:
+        for event in events:
+            written.write(event)
+        yield written
+    finally:
+        written.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of a run that was rolled back a moment ago."""
+    made = tmp_path / "rollback_runs" / "20240115_030000_5d0c6a1e"
+    made.parent.mkdir()
+    with journal(made, *ENDED):
+        pass
+    return made
+
+
+def charge(folder: Path, given: Settings) -> Charge:
+    return Charge(folder=str(folder), project=str(folder.parent.parent), dsn=NOBODY, settings=given)
+
+
+def process(given: Charge, **env: str) -> subprocess.Popen[bytes]:
+    """The attendant as it is started: a process of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in env.items():
+            patch.setenv(name, value)
+        made = remembered(attendant.process_of(given))
+    attendant.process_given(made, given)
+    return made
+
+
+def over(folder: Path) -> str:
+    """Why it ended; empty where it may be gone on with."""
+    found = attendant.attendance(folder)
+    assert found.took is not None
+    return found.over.why if found.over else ""
+
+
+def titles(folder: Path) -> list[str]:
+    """Occasions of what was delivered, in order."""
+    post = read_post(folder)
+    names = {notice.id: notice.occasion for notice in post.notices}
+    return [names[attempt.id] for attempt in post.attempts if attempt.ok]
+
+
+# --- from the first line to the last --------------------------------------------------------------
+
+
+def test_people_are_told_while_it_happens_and_the_report_is_handed_over(
+    tmp_path: Path, sink: WebSink
+) -> None:
+    """It is there before the run has its outcome, and ends by itself when all is done. The issue
+    tracker did not take the report at first."""
+    folder = tmp_path / "20240115_030000_5d0c6a1e"
+    take = (
+        "sh",
+        "-c",
+        'test -e tried && cp "$ROLLBACK_INCIDENT_JSON" taken || { touch tried; exit 1; }',
+    )
+    given = msgspec.structs.replace(
+        charge(folder, settings(sink.url(), incident=Incident(deliver=Deliver(command=take)))),
+        project=str(tmp_path),
+    )
+    begun = (example.started(), ev.PhaseStarted(phase="close_door"))
+    with journal(folder, *begun) as written:
+        running = process(given)
+        soon(lambda: bool(read_post(folder).notices))
+        assert [one.occasion for one in read_post(folder).notices] == ["started"]
+        assert attendant.is_attended(folder)
+        for event in ENDED[1:]:
+            written.write(event)
+    assert running.wait(30) == 0
+    assert titles(folder) == ["started", "finished"]
+    assert over(folder) == "all is done"
+    assert [one.ok for one in deliveries(folder)] == [False, True]
+    assert (tmp_path / "taken").exists()
+    assert "not delivered: sh: exit 1" in (folder / attendant.LOG).read_text()
+    assert not attendant.is_attended(folder)
+    assert not attendant.expected(folder, datetime.now(UTC))
+
+
+def test_one_at_a_time_and_a_signal_ends_it_resumably(folder: Path) -> None:
+    """The place cannot be reached, so that it has something to do."""
+    given = charge(folder, settings(f"json://127.0.0.1:{refused_port()}"))
+    first = process(given)
+    soon(lambda: bool(read_post(folder).attempts))
+    second = process(given)
+    assert second.wait(30) == BUSY
+    assert attendant.is_attended(folder)
+    first.send_signal(signal.SIGHUP)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(30) == 0
+    assert over(folder) == ""
+    assert attendant.expected(folder, datetime.now(UTC))
+    assert attendant.unfinished(folder.parent) == (folder,)
+
+
+def test_what_it_is_tied_to_ends_it(folder: Path, tmp_path: Path) -> None:
+    """By the kernel's word: nobody holds the lock any more."""
+    file = tmp_path / "demo.lock"
+    given = charge(folder, settings(seconds=60))
+    with file.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        running = process(given, **{TIE: str(file)})
+        soon(lambda: len(Watching(folder).poll().samples) > 0)
+        assert running.poll() is None
+    assert running.wait(30) == 0
+    assert over(folder) == ""
+
+
+def test_it_ends_with_the_folder(folder: Path) -> None:
+    given = charge(folder, settings(seconds=60))
+    running = process(given)
+    soon(lambda: Watching(folder).poll().begun is not None)
+    folder.rename(folder.parent / "elsewhere")
+    assert running.wait(30) == 0
+    assert not folder.exists()
+
+
+# --- in this process: what it decides -------------------------------------------------------------
+
+
+def test_an_alert_is_told_at_once_and_the_end_of_the_monitoring_reported(
+    folder: Path, sink: WebSink
+) -> None:
+    """Nobody can reach the database. Two samples say so."""
+    before = len(sink.arrived)
+    assert attendant.attend(charge(folder, settings(sink.url(), seconds=4)))
+    assert "alert" in titles(folder)
+    assert any("database" in title for title in sink.titles[before:])
+    view = Watching(folder).poll()
+    assert view.ended is not None
+    assert [one.metric for one in view.standing] == ["database"]
+    assert "database" in (folder / "incident.md").read_text()
+    assert over(folder) == "all is done"
+
+
+def test_a_wish_to_stop_is_obeyed_before_there_is_a_monitoring(folder: Path) -> None:
+    attendant.ask_to_stop(folder, "kim", "the shop is closed")
+    assert attendant.attend(charge(folder, settings(seconds=3600)))
+    view = Watching(folder).poll()
+    assert view.begun is None
+    assert view.ended is not None
+    assert (view.ended.why, view.ended.by, view.ended.reason) == (
+        "stopped",
+        "kim",
+        "the shop is closed",
+    )
+    assert over(folder) == "all is done"
+
+
+@pytest.mark.parametrize("outcome", ["refused", "needs_operator"])
+def test_what_touched_nothing_is_not_monitored(tmp_path: Path, outcome: str) -> None:
+    made = tmp_path / "20240115_030000_5d0c6a1e"
+    with journal(made, example.started(), example.finished(outcome)):
+        pass
+    given = charge(made, settings(seconds=0.1))
+    assert attendant.attend(msgspec.structs.replace(given, project=str(tmp_path)))
+    assert (Watching(made).poll().begun is not None) == (outcome != "refused")
+    assert over(made) == "all is done"
+
+
+def test_a_damaged_journal_keeps_nothing_from_being_delivered(folder: Path, sink: WebSink) -> None:
+    """What was read is told, what stands behind the damage is not, and that is said."""
+    path = folder / FILE_NAME
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:6]))
+    given = charge(folder, settings(sink.url()))
+    with pytest.MonkeyPatch.context() as patch:
+        # The first look is at what was whole.
+        told = attendant_course.Course._tell
+
+        def damage(course: attendant_course.Course) -> None:
+            told(course)
+            path.write_bytes(b"".join([*lines[:6], b"{}\n", *lines[7:]]))
+
+        patch.setattr(attendant_course.Course, "_tell", damage)
+        assert attendant.attend(given)
+    assert titles(folder) == ["started"]
+    assert "line 7 is damaged" in over(folder)
+    assert Watching(folder).poll().begun is None
+
+
+def test_a_run_that_nobody_works_on_is_left_to_who_settles_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attendant_course, "_ALONE", 0.3)
+    monkeypatch.setattr(attendant_course, "_ASKED_AGAIN", 0.1)
+    path = folder / FILE_NAME
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    assert attendant.attend(charge(folder, settings(seconds=60)))
+    assert over(folder) == "nobody works on the run, which has no outcome"
+    assert Watching(folder).poll().begun is None
+    # Somebody does: it is looked after again, to its end.
+    with journal(folder, ENDED[-1]):
+        pass
+    assert attendant.attend(charge(folder, settings()))
+    assert over(folder) == "all is done"
+
+
+def test_what_never_arrived_is_tried_once_by_each_later_start(folder: Path) -> None:
+    """Its time is over; still nothing is lost."""
+    port = refused_port()
+    given = settings(
+        f"json://127.0.0.1:{port}", incident=Incident(deliver=Deliver(command=("false",)))
+    )
+    notify = msgspec.structs.replace(given.notify, keep_trying_hours=0)
+    given = msgspec.structs.replace(given, notify=notify)
+    assert attendant.attend(charge(folder, given))
+    first = len(read_post(folder).attempts)
+    assert first >= 1
+    assert (
+        over(folder) == "all is done; not delivered: 2 notices; not delivered: the incident report"
+    )
+    assert not attendant.expected(folder, datetime.now(UTC) + timedelta(hours=1))
+    assert attendant.unfinished(folder.parent) == (folder,)
+    with web_sink() as there:
+        places = (Place(name="place0", url=there.url()),)
+        notify = msgspec.structs.replace(notify, to=places)
+        again = msgspec.structs.replace(given, notify=notify, incident=Incident())
+        assert attendant.attend(charge(folder, again))
+        assert len(there.arrived) == 2
+    assert titles(folder) == ["started", "finished"]
+    assert attendant.unfinished(folder.parent) == ()
+
+
+def test_nobody_was_ever_to_look_after_it(folder: Path) -> None:
+    assert not attendant.is_attended(folder)
+    assert not attendant.expected(folder, datetime.now(UTC))
+    assert attendant.unfinished(folder.parent) == ()
+    assert attendant.unfinished(folder.parent / "nowhere") == ()
+    attendant.end(folder)
+    assert [path.name for path in folder.iterdir()] == [FILE_NAME]
