@@ -55,9 +55,19 @@ COMMANDS = {
         "attach",
         "The console of a run that goes on, or of one that has ended (default: the newest).",
     ),
-    "history": Later(f"{_HERE}.past", "history", "Past and running runs, newest first."),
+    "monitor": Later(
+        f"{_HERE}.monitor",
+        "monitor",
+        "How database and application are since RUN (default: the newest that is monitored).",
+    ),
+    "history": Later(f"{_HERE}.history", "history", "Past and running runs, newest first."),
     "report": Later(
         f"{_HERE}.past", "report", "One report in Markdown or JSON (default: of the newest run)."
+    ),
+    "incident": Later(
+        f"{_HERE}.incident",
+        "incident",
+        "The incident report of a run (default: the newest), and its follow-ups.",
     ),
     "guide": Later(
         f"{_HERE}.past",
@@ -75,6 +85,11 @@ COMMANDS = {
         "archive",
         "What runs kept of the data that they removed (run --keep).",
     ),
+    "notify": Later(
+        f"{_HERE}.notify",
+        "notify",
+        "Who is told of a run: test it, see what was told, try again what did not arrive.",
+    ),
     "doctor": Later(
         f"{_HERE}.doctor",
         "doctor",
@@ -84,6 +99,12 @@ COMMANDS = {
         f"{_HERE}.practise",
         "demo",
         "An embedded PostgreSQL with a shop under load, ready to be rolled back.",
+    ),
+    "attendant": Later(
+        f"{_HERE}.attendant",
+        "attendant",
+        "Read what is to be looked after from standard input, and do so.",
+        hidden=True,
     ),
     "worker": Later(
         f"{_HERE}.worker",

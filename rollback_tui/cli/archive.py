@@ -10,6 +10,7 @@ import msgspec
 import psycopg
 
 from rollback_tui.cli.beside import refuse
+from rollback_tui.cli.noted import note
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.errors import ConfigurationError, RunRefused
@@ -70,6 +71,7 @@ def restore_(given: Common, run: str, confirm: str, overwrite: bool, write_back:
             write_back=write_back,
             limits=_limits(given),
         )
+    _noted(given, "archive restored", found, overwrite=overwrite, write_back=write_back)
     if given.as_json:
         print_json(
             {
@@ -114,10 +116,16 @@ def drop_(given: Common, run: str, confirm: str) -> None:
     with _confirmed(given, confirm) as connection:
         found = archives_of.find(connection, run)
         archives_of.drop(connection, found, limits=_limits(given))
+    _noted(given, "archive dropped", found)
     if given.as_json:
         print_json({"run": found.run, "schema": found.schema, "dropped": True})
     else:
         click.echo(f"{found.schema}: dropped")
+
+
+def _noted(given: Common, what: str, found: archives_of.Archive, **asked: bool) -> None:
+    chosen = "".join(f", --{name.replace('_', '-')}" for name, yes in asked.items() if yes)
+    note(given, what, f"{found.schema}{chosen}", run=found.run, schema=found.schema, **asked)
 
 
 def shape(one: archives_of.Archive) -> dict[str, object]:

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from rollback_tui.checkpoint.storage import now
+from rollback_tui.cli import noted
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.cli.stopping import stop_asked
@@ -78,6 +79,8 @@ def record(given: Common, version: str | None) -> None:
                 recorded_at=now(),
             ),
         )
+    said = f"{version or 'the empty history'}: {path}"
+    noted.note(given, "baseline recorded", said, version=version)
     if given.as_json:
         print_json({"version": version, "path": str(path)})
     else:

@@ -15,6 +15,7 @@ from rollback_tui.checkpoint.facts import checkpoint_directory
 from rollback_tui.checkpoint.make import make
 from rollback_tui.checkpoint.storage import now
 from rollback_tui.cli.lazy import Later, LazyGroup
+from rollback_tui.cli.noted import note
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.errors import CheckpointError, ConfigurationError, FrameworkError
@@ -198,6 +199,14 @@ def restore_(given: Common, name: str, new_database: str) -> None:
     if found.proven:
         with connect(maintenance) as connection:
             proof.record(path, found, server_version=connection.info.server_version, at=now())
+    note(
+        given,
+        "checkpoint restored",
+        f"{path} into {new_database}{'' if found.proven else ', NOT as the manifest says'}",
+        path=str(path),
+        database=new_database,
+        identical=found.proven,
+    )
     if given.as_json:
         print_json({"database": new_database, **_comparison(found)})
     else:

@@ -147,14 +147,15 @@ def page() -> str:
 
 
 def _tables_of(name: str, table: inspect.StructType) -> list[str]:
-    """The tables that may be given several times below ``name``, in double brackets."""
+    """The tables below ``name``; in double brackets those that may be given several times."""
     parts: list[str] = []
     for field in table.fields:
         bare = _bare(field.type)
         item = _bare(bare.item_type) if isinstance(bare, inspect.VarTupleType) else bare
-        if item is not bare and isinstance(item, inspect.StructType) and not _is_hook(item):
-            parts += [f"### [[{name}.{field.encode_name}]]", _said(item.cls.__doc__ or "")]
-            parts.append(_keys(item.fields))
+        if isinstance(item, inspect.StructType) and not _is_hook(item):
+            path = f"{name}.{field.encode_name}"
+            parts.append(f"### [{path}]" if item is bare else f"### [[{path}]]")
+            parts += [_said(item.cls.__doc__ or ""), _keys(item.fields)]
     return parts
 
 
@@ -192,7 +193,7 @@ def _said(text: str) -> str:
 def _type(of: inspect.Type) -> str:
     bare = _bare(of)
     if isinstance(bare, inspect.StructType):
-        return "[hook](#hooks)"
+        return "[hook](#hooks)" if _is_hook(bare) else "table, see below"
     if isinstance(bare, inspect.VarTupleType):
         item = _bare(bare.item_type)
         if isinstance(item, inspect.StructType) and not _is_hook(item):
@@ -230,6 +231,8 @@ def _default(field: inspect.Field) -> str:
         value = field.default_factory()
     if isinstance(value, Hook):
         return "none"
+    if isinstance(value, msgspec.Struct):
+        return "the defaults below"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, int | float):

@@ -13,6 +13,7 @@ import psycopg
 from rollback_tui import __version__
 from rollback_tui.checkpoint.facts import plan_checkpoint
 from rollback_tui.cli.findings import Finding, shown_lines
+from rollback_tui.cli.notify import findings as place_findings
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.recognised import migration_findings
 from rollback_tui.cli.seen import terminal_findings
@@ -61,6 +62,7 @@ def _findings(given: Common) -> Iterator[Finding]:
     else:
         yield Finding("ok", f"journals are kept in {given.run_directory()}")
     yield from _health(given)
+    yield from place_findings(given.settings.notify)
     try:
         with given.connect() as connection:
             yield from _database(given, connection)
@@ -74,7 +76,7 @@ def _health(given: Common) -> Iterator[Finding]:
     found = given.settings.health
     for label, endpoint in found.endpoints:
         named = f"{label}: " if label else ""
-        _, missing = headers(endpoint)
+        _, missing = headers(endpoint.headers_env)
         if missing:
             yield Finding(
                 "note",

@@ -73,7 +73,8 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
 
     def _any_kept(self) -> bool:
         try:
-            return next(self.run_directory().iterdir(), None) is not None
+            # The audit log is no run.
+            return any(path.is_dir() for path in self.run_directory().iterdir())
         except FileNotFoundError:
             return False
         except OSError:
@@ -135,6 +136,10 @@ def common(command: Command) -> Command:
         **options: Any,
     ) -> Any:
         settings = _overridden(load(config), migrations, framework, script)
+        if settings.notify.to:
+            from rollback_tui.cli.secrets import hide_places
+
+            hide_places(settings.notify)
         given = Common(
             dsn=dsn or os.environ.get("DATABASE_URL") or settings.connection.dsn,
             settings=settings,

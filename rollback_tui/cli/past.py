@@ -1,68 +1,22 @@
-"""``history``, ``report`` and ``guide``: runs that were, and what to do after them."""
+"""``report`` and ``guide``: a run that was, and what to do after it."""
 
 from __future__ import annotations
 
-import csv
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 import click
-import humanize
 import msgspec
 
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
-from rollback_tui.core.report import report_json, report_markdown, task
+from rollback_tui.core.report import report_json, report_markdown
 from rollback_tui.core.run_view import fold
 from rollback_tui.core.text import printable
 from rollback_tui.run import feed, journal
 from rollback_tui.run.audit import audit
 from rollback_tui.run.by_hand import guide as by_hand
-
-
-@click.command()
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@common
-def history(given: Common, as_csv: bool) -> None:
-    """Past and running runs, newest first."""
-    runs = feed.history(given.run_directory())
-    if given.as_json:
-        print_json(msgspec.to_builtins(runs))
-        return
-    if as_csv:
-        rows = csv.writer(sys.stdout)
-        columns = "run started_at database versions outcome seconds folder task recovers proven"
-        rows.writerow(columns.split())
-        for run in runs:
-            versions = " ".join(run.versions)
-            rows.writerow(
-                [
-                    run.run,
-                    run.started_at,
-                    run.database,
-                    versions,
-                    run.outcome,
-                    run.seconds,
-                    run.folder,
-                    run.task,
-                    run.recovers,
-                    run.proven,
-                ]
-            )
-        return
-    if not runs:
-        click.echo(f"No runs in {given.run_directory()}.")
-    for run in runs:
-        click.echo(
-            printable(
-                f"{run.run[:8]}  {run.started_at}  {run.outcome:<14}"
-                f"  {humanize.precisedelta(run.seconds, format='%0.1f'):<28}"
-                f"  {run.database}  {' '.join(run.versions)}"
-                + ("" if run.proven else "  not all verifications passed")
-                + (f"  ({task.of(run.task, run.recovers)})" if run.recovers else "")
-            )
-        )
 
 
 @click.command()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import signal
 import sys
 import threading
@@ -11,6 +13,8 @@ from pathlib import Path
 
 import click
 
+from rollback_tui.aftercare import attendant
+from rollback_tui.aftercare.charge import TIE
 from rollback_tui.checkpoint.storage import now
 from rollback_tui.cli.following import follow
 from rollback_tui.cli.options import Common
@@ -25,8 +29,12 @@ from rollback_tui.demo import shop
 from rollback_tui.demo.scene import Demo, open_demo
 from rollback_tui.postgres import catalog
 from rollback_tui.postgres.connect import connect, target
+from rollback_tui.run.folder import folders
 from rollback_tui.survey.baseline import Baseline, save
 from rollback_tui.ui.operations import Choice
+
+_TIE = "demo.lock"
+"""File beside the project whose lock the demo holds as long as it lives."""
 
 
 @click.command()
@@ -88,7 +96,26 @@ def recorded_demo(keep: Path | None) -> Iterator[tuple[Demo, Common]]:
         given = Common(dsn=scene.dsn, settings=settings, project=scene.project, as_json=False)
         for baseline in recorded:
             save(scene.project / settings.verify.baseline_directory, baseline)
-        yield scene, given
+        with _nothing_stays(scene, given):
+            yield scene, given
+
+
+@contextlib.contextmanager
+def _nothing_stays(scene: Demo, given: Common) -> Iterator[None]:
+    """What looks after a run ends with the demo, however that ends: its server does, too. By a lock
+    where we are killed; here, in order, before the directory is removed below its feet."""
+    file = scene.project.parent / _TIE
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.environ[TIE] = str(file)
+        yield
+    finally:
+        os.environ.pop(TIE, None)
+        for folder in folders(given.run_directory()):
+            attendant.end(folder)
+        os.close(handle)
 
 
 def roll_back(given: Common, steps: int, overrides: dict[str, str]) -> int:

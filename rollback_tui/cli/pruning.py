@@ -12,6 +12,7 @@ import psycopg
 from rollback_tui.checkpoint import prune, retention
 from rollback_tui.checkpoint.storage import now
 from rollback_tui.cli.checkpoints import directory_of
+from rollback_tui.cli.noted import note
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.errors import CheckpointError, ConfigurationError
@@ -64,11 +65,11 @@ def prune_(given: Common, older_than: float | None, yes: bool) -> None:
             needed=needed(given.run_directory()),
             moment=now(),
         )
-        _print_prune(given, items, _removed(maintenance, items) if yes else None)
+        _print_prune(given, items, _removed(given, maintenance, items) if yes else None)
 
 
 def _removed(
-    maintenance: Connection, items: tuple[prune.Removable, ...]
+    given: Common, maintenance: Connection, items: tuple[prune.Removable, ...]
 ) -> dict[prune.Removable, str]:
     """Remove what may be removed; return the reason by item, empty where it is gone."""
     answers: dict[prune.Removable, str] = {}
@@ -79,6 +80,14 @@ def _removed(
                 answers[item] = ""
             except CheckpointError as error:
                 answers[item] = error.summary
+            note(
+                given,
+                f"{item.kind} pruned" if not answers[item] else f"{item.kind} not pruned",
+                f"{item.name} ({item.what}){answers[item] and ': '}{answers[item]}",
+                run=item.run,
+                name=item.name,
+                bytes=item.bytes,
+            )
     return answers
 
 

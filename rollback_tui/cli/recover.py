@@ -11,6 +11,7 @@ import click
 import humanize
 import msgspec
 
+from rollback_tui.cli import noted
 from rollback_tui.cli.beside import refuse
 from rollback_tui.cli.following import follow, printer
 from rollback_tui.cli.options import Common, common
@@ -40,6 +41,7 @@ _TAKEN = tuple(rung for rung in get_args(Rung) if rung != "external")
 @click.option("--reason", default="", help="Why; kept in journal and report.")
 @click.option("--yes", is_flag=True, help="Do not ask for anything: --confirm must be given.")
 @common
+@noted.refusals("recovery")
 def recover(
     given: Common,
     run: str | None,

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from rollback_tui.cli import keeping
+from rollback_tui.cli import keeping, noted
 from rollback_tui.cli.beforehand import as_typed, rehearse_first, rehearsed
 from rollback_tui.cli.beside import refuse
 from rollback_tui.cli.following import follow, printer
@@ -25,6 +25,11 @@ from rollback_tui.ui.operations import Choice
 @click.command()
 @click.option("--confirm", required=True, metavar="DATABASE", help="Name of the database, typed.")
 @click.option("--reason", default="", help="Why; kept in journal and report.")
+@click.option(
+    "--trigger",
+    default="",
+    help="What made it necessary: an alert, a failed deploy; for the incident report.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask for the target version as well.")
 @click.option(
     "--override",
@@ -56,11 +61,13 @@ from rollback_tui.ui.operations import Choice
 @rehearse_first
 @how_far
 @common
+@noted.refusals("run")
 def run(
     given: Common,
     choice: Choice,
     confirm: str,
     reason: str,
+    trigger: str,
     yes: bool,
     override: tuple[str, ...],
     stepwise: bool,
@@ -106,6 +113,7 @@ def run(
             resume=resumption,
             keep=kept,
             rehearsal=rehearsal,
+            trigger=trigger,
         )
     sys.exit(EXIT_CODES[follow(folder, printer(given.as_json)).outcome])
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from rollback_tui.cli import noted
+from rollback_tui.cli.after import After, view_of
 from rollback_tui.cli.early import Early
 from rollback_tui.cli.line import Line, SentLog
 from rollback_tui.cli.options import ANSWER_SECONDS, Common
@@ -67,6 +69,7 @@ class Session:
         self._fingerprint: str | None = None
         self._tables: dict[str, TableCount] = {}
         self.early = Early()
+        self.after = After(common)
 
     def begin(
         self, look: Callable[[Target, Activity], None] = lambda _target, _found: None
@@ -210,7 +213,6 @@ class Session:
     ) -> Path:
         """The same; ``agreed``: how many rows may be lost, None: an unknown number."""
         from rollback_tui.cli.undoing import recovery_request
-        from rollback_tui.run import launch
 
         fingerprint = self._fingerprint or self.target().fingerprint
         request = self._work.ask(
@@ -226,17 +228,14 @@ class Session:
             )
         )
         self.close()
-        launch.start(request)
+        noted.start(self._common, request)
         return Path(request.folder)
 
     def guide(self, folder: Path) -> str:
         """Return how to bring the database back by hand."""
-        from rollback_tui.core.run_view import fold
-        from rollback_tui.run import journal
         from rollback_tui.run.by_hand.guide import guide
 
-        view = fold(journal.read(folder / journal.FILE_NAME))
-        return guide(view, self._common.settings)
+        return guide(view_of(folder), self._common.settings)
 
     def logs(self) -> LogFeed:
         """Follow the application's log files."""
@@ -247,11 +246,13 @@ class Session:
 
     def cancel(self, pid: int, backend_start: datetime | None) -> Signal:
         """Cancel another session's query."""
-        return self._live.ask(lambda c: activity.cancel(c, pid, backend_start))
+        send, seen = activity.cancel, (pid, backend_start)
+        return self._live.ask(lambda c: noted.signal(self._common, c, "cancelled", send, seen))
 
     def terminate(self, pid: int, backend_start: datetime | None) -> Signal:
         """End another session."""
-        return self._live.ask(lambda c: activity.terminate(c, pid, backend_start))
+        send, seen = activity.terminate, (pid, backend_start)
+        return self._live.ask(lambda c: noted.signal(self._common, c, "terminated", send, seen))
 
     def done_before(
         self,
@@ -276,9 +277,10 @@ class Session:
         resume: Resumption | None = None,
         keep: frozenset[int] = frozenset(),
         rehearsal: Rehearsal | None = None,
+        trigger: str = "",
     ) -> Path:
         """Start the worker for the confirmed plan and return the run's folder."""
-        from rollback_tui.run import folder, launch
+        from rollback_tui.run import folder
         from rollback_tui.run.request import RunRequest, operator
 
         dsn = self._work.ask(resolved)
@@ -287,7 +289,8 @@ class Session:
         made = folder.create(self._common.run_directory(), run)
         # The door would end these sessions; they are made again when they are needed.
         self.close()
-        launch.start(
+        noted.start(
+            self._common,
             RunRequest(
                 run=run,
                 folder=str(made),
@@ -298,13 +301,14 @@ class Session:
                 fingerprint=fingerprint,
                 overrides=dict(overrides),
                 reason=reason,
-                operator=operator(),
+                operator=operator(self._common.project),
                 attended=attended,
                 stepwise_confirmed=stepwise_confirmed,
                 resume=resume,
                 keep=tuple(sorted(keep)),
                 rehearsal=rehearsal,
-            )
+                trigger=trigger,
+            ),
         )
         return made
 
@@ -364,21 +368,18 @@ class Session:
         from rollback_tui.run import launch
 
         self.close()
+        noted.note(self._common, "settle asked for", run=folder.name[16:])
         launch.settle(settle_request(self._common, folder))
 
     def follow(self, folder: Path) -> Feed:
         """Follow a run."""
-        from rollback_tui.run import feed
-
-        return feed.RunFeed(folder)
+        return noted.followed(self._common, folder)
 
     def report(self, folder: Path) -> str:
         """Return the run's Markdown report, made from its journal."""
         from rollback_tui.core.report import report_markdown
-        from rollback_tui.core.run_view import fold
-        from rollback_tui.run import journal
 
-        return report_markdown(fold(journal.read(folder / journal.FILE_NAME)))
+        return report_markdown(view_of(folder))
 
     def history(self) -> tuple[RunSummary, ...]:
         """Return past and running runs, newest first."""

@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 import msgspec
 
+from rollback_tui.cli.attending import have_looked_after
 from rollback_tui.cli.beside import settle_request
 from rollback_tui.cli.following import say_outcome
+from rollback_tui.cli.noted import note
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.plain_output import echo_json
 from rollback_tui.core.model import EXIT_CODES
@@ -24,7 +26,10 @@ from rollback_tui.run.settle import settle as finish_interrupted
 def settle(given: Common, run_id: str | None) -> None:
     """Finish an interrupted run: open the door, and say what the database holds."""
     folder = _to_settle(given, run_id)
-    finished = finish_interrupted(settle_request(given, folder), alone=True)
+    note(given, "settle asked for", run=folder.name[16:])
+    request = settle_request(given, folder)
+    finished = finish_interrupted(request, alone=True)
+    have_looked_after(request)
     if given.as_json:
         echo_json(msgspec.json.encode(finished))
     else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rollback_tui.aftercare.unheard import behind_the_screens
 from rollback_tui.cli.first_look import FirstLook
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.secrets import hide_passwords
@@ -159,7 +160,8 @@ def open_screens(
             note=None if passing else due(),
         )
         first_look.end()
-        return shown(app, passing=passing)
+        with behind_the_screens():
+            return shown(app, passing=passing)
     finally:
         # It may wait for a server that does not answer; leaving does not.
         closing = threading.Thread(target=session.close, daemon=True)

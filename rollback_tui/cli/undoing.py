@@ -51,7 +51,7 @@ def recovery_request(
         fingerprint=fingerprint,
         overrides={},
         reason=reason,
-        operator=operator(),
+        operator=operator(given.project),
         attended=attended,
         kind="reapply" if again else "recover",
         recovers=str(earlier.resolve()),

@@ -1,4 +1,5 @@
-"""``worker``: started by us only. The guardian, below it the worker itself, and what settles."""
+"""``worker``: started by us only. The guardian, below it the worker itself, and what settles;
+beside them what looks after the run."""
 
 from __future__ import annotations
 
@@ -23,10 +24,22 @@ def worker(carry_out: bool, settling: bool) -> None:
 
         work(request)
     elif settling:
+        from rollback_tui.cli.attending import have_looked_after
         from rollback_tui.run.settle import settle
 
+        have_looked_after(request)
         settle(request, alone=True)
     else:
-        from rollback_tui.run.guardian import guard
+        _guard(request)
 
-        guard(request)
+
+def _guard(request: RunRequest) -> None:
+    """Guard the run, and what looks after it as long as that is needed."""
+    from rollback_tui.aftercare.attendant_beside import Beside, charge_of
+    from rollback_tui.run.guardian import guard
+
+    charge = charge_of(request)
+    beside = Beside(charge) if charge is not None else None
+    guard(request)
+    if beside is not None:
+        beside.stay()

@@ -48,9 +48,19 @@ url = {clear}
 [notify.started]
 url = {notifications}
 
+# The shop keeps what it is told: http://…/notifications shows it.
+[[notify.to]]
+name = "shop"
+url = {told}
+
 [health]
 url = {health}
 watch_seconds = 3
+
+# Two hours are usual; ten minutes show what it looks like.
+[monitor]
+seconds = 600
+interval_seconds = 5
 
 [verify]
 baseline_directory = {baselines}
@@ -114,6 +124,8 @@ def configure(directory: Path, *, dsn: str, host: str, port: int, url: str) -> P
         "log": str(directory / LOG),
         "clear": f"{url}/caches/clear",
         "notifications": f"{url}/notifications",
+        # As Apprise writes an address that takes JSON.
+        "told": f"{url.replace('http://', 'json://', 1)}/notifications",
         "health": f"{url}/health",
         "baselines": str(directory / "rollback_baselines"),
     }

@@ -162,7 +162,7 @@ class Project:
 
     def run_folder(self) -> Path:
         """The folder of the newest run."""
-        return max((self.directory / "rollback_runs").iterdir())
+        return max((self.directory / "rollback_runs").glob("*/"))
 
 
 def here(project: Project, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:

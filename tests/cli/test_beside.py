@@ -87,7 +87,7 @@ def test_after_guardian_and_worker_were_killed_nothing_begins_before_the_run_is_
     again = project.command(*project.run_arguments)
     assert again.returncode == 1, again.stdout + again.stderr
     assert f"rollback-tui settle {short}" in again.stderr
-    assert len(list((project.directory / "rollback_runs").iterdir())) == 1
+    assert len(list((project.directory / "rollback_runs").glob("*/"))) == 1
 
     no_terminal = project.command()
     assert no_terminal.returncode == 5
@@ -181,7 +181,7 @@ def test_a_stopped_worker_is_neither_settled_nor_joined_by_a_second(project: Pro
     assert run.returncode == 0, output + errors
     assert "no sign of life" in errors
     assert events(output)[-1]["outcome"] == "rolled_back"
-    assert len(list((project.directory / "rollback_runs").iterdir())) == 1
+    assert len(list((project.directory / "rollback_runs").glob("*/"))) == 1
 
 
 def test_settle_without_an_id_takes_the_run_that_needs_it(tmp_path: Path) -> None:

@@ -278,7 +278,9 @@ def test_ctrl_c_aborts_before_commit(project: Project) -> None:
     run.send_signal(signal.SIGINT)
     output, _ = run.communicate(timeout=30)
     assert run.returncode == 3
-    assert events(output)[-1]["outcome"] == "unchanged"
+    found = events(output)
+    assert found[-1]["outcome"] == "unchanged"
+    assert f"uid {os.getuid()}" in only(found, "abort_asked")[0]["who"]
     assert project.query("SELECT count(*) FROM tokens") == [(17,)]
 
 

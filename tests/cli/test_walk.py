@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import psycopg
 import pytest
 
+from rollback_tui.core.events import Answered
+from rollback_tui.run.journal import FILE_NAME, read
 from tests.ui.steering import Terminal
 from tests.walk import (
     answer_commit,
@@ -41,7 +45,10 @@ def test_a_newcomer_rolls_the_demo_back(size: tuple[int, int]) -> None:
         with psycopg.connect(scene.dsn) as connection:
             newest = connection.execute("SELECT max(version) FROM schema_migrations").fetchone()
         assert newest == ("20231218113000",)
-        report = session.report(scene.project / "rollback_runs" / _only_run(session))
+        folder = scene.project / "rollback_runs" / _only_run(session)
+        answers = [r.event for r in read(folder / FILE_NAME) if isinstance(r.event, Answered)]
+        assert [f"uid {os.getuid()}" in one.who for one in answers] == [True]
+        report = session.report(folder)
         for number in scene.expected_losses.values():
             assert f"{number:,}" in report
 
