@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
+from rollback_tui.ui.afterwards import Afterwards
 from rollback_tui.ui.beside import Beside
 from rollback_tui.ui.capturing import Capturing
 from rollback_tui.ui.counting import Counting
@@ -82,6 +83,7 @@ class Guide:
         self.capturing = Capturing(self)
         self.undoing = Undoing(self)
         self.logs = LogLines(self)
+        self.afterwards = Afterwards(self)
         self._asked_at = -1e9
         self._unread = False
         self._connecting = steady()
@@ -119,7 +121,7 @@ class Guide:
             return
         if self.walk.folder is not None:
             self._following.open(self.walk.folder)
-            self.read_history()
+            self.afterwards.read_history()
         else:
             self._connect()
 
@@ -130,6 +132,7 @@ class Guide:
             self._beside.tick(now)
             return
         self.logs.tick(now)
+        self.afterwards.tick(now)
         if self.walk.folder is not None and not self.walk.finished:
             # While the run has the database, this terminal keeps out of it.
             self._following.poll()
@@ -168,7 +171,8 @@ class Guide:
             self._unread = False
             self.planning.read(self.walk.choice)
             self.read_tables()
-            self.read_history()
+            self.afterwards.read_history()
+            self.afterwards.find()
 
     def _looked(self) -> None:
         if self._unread:
@@ -267,8 +271,16 @@ class Guide:
             return
         if self.walk.finished and not self.walk.attached:
             self._following.close()
+            looked_after = self.walk.folder
             # A reason to set a check aside was good for that run only.
-            self.replace(folder=None, view=None, armed=False, overrides=(), **FORGOTTEN)
+            self.replace(
+                folder=None,
+                view=None,
+                armed=False,
+                overrides=(),
+                looked_after=looked_after,
+                **FORGOTTEN,
+            )
         self.planning.read(choice)
 
     def set_aside(self, name: str, reason: str) -> None:
@@ -352,8 +364,8 @@ class Guide:
         )
         self._following.open(folder)
         if settled:
-            self.read_report(folder)
-        self.read_history()
+            self.afterwards.read_report(folder)
+        self.afterwards.read_history()
 
     def settle(self, claim: Claim, settled: Callable[[], None]) -> None:
         """Finish an interrupted run that nothing works on; ``settled`` is called when it has its
@@ -371,28 +383,10 @@ class Guide:
     def run_ended(self) -> None:
         """Take in that the run has an outcome: read its report, look at the database again."""
         if self.walk.folder is not None:
-            self.read_report(self.walk.folder)
-        self.read_history()
+            self.afterwards.read_report(self.walk.folder)
+        self.afterwards.read_history()
         if self.walk.target is None and not self.walk.attached:
             self._connect()
         elif not self.walk.attached:
             self.refresh()
             self.read_tables()
-
-    def read_report(self, folder: Path) -> None:
-        """Ask for a run's report."""
-        self.requests.ask(
-            "report",
-            lambda: self.operations.report(folder),
-            lambda text: self.replace(report=text, report_folder=folder, report_failure=None),
-            lambda failure: self.replace(report_folder=folder, report_failure=failure),
-        )
-
-    def read_history(self) -> None:
-        """Ask for the past runs."""
-        self.requests.ask(
-            "history",
-            self.operations.history,
-            lambda runs: self.replace(history=runs),
-            lambda failure: self.say(failure.summary, "warning"),
-        )

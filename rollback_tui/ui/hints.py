@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from rollback_tui.core.text import cells, shorten
+from rollback_tui.ui.after import after_of
 from rollback_tui.ui.keys import key
 from rollback_tui.ui.listing import listing
 from rollback_tui.ui.operations import Limits
@@ -253,6 +254,8 @@ def _verify(walk: Walk, seen: Seen) -> Hint:
             return _waiting(walk, seen, "recover") or Hint(onward, "next")
         if may_not_undo(walk):
             return Hint(f"{onward} enter reads one proof in full.", "next")
+        if words := _watched(walk):
+            return Hint(f"{words} {onward}", "next")
         undo = f" {key('verify.undo')}: what could undo it, and what that would lose."
         return Hint(onward + undo, "next")
     if walk.view is not None and (walk.view.question or walk.worker != "running"):
@@ -260,12 +263,24 @@ def _verify(walk: Walk, seen: Seen) -> Hint:
     return Hint(f"Proofs appear here as they are judged. {key('step.4')} shows the run.", "next")
 
 
+def _watched(walk: Walk) -> str:
+    """Return what the monitoring wants of somebody; empty when nothing."""
+    after = after_of(walk, walk.folder)
+    opens = key("verify.monitoring")
+    if after is not None and after.standing:
+        return f"An alert stands: {opens} shows it, with its course."
+    if after is not None and after.unattended and not walk.read_only:
+        return f"Nobody looks after the run: {opens}, then {key('monitoring.resume')}."
+    return ""
+
+
 def _report(walk: Walk, seen: Seen) -> Hint:
-    if waiting := _waiting(walk, seen, "report", "history"):
+    if waiting := _waiting(walk, seen, "report", "incident", "history"):
         return waiting
     if walk.report_failure is not None:
         again = key("report.reread")
         return Hint(f"The report could not be read: above stands why. {again} tries again.", "next")
     if walk.report is None:
         return Hint(f"Tab goes to the runs, where enter shows the report of one.{_leave()}", "next")
-    return Hint(f"↑ ↓ scroll. Tab goes to the runs, where enter shows one.{_leave()}", "next")
+    after = f"{key('report.incident')} incident report, {key('report.follow_ups')} follow-ups."
+    return Hint(f"{after} Tab: the runs, enter shows one.{_leave()}", "next")

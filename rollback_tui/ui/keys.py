@@ -47,6 +47,8 @@ PLACES = (
     Place("Beside an unfinished run", "screens.beside", "BesideScreen", ("beside",)),
     Place("Recovery console", "screens.ladder", "RecoveryConsole", ("ladder",)),
     Place("Application logs", "screens.log_pane", "LogPane", ("logs",)),
+    Place("Monitoring after a run", "screens.monitoring", "MonitoringPane", ("monitoring",)),
+    Place("Follow-ups", "screens.follow_ups", "FollowUps", ("report",)),
     Place("By hand", "screens.by_hand", "ManualGuide", ("by_hand",)),
     Place("SQL log", "screens.sql_log", "SqlLog", ("sql",)),
     Place("Every question and pane", "widgets.pane", "Pane", ("pane",)),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rollback_tui.core.rehearsal import Rehearsal, Source
     from rollback_tui.core.run_view import RunSummary
     from rollback_tui.frameworks.captured import Captures
+    from rollback_tui.ui.aftercare import Aftercare
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -100,6 +101,10 @@ class Operations(Protocol):
     limits: Limits
     """How long the questions may take."""
 
+    @property
+    def after(self) -> Aftercare:
+        """Whom to ask of the time after a run."""
+
     def target(self) -> Target:
         """Return the database we are connected to. Connects when needed."""
 
@@ -156,11 +161,13 @@ class Operations(Protocol):
         stepwise_confirmed: bool = False,
         keep: frozenset[int] = frozenset(),
         rehearsal: Rehearsal | None = None,
+        trigger: str = "",
     ) -> Path:
         """Start the worker for the confirmed plan and return the run's folder.
 
         ``stepwise_confirmed``: the operator said yes to a plan that is not one transaction.
-        ``keep``: statements whose removed rows or values go into an archive first.
+        ``keep``: statements whose removed rows or values go into an archive first. ``trigger``:
+        what made somebody roll back, where that was said.
         """
 
     def outlook(self, plan: Plan) -> Outlook:

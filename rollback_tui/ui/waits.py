@@ -51,6 +51,8 @@ def _until(walk: Walk, topic: str, limits: Limits) -> tuple[str, str]:
         "ladder": ("counting what was written since", "no limit: esc leaves, nothing changes"),
         "report": ("reading the report", f"no limit: {key('step.quit')} leaves"),
         "history": ("reading the runs", f"no limit: {key('step.quit')} leaves"),
+        "incident": ("writing the incident report", f"no limit: {key('step.quit')} leaves"),
+        "follow_ups": ("reading the follow-ups", "no limit: esc leaves"),
         "guide": ("writing the guide", "no limit: it is in the run's folder too"),
         "follow": ("opening the journal", f"no limit: {key('step.quit')} leaves, the run goes on"),
     }[topic]
@@ -75,6 +77,8 @@ ORDER = (
     "ladder",
     "guide",
     "report",
+    "incident",
+    "follow_ups",
     "history",
     "outlook",
     "proof",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rollback_tui.core.rehearsal import Rehearsal, Source
     from rollback_tui.core.run_view import RunSummary, RunView
     from rollback_tui.frameworks.captured import Captures
+    from rollback_tui.ui.after import After
 
 STEPS = ("State", "Safety", "Preview", "Run", "Verify", "Report")
 """The six steps, in the order of the work; step 1 is ``STEPS[0]``."""
@@ -161,6 +162,10 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     """The run that the one followed brings back, known before its first event."""
     log_errors: int = 0
     """Error lines that the application's logs got after the COMMIT."""
+    afters: tuple[After, ...] = ()
+    """What came after a run, of each that is looked at."""
+    looked_after: Path | None = None
+    """The newest run of this project that is still looked after, or should be."""
 
     @property
     def running(self) -> bool:
@@ -346,27 +351,6 @@ def done(walk: Walk, step: int) -> bool:
         walk.finished,
         walk.report is not None and walk.finished,
     )[step - 1]
-
-
-def verdict(walk: Walk) -> tuple[str, str]:
-    """Return the overall status (a check's word) and the sentence that says it."""
-    if walk.checks_failure:
-        return "unknown", f"Not judged: {walk.checks_failure.summary}"
-    if walk.checks is None:
-        return "unknown", "The checks have not been judged yet."
-    if walk.judging:
-        return "unknown", "The checks are being judged …"
-    standing = obstacles(walk)
-    warned = sum(c.status == "warn" for c in walk.checks)
-    rest = [f"{len(walk.overrides)} set aside"] if walk.overrides else []
-    rest += [count(warned, "warning")] if warned else []
-    tail = f" ({', '.join(rest)})" if rest else ""
-    if standing:
-        named = [
-            f"{c.title} ({'unknown' if c.status == 'unknown' else 'failed'})" for c in standing
-        ]
-        return "fail", f"We may not roll back{tail}. In the way: {'; '.join(named)}"
-    return ("warn" if rest else "pass"), f"We may roll back{tail}."
 
 
 def may_not_undo(walk: Walk) -> str:

@@ -13,17 +13,31 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rollback_tui.core import claim, logs, model, outlook, proof, recovery, rehearsal, run_view
+from rollback_tui.core import (
+    claim,
+    follow_ups,
+    logs,
+    model,
+    notices,
+    outlook,
+    proof,
+    recovery,
+    rehearsal,
+    run_view,
+)
 from rollback_tui.core.events import Record
+from rollback_tui.core.monitoring import values as monitoring
 from rollback_tui.core.run_view import fold
 from rollback_tui.frameworks import captured
-from rollback_tui.ui import log_lines
+from rollback_tui.ui import after, aftercare, log_lines
 from rollback_tui.ui import walk as walking
 from rollback_tui.ui.log_lines import Shown
 from rollback_tui.ui.walk import Walk
 
-_SCREENS = (walking, log_lines)
-for _known in (model, claim, logs, outlook, proof, recovery, rehearsal, run_view, captured):
+_SCREENS = (walking, log_lines, after, aftercare)
+_VALUES = (model, claim, logs, outlook, proof, recovery, rehearsal, run_view, captured)
+_AFTER = (monitoring, notices, follow_ups, aftercare, after)
+for _known in (*_VALUES, *_AFTER):
     # The screens' own modules know these names only while types are checked, so that the first
     # screen comes up sooner; to read a walk from a file, they must be there.
     for _name, _value in vars(_known).items():

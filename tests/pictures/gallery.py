@@ -6,8 +6,11 @@ import asyncio
 import gc
 import shutil
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
+
+import msgspec
 
 from tests.pictures import facts, png
 from tests.pictures.facts import Drive, Moment
@@ -31,7 +34,13 @@ def _drive(name: str) -> Drive:
 def moment_of(scene: Scene) -> Moment:
     """Return the recorded moment that a scene begins with."""
     drive, name = scene.of.split("/")
-    return _drive(drive).moments[name]
+    moment, passed = _drive(drive).moments[name], timedelta(seconds=scene.later)
+    return msgspec.structs.replace(
+        moment,
+        steady=moment.steady + scene.later,
+        utc=moment.utc + passed,
+        local=moment.local + passed,
+    )
 
 
 class Gallery:

@@ -26,8 +26,9 @@ def make(drawing: Path) -> Path:
     done = subprocess.run(
         ["rsvg-convert", "--background-color=black", drawing], check=True, capture_output=True
     )
-    mark = _OF + fingerprint(drawing.read_bytes()).encode()
-    path.write_bytes(_few_colours(done.stdout, mark))
+    given = drawing.read_bytes()
+    mark = _OF + fingerprint(given).encode()
+    path.write_bytes(_few_colours(done.stdout, mark, _inks(given)))
     return path
 
 
@@ -42,8 +43,19 @@ def fingerprint(drawing: bytes) -> str:
     return f"{zlib.crc32(drawing):08x}"
 
 
-def _few_colours(png: bytes, mark: bytes) -> bytes:
-    """Return an RGB or RGBA picture with a palette (PNG specification, chapters 5, 9 and 11)."""
+_Pixel = tuple[int, int, int]
+
+
+def _inks(drawing: bytes) -> list[_Pixel]:
+    """Return the colours that a drawing names."""
+    named = re.findall(rb"#([0-9a-f]{6})", drawing)
+    parts = (bytes.fromhex(one.decode()) for one in named)
+    return list(dict.fromkeys((r >> 2, g >> 2, b >> 2) for r, g, b in parts))
+
+
+def _few_colours(png: bytes, mark: bytes, drawn: list[_Pixel]) -> bytes:
+    """Return an RGB or RGBA picture with a palette (PNG specification, chapters 5, 9 and 11);
+    ``drawn``: colours that are in it in any case."""
     chunks = dict[bytes, bytes]()
     at = len(_SIGNATURE)
     while at < len(png):
@@ -59,9 +71,10 @@ def _few_colours(png: bytes, mark: bytes) -> bytes:
         for row in rows
     ]
     often = Counter(pixel for row in pixels for pixel in row).most_common()
-    palette = [pixel for pixel, _ in often[:_COLOURS]]
+    # What is drawn with is in it, however little of it there is: a green tick must not turn grey.
+    palette = list(dict.fromkeys([*drawn, *(pixel for pixel, _ in often)]))[:_COLOURS]
     place = {pixel: n for n, pixel in enumerate(palette)}
-    for pixel, _ in often[_COLOURS:]:
+    for pixel in (pixel for pixel, _ in often if pixel not in place):
         place[pixel] = min(range(len(palette)), key=lambda n: _apart(palette[n], pixel))
     data = b"".join(b"\0" + bytes(place[pixel] for pixel in row) for row in pixels)
     colours = b"".join(bytes(part << 2 | part >> 4 for part in pixel) for pixel in palette)

@@ -28,6 +28,8 @@ class Scene(NamedTuple):
     """What was put there because the demo does not come to it; empty: all of it was recorded."""
     terminal: str
     """What kind of terminal it is shown in; empty: a usual one."""
+    later: float
+    """So many seconds after the recorded moment it is looked at."""
 
     def file(self, size: tuple[int, int]) -> str:
         """Return the name of the drawing's file."""
@@ -45,6 +47,7 @@ def scene(
     derived: str = "",
     sizes: tuple[tuple[int, int], ...] = SIZES,
     terminal: str = "",
+    later: float = 0.0,
 ) -> Callable[[Play], Play]:
     """Take a function for a scene: its name names the picture, its docstring is the sentence that
     says what must be seen, its body does what somebody does on the screen."""
@@ -54,7 +57,7 @@ def scene(
         sentence = " ".join((play.__doc__ or "").split())
         assert sentence, f"{name} does not say what must be seen"
         assert name not in SCENES, f"there are two pictures called {name}"
-        SCENES[name] = Scene(name, of, screen, sentence, play, sizes, derived, terminal)
+        SCENES[name] = Scene(name, of, screen, sentence, play, sizes, derived, terminal, later)
         return play
 
     return taken

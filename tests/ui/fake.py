@@ -45,6 +45,7 @@ from rollback_tui.core.rehearsal import Rehearsal, Source
 from rollback_tui.core.run_view import RunSummary
 from rollback_tui.frameworks.captured import Captures
 from rollback_tui.ui.operations import Choice, Feed, Limits, LogFeed
+from tests.ui.fake_after import FakeAftercare
 
 HOSTILE = "[/red]\x1b]52;c;aGk=\x07‮evil[bold]x"
 """Markup, an escape sequence, and a right-to-left override."""
@@ -336,6 +337,7 @@ class World:
         self.environment = environment
         self.read_only = read_only
         self.limits = Limits()
+        self.after = FakeAftercare()
         self.the_target = target()
         self.sessions = SESSIONS
         self.the_checks = CHECKS
@@ -486,6 +488,7 @@ class World:
         stepwise_confirmed: bool = False,
         keep: frozenset[int] = frozenset(),
         rehearsal: Rehearsal | None = None,
+        trigger: str = "",  # noqa: ARG002 - the screens do not ask for it
     ) -> Path:
         self._asked()
         self.stepwise_confirmed = stepwise_confirmed

@@ -17,6 +17,8 @@ from rollback_tui.core.run_view import RunView, fold
 from rollback_tui.core.text import cells
 from rollback_tui.run import launch
 from rollback_tui.survey import counting
+from rollback_tui.ui.after import After
+from rollback_tui.ui.aftercare import Watched
 from rollback_tui.ui.hints import Seen, first_blocked, hint
 from rollback_tui.ui.operations import Limits
 from rollback_tui.ui.requests import Failure
@@ -24,6 +26,7 @@ from rollback_tui.ui.waits import ORDER, wait, waits
 from rollback_tui.ui.walk import STEPS, CaptureUnderway, Underway, Walk, blocked
 from rollback_tui.ui.widgets.status_bar import steps_line
 from tests.ui.fake import CHECKS, HOSTILE, World, check, plan, target
+from tests.ui.fake_after import alarming, healthy, post
 
 LONG = "something that takes very many words to say " * 8
 FAILED = Failure(summary=LONG + HOSTILE, remedy=LONG)
@@ -109,6 +112,13 @@ def during_the_run() -> Iterator[tuple[str, Walk]]:
     yield "report unreadable", running(done, report_failure=FAILED)
     yield "failed", running(run_of(World.drain, World.execute, World.fail))
     yield "recovery starting", running(done, recovering=True)
+    for name, aftercare in (
+        ("watched", Watched(view=healthy(), attended=True, expected=True)),
+        ("an alert stands", Watched(view=alarming(), attended=True, expected=True)),
+        ("nobody watches", Watched(view=healthy(), attended=False, expected=True)),
+    ):
+        after = After(folder=FOLDER, watched=aftercare, post=post())
+        yield name, running(done, report="# R", report_folder=FOLDER, afters=(after,))
     refused = ev.RunFinished(outcome="refused", summary="no", report="")
     yield "refused", running(run_of(lambda w: w.happen(refused)))
 

@@ -20,14 +20,14 @@ from rollback_tui.ui.moment import steady
 from rollback_tui.ui.screens.foreseen import schema_dialog
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import STATUS, cell, line, lines
-from rollback_tui.ui.walk import REASON_LENGTH, SCHEMA_CHECK, Walk, obstacles, verdict
+from rollback_tui.ui.walk import REASON_LENGTH, SCHEMA_CHECK, Walk, obstacles
 from rollback_tui.ui.widgets.dialogs import AskText
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.plan_lines import in_the_way
 from rollback_tui.ui.widgets.proof_lines import cost_line
 from rollback_tui.ui.widgets.schema_lines import foreseen, short
 from rollback_tui.ui.widgets.status_bar import Bar
-from rollback_tui.ui.wording import clock, name_of, time_of, writers_of
+from rollback_tui.ui.wording import clock, count, name_of, time_of, writers_of
 
 NAMED = 6
 """So many differences are named in the question that accepts them."""
@@ -257,3 +257,24 @@ def evidence(check: CheckResult, reason: str | None) -> Content:
             can = "v shows all of it. o accepts it with a typed reason: this, and nothing else."
         rows += [line(""), line((can or "It can never be set aside.", "dim"))]
     return lines(rows)
+
+
+def verdict(walk: Walk) -> tuple[str, str]:
+    """Return the overall status (a check's word) and the sentence that says it."""
+    if walk.checks_failure:
+        return "unknown", f"Not judged: {walk.checks_failure.summary}"
+    if walk.checks is None:
+        return "unknown", "The checks have not been judged yet."
+    if walk.judging:
+        return "unknown", "The checks are being judged …"
+    standing = obstacles(walk)
+    warned = sum(c.status == "warn" for c in walk.checks)
+    rest = [f"{len(walk.overrides)} set aside"] if walk.overrides else []
+    rest += [count(warned, "warning")] if warned else []
+    tail = f" ({', '.join(rest)})" if rest else ""
+    if standing:
+        named = [
+            f"{c.title} ({'unknown' if c.status == 'unknown' else 'failed'})" for c in standing
+        ]
+        return "fail", f"We may not roll back{tail}. In the way: {'; '.join(named)}"
+    return ("warn" if rest else "pass"), f"We may roll back{tail}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -15,7 +16,9 @@ from textual.widgets import Input
 from rollback_tui.core.activity.signals import Ending, cancelling, terminating
 from rollback_tui.core.activity.waits import Row
 from rollback_tui.core.model import Session
+from rollback_tui.ui.after import after_of
 from rollback_tui.ui.keys import binder, key
+from rollback_tui.ui.moment import utc_time
 from rollback_tui.ui.operations import Choice
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.server_line import summary
@@ -78,6 +81,7 @@ class StateScreen(StepScreen):
         _bind("plus", "interval(1)", "slower", "Refresh less often", name="slower"),
         _bind("minus", "interval(-1)", "faster", "Refresh more often", name="faster"),
         _bind("r", "reread", "reread", "Read migrations and tables again"),
+        _bind("w", "monitoring", "watching", "What is measured since the last run", show=False),
         _bind("C", "cancel_query", "cancel", "Cancel the session's query (armed)"),
         _bind("K", "terminate", "end session", "Terminate the session (armed)"),
     ]
@@ -90,6 +94,7 @@ class StateScreen(StepScreen):
     def compose_body(self) -> ComposeResult:
         """Summary, sessions with their filter, tables beside migrations."""
         yield Bar(id="summary")
+        yield Bar(id="watched")
         yield Bar(id="no-plan")
         yield SessionViews(id="views")
         yield QuietInput(id="filter", placeholder="filter: words, all must match")
@@ -115,6 +120,7 @@ class StateScreen(StepScreen):
         # On a wide screen the tables stand beside, and the line has not the whole width.
         width = (head.size.width or size.width) - 1
         head.say(summary(walk, width, 1 + (size.height >= TALL)))
+        self._show_watched(walk)
         failure, bar = walk.plan_failure, self.query_one("#no-plan", Bar)
         bar.display = failure is not None
         if failure is not None:
@@ -132,6 +138,16 @@ class StateScreen(StepScreen):
         migrations.entitle(*migrations_title(walk))
         if self._trends is not None:
             self._trends.show(walk)
+
+    def _show_watched(self, walk: Walk) -> None:
+        """Say that a run of this project is looked after, where it is not the one shown."""
+        after, bar = after_of(walk, walk.looked_after), self.query_one("#watched", Bar)
+        bar.display = after is not None and walk.folder is None
+        if after is not None:
+            # Only where something is watched: the first screen comes up without it.
+            from rollback_tui.ui.watch_words import looked_after_line
+
+            bar.say(looked_after_line(after, utc_time(), self.app.size.width - 1))
 
     # --- actions ------------------------------------------------------------------------------
 
@@ -155,7 +171,22 @@ class StateScreen(StepScreen):
                 return f"choose a session in another view ({key('state.view')})"
         if action == "group" and self.views.view != "groups":
             return f"{key('state.view')} leads to the groups"
+        if action == "monitoring" and self._watched is None:
+            return "no run of this project is looked after"
         return super().unavailable(action)
+
+    @property
+    def _watched(self) -> Path | None:
+        """The run whose monitoring is shown: the one of this terminal, or the newest."""
+        walk = self.walk_value
+        return walk.folder if walk.finished else walk.looked_after
+
+    def action_monitoring(self) -> None:
+        """Show what is measured since the newest run."""
+        if self.allowed("monitoring"):
+            from rollback_tui.ui.screens.monitoring import show_monitoring
+
+            show_monitoring(self.rollback_app, self._watched)
 
     def action_view(self, by: int) -> None:
         """Go to the next view, or the one before."""

@@ -12,13 +12,17 @@ from textual.content import Content
 from textual.widgets import Static
 
 from rollback_tui.core.run_view import RunView
+from rollback_tui.ui.after import after_of
 from rollback_tui.ui.messages import Answer
+from rollback_tui.ui.moment import utc_time
 from rollback_tui.ui.screens.by_hand import show_guide
 from rollback_tui.ui.screens.ladder import RecoveryConsole
 from rollback_tui.ui.screens.log_pane import LogPane
+from rollback_tui.ui.screens.monitoring import show_monitoring
 from rollback_tui.ui.screens.step import StepScreen
 from rollback_tui.ui.theme import cell, line, lines
 from rollback_tui.ui.walk import Walk, may_not_undo
+from rollback_tui.ui.watch_words import watch_line
 from rollback_tui.ui.widgets.dialogs import Read
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.proof_items import items
@@ -39,7 +43,8 @@ class VerifyScreen(StepScreen):
         "the recovery and the exact commands that come next. ≈ accepted: a difference that was "
         "foreseen and accepted, which is no pass. When the run has ended, u asks what could undo "
         "it, and counts which writes since then each way would lose. m shows how to go on by "
-        "hand, l what the application logs."
+        "hand, l what the application logs. Below the outcome stands whether the application is "
+        "watched since then, and what came of it; w shows every metric with its chart."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -61,6 +66,13 @@ class VerifyScreen(StepScreen):
             id="verify.logs",
         ),
         Binding(
+            "w",
+            "monitoring",
+            "watching",
+            tooltip="What is measured since the run, with charts",
+            id="verify.monitoring",
+        ),
+        Binding(
             "t",
             "take_controls",
             "take the controls",
@@ -72,6 +84,7 @@ class VerifyScreen(StepScreen):
     def compose_body(self) -> ComposeResult:
         """Outcome, alarms, the question, the list and its evidence."""
         yield Bar(id="outcome")
+        yield Bar(id="watched")
         yield Bar(id="alarms")
         with Container(id="pair"):
             yield LiveTable((Column("status", "", 11), Column("title", "proof", 0)), id="proofs")
@@ -87,11 +100,13 @@ class VerifyScreen(StepScreen):
     def _tick(self) -> None:
         if self.is_current:
             self.query_one(QuestionPanel).tick(self.walk_value)
+            self._show_watched(self.walk_value)
 
     def show_step(self, walk: Walk) -> None:
         """Show the outcome and the list."""
         view = walk.view or RunView()
         self.query_one("#outcome", Bar).say(outcome_line(walk))
+        self._show_watched(walk)
         alarms = self.query_one("#alarms", Bar)
         alarms.display = bool(view.alarms)
         alarms.say(alarm_lines(view))
@@ -99,6 +114,15 @@ class VerifyScreen(StepScreen):
         self.query_one("#proofs", LiveTable).show_rows(rows)
         self.query_one(QuestionPanel).show(walk)
         self._show_evidence()
+
+    def _show_watched(self, walk: Walk) -> None:
+        """Say how it stands with the monitoring; its clock goes on by itself."""
+        after, bar = after_of(walk, walk.folder), self.query_one("#watched", Bar)
+        width = self.app.size.width - 1
+        said = watch_line(after, utc_time(), width, key_id="verify.monitoring")
+        bar.display = said is not None and walk.finished
+        if said is not None:
+            bar.say(said)
 
     @on(LiveTable.Highlighted, "#proofs")
     def _highlighted(self) -> None:
@@ -121,6 +145,8 @@ class VerifyScreen(StepScreen):
         """Return why a key does nothing now."""
         if action == "undo":
             return may_not_undo(self.walk_value)
+        if action == "monitoring" and not self.walk_value.finished:
+            return "it begins when the run has an outcome"
         return super().unavailable(action)
 
     def action_undo(self) -> None:
@@ -136,6 +162,11 @@ class VerifyScreen(StepScreen):
     def action_logs(self) -> None:
         """Follow the application's logs."""
         self.app.push_screen(LogPane())
+
+    def action_monitoring(self) -> None:
+        """Show what is measured since the run."""
+        if self.allowed("monitoring"):
+            show_monitoring(self.rollback_app, self.walk_value.folder)
 
     def _show_evidence(self) -> None:
         key = self.query_one("#proofs", LiveTable).current_key

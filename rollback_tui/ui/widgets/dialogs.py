@@ -205,8 +205,20 @@ class AskText(Pane[str | None]):
         )
     ]
 
-    def __init__(self, title: str, body: Sequence[Content], *, yes: str, wanted: str) -> None:
+    def __init__(
+        self,
+        title: str,
+        body: Sequence[Content],
+        *,
+        yes: str,
+        wanted: str,
+        least: int = REASON_LENGTH,
+        danger: bool = True,
+    ) -> None:
+        """``wanted``: what to type, said in the empty field. ``least``: so many characters."""
         super().__init__()
+        self._least = least
+        self._danger = danger
         self._title = title
         self._body = lines(list(body))
         self._yes = yes
@@ -214,7 +226,7 @@ class AskText(Pane[str | None]):
 
     def compose(self) -> ComposeResult:
         """Title, text, the field, the two buttons."""
-        with Vertical(id="dialog", classes="-danger"):
+        with Vertical(id="dialog", classes="-danger" if self._danger else ""):
             yield Static(line((self._title, "strong")), id="dialog-title")
             with More(id="dialog-body"):
                 yield Static(self._body)
@@ -222,7 +234,7 @@ class AskText(Pane[str | None]):
             yield Static("", id="text-state", markup=False)
             with Horizontal(id="dialog-buttons"):
                 yield PlainButton("Cancel", id="no")
-                yield PlainButton(self._yes, id="yes", danger=True)
+                yield PlainButton(self._yes, id="yes", danger=self._danger)
             yield Static(line(("tab chooses · enter presses · esc cancels", "dim")))
 
     def on_mount(self) -> None:
@@ -231,7 +243,7 @@ class AskText(Pane[str | None]):
         self._judge("")
 
     def _judge(self, text: str) -> None:
-        missing = REASON_LENGTH - len(text.strip())
+        missing = self._least - len(text.strip())
         self.query_one("#yes", Button).disabled = missing > 0
         words = line((f"{missing} more characters", "dim")) if missing > 0 else line(("✓", "good"))
         self.query_one("#text-state", Static).update(words)
@@ -247,7 +259,7 @@ class AskText(Pane[str | None]):
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
         text = self.query_one("#text", Input).value.strip()
-        self.dismiss(text if event.button.id == "yes" and len(text) >= REASON_LENGTH else None)
+        self.dismiss(text if event.button.id == "yes" and len(text) >= self._least else None)
 
     def action_decline(self) -> None:
         """Cancel."""

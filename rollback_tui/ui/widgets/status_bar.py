@@ -10,6 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from rollback_tui.core.text import cells, printable, shorten
+from rollback_tui.ui.after import after_of
 from rollback_tui.ui.glyphs import plain
 from rollback_tui.ui.hints import Hint, Kind, first_blocked
 from rollback_tui.ui.theme import STATUS, Tone, line, piece
@@ -119,6 +120,12 @@ def run_state(walk: Walk) -> tuple[str, Tone]:
         return f"{run}: starting", "accent"
     if walk.folder is None:
         return "no run", "dim"
+    after = after_of(walk, walk.folder)
+    if walk.finished and after is not None and after.standing:
+        # What is wrong now says more than how the run ended.
+        several = len(after.standing) - 1
+        more = f" +{several}" if several else ""
+        return f" ALERT {after.standing[0].metric}{more} ", "alarm"
     if walk.view is not None and walk.view.finished is not None:
         outcome = walk.view.finished.outcome
         return f"{run}: {outcome}", outcome_of(walk.view)[2]

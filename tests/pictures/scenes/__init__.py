@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.pictures.scene import SCENES
 from tests.pictures.scenes import (
     accessible,
+    after,
     around,
     beside,
     preview,
@@ -22,6 +23,7 @@ _MODULES = {
     "4 Run": run,
     "5 Verify": verify,
     "6 Report": report,
+    "After a run": after,
     "Before the six screens": beside,
     "Everywhere": around,
     "Other terminals": accessible,
