@@ -38,6 +38,10 @@ def parsed(arguments: list[str]) -> click.Context:
     command: click.Command = commands
     context = click.Context(command, info_name=PROGRAM)
     while isinstance(command, click.Group):
+        if command.name == "history" and (not arguments or arguments[0].startswith("-")):
+            arguments = ["list", *arguments]  # likewise
+        if command.name == "incident" and (not arguments or arguments[0] not in command.commands):
+            arguments = ["show", *arguments]
         if not arguments:
             raise click.MissingParameter(ctx=context, param_type="command")
         name, found, arguments = command.resolve_command(context, arguments)

@@ -12,20 +12,31 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from rollback_tui.cli import monitor_text
+from rollback_tui.cli.history import FIRST_COLUMNS
 from rollback_tui.cli.shapes import check_shape, plan_shape
 from rollback_tui.core import events as ev
 from rollback_tui.core import model
 from rollback_tui.core.checks import judge
+from rollback_tui.core.history.metadata import COLUMNS, RunMetadata
+from rollback_tui.core.history.summary import Summary
+from rollback_tui.core.history.trail import Entry
+from rollback_tui.core.incident import Incident
+from rollback_tui.core.incident import values as incident_values
 from rollback_tui.core.model import EXIT_CODES
+from rollback_tui.core.monitoring.values import Cleared, Gap, ImpactCounted
 from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.report import report_json
 from rollback_tui.core.run_view import RunSummary, RunView
 from rollback_tui.core.schema_verdict import SchemaVerdict
 from rollback_tui.frameworks.captured import Captures
+from rollback_tui.postgres import history_view
 from rollback_tui.run.journal import flat
+from rollback_tui.ui.aftercare import Watched
 from tests.conftest import Database
 from tests.core.example import facts
 from tests.docs.pages import ROOT, code, fenced, rows, section, text_of
+from tests.ui import fake_after
 
 PAGE = text_of(ROOT / "docs" / "json.md")
 EVENTS = typing.get_args(ev.AnyEvent)
@@ -179,7 +190,43 @@ def test_a_schema_verdict_has_the_keys_of_the_page() -> None:
 
 def test_a_line_of_the_history_has_the_keys_of_the_example() -> None:
     (shown,) = example("## history --json")
-    assert set(shown) == fields(RunSummary)
+    assert list(shown) == [field.encode_name for field in msgspec.structs.fields(RunMetadata)]
+    first = tuple(shown)[: len(FIRST_COLUMNS)]
+    assert set(first) == fields(RunSummary) == set(FIRST_COLUMNS)
+    msgspec.convert(shown, RunMetadata)
+
+
+def test_a_summary_an_entry_and_a_check_have_the_keys_of_the_page() -> None:
+    documented = {
+        cells[0].strip("`"): code(cells[1])
+        for cells in rows(section(PAGE, "## history summary, audit, verify"))
+        if len(cells) == 3
+    }
+    assert documented == {
+        "history summary --json": [f.encode_name for f in msgspec.structs.fields(Summary)],
+        "history audit --json": [f.encode_name for f in msgspec.structs.fields(Entry)],
+        "history verify --json": ["runs", "audit_log"],
+        "history view --json": ["view", "sql"],
+    }
+
+
+def test_every_column_of_the_history_is_on_its_page() -> None:
+    page = text_of(ROOT / "docs" / "history.md")
+    documented = [name for cells in rows(section(page, "## Columns")) for name in code(cells[0])]
+    assert documented == [*FIRST_COLUMNS, *(c for c in COLUMNS if c not in FIRST_COLUMNS)]
+
+
+def test_every_column_of_the_view_is_on_its_page() -> None:
+    page = text_of(ROOT / "docs" / "history.md")
+    documented = {
+        cells[0].strip("`"): (cells[1], cells[2])
+        for cells in rows(section(page, "## The view in the database"))
+        if len(cells) == 3
+    }
+    assert list(documented) == list(history_view.COLUMNS)
+    assert {n: kind for n, (kind, _) in documented.items()} == {
+        n: kind for n, (kind, _) in history_view.COLUMNS.items()
+    }
 
 
 def test_a_report_has_the_keys_of_the_page() -> None:
@@ -187,6 +234,25 @@ def test_a_report_has_the_keys_of_the_page() -> None:
         name for cells in rows(section(PAGE, "## report --json")) for name in code(cells[0])
     ]
     assert sorted(documented) == sorted(report_json(RunView()))
+
+
+def test_an_incident_report_has_the_keys_of_the_page() -> None:
+    page = section(PAGE, "## incident --json").partition("### Impact")
+    keys = [name for cells in rows(page[0]) for name in code(cells[0])]
+    assert [name for name in keys if name != "metrics"] == [
+        field.name for field in msgspec.structs.fields(Incident)
+    ]
+    felt = [name for cells in rows(page[2]) for name in code(cells[0])]
+    assert felt == [field.name for field in msgspec.structs.fields(incident_values.Impact)]
+    # And every field of what is in it is named somewhere there.
+    words = set(code(page[0])) | set(code(page[2]))
+    parts = [kind for kind in vars(incident_values).values() if _is_part(kind)]
+    missing = {f"{p.__name__}.{name}" for p in parts for name in fields(p) if name not in words}
+    assert (len(parts), missing) == (25, set())
+
+
+def _is_part(kind: object) -> bool:
+    return isinstance(kind, type) and kind.__module__ == incident_values.__name__
 
 
 def test_the_state_has_the_keys_of_the_example(database: Database, tmp_path: Path) -> None:
@@ -208,3 +274,21 @@ def test_the_state_has_the_keys_of_the_example(database: Database, tmp_path: Pat
     assert set(shown["activity"]["replication"]) == fields(model.Replication)
     assert set(shown["tables"][0]) == fields(model.TableCount)
     assert set(shown["applied"][0]) == fields(model.AppliedMigration)
+
+
+def test_a_monitoring_has_the_keys_of_the_example() -> None:
+    example_of = example("## monitor --json")
+    view = fake_after.ended(fake_after.alarming(), by="kim", reason="it is well")
+    begun = fake_after.BEGUN
+    view = msgspec.structs.replace(
+        view,
+        standing=(),
+        cleared=(Cleared(at=begun, metric="error_rate", value=0.0, seconds=120.0),),
+        gaps=(Gap(at=begun, since=begun),),
+        impact=ImpactCounted(at=begun, failed_requests=1204, affected_users=None),
+    )
+    watched = Watched(view=view, attended=True, expected=True)
+    look = monitor_text.Looked(folder=Path("20260301_031215_8c3038d4"), watched=watched, now=begun)
+    assert keys(json.loads(msgspec.json.encode(monitor_text.shape(look)))) == keys(example_of)
+    page = section(PAGE, "## monitor --json")
+    assert all(f"`{column}`" in page for column in monitor_text.COLUMNS)
