@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from rollback_tui.run import folder as run_folder
 from rollback_tui.run.recovery.repair import STEPS
 from tests.cli.conftest import Project, events, only
 from tests.cli.conftest import project as project
@@ -69,7 +70,7 @@ def test_the_worker_is_killed(project: Project) -> None:
         if outcome == "recovered":
             break
     assert outcome == "recovered"
-    newest = max((project.directory / "rollback_runs").iterdir())
+    newest = run_folder.folders(project.directory / "rollback_runs")[0]
     assert steps(made.view(newest)) == ALL_WELL, "the missing steps were done by who settled"
     assert made.databases() == {"__failed_"}
     assert project.connection_limit() == -1
@@ -80,7 +81,7 @@ def test_the_worker_is_killed_when_the_migrations_are_back(project: Project) -> 
     project.configure("[checkpoint]\nenabled = false\n")
     folder, _ = made.roll_back(keep=(1, 2, 3, 4))
     assert killed_at(project, folder.name[-8:], "committed", "reapply") == "recovered"
-    newest = max((project.directory / "rollback_runs").iterdir())
+    newest = run_folder.folders(project.directory / "rollback_runs")[0]
     assert steps(made.view(newest)) == {"put back what was kept": "pass"}
     assert project.query("SELECT count(*), count(verified_at) FROM users") == [(200, 42)]
     assert project.query("SELECT count(*) FROM events") == [(30,)]

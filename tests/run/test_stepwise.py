@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollback_tui.core import events as ev
+from rollback_tui.run import folder
 from tests.cli.conftest import Project, events, only
 from tests.conftest import create_database, drop_database
 from tests.demo.processes import end_all_in
@@ -72,7 +73,7 @@ def test_nobody_said_yes(project: Project) -> None:
     refused = project.here(*project.run_arguments)
     assert refused.returncode == 1
     assert "--statement-by-statement" in refused.stderr
-    assert not (project.directory / "rollback_runs").exists()
+    assert folder.folders(project.directory / "rollback_runs") == ()
     assert list(indexes(project)) == ["users_email", "users_note"]
 
 
