@@ -120,9 +120,7 @@ def in_project(directory: Path, *arguments: str) -> str:
     """Return the shell command that is the program in the project's directory."""
     # The same code as this process, wherever it was told to find it; and nothing that stays behind
     # for two hours, unless the test asks for it.
-    same = {
-        k: v for k, v in os.environ.items() if k in ("PYTHONPATH", "ROLLBACK_TUI_AFTERCARE")
-    }
+    same = {k: v for k, v in os.environ.items() if k in ("PYTHONPATH", "ROLLBACK_TUI_AFTERCARE")}
     given = [f"{k}={v}" for k, v in ({"TERM": "xterm-256color"} | same).items()]
     command = ["env", *given, sys.executable, "-m", "rollback_tui", *arguments]
     return f"cd {shlex.quote(str(directory))} && exec {shlex.join(command)}"
