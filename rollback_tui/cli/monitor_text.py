@@ -137,12 +137,12 @@ def _metric(view: MonitorView, rule: Rule) -> Iterator[str]:
     sign = "<" if rule.worse == "below" else ">"
     yield _row(
         rule.metric,
-        _short(value, rule, "unknown"),
+        "none" if reading is not None and reading.nothing else _short(value, rule, "unknown"),
         _short(rule.usual, rule, "-"),
         _short(rule.threshold, rule, "-", sign=f"{sign} "),
         _state(view, rule, reading, raised),
     )
-    if reading is not None and reading.value is None and reading.why:
+    if reading is not None and reading.unknown and reading.why:
         yield f"  {shorten(reading.why, 76)}"
 
 
@@ -162,6 +162,8 @@ def _state(view: MonitorView, rule: Rule, reading: Reading | None, raised: Raise
         return f"ALERT since {raised.at:%H:%M:%S}"
     if reading is None:
         return "not measured yet"
+    if reading.nothing:
+        return reading.why
     if reading.value is None:
         return f"since {_unknown_since(view, rule.metric):%H:%M:%S}"
     if rule.threshold is None:
@@ -217,7 +219,7 @@ def _verdict(look: Looked) -> str:
         return "Nothing is measured yet."
     if late(look):
         return f"UNKNOWN: no sample since {_clock(view.samples[-1].at)}."
-    unknown = sum(not _known(one) for one in view.readings)
+    unknown = sum(one.unknown for one in view.readings)
     but = f", {unknown} of {len(view.readings)} metrics unknown" if unknown else ""
     at = view.samples[-1].at
     if exit_code(look) == 2:

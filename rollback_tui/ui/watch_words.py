@@ -134,6 +134,8 @@ def state_of(after: After, metric: Metric, now: datetime) -> State:
     reading, rule = reading_of(view, metric), view.rule(metric)
     if reading is None:
         return State("·", "not measured yet", "dim")
+    if reading.nothing:
+        return State("–", reading.why, "dim")
     if reading.value is None:
         return State("?", "unknown", "warn")
     if rule is None or rule.threshold is None:
@@ -251,7 +253,7 @@ def _ended(view: MonitorView, width: int) -> Content:
     if view.standing:
         stood_at_the_end = _alerts(view, view.standing, width - 20)
         return stood_at_the_end + piece(f" (at the end, {at(ended.at)})", "bad")
-    unknown = sum(one.value is None for one in view.readings)
+    unknown = sum(one.unknown for one in view.readings)
     glyph: tuple[str, Tone] = (" ✓ ", "good")
     if unknown or view.raised or view.gaps or ended.why != "done" or not view.samples:
         glyph = (" ! ", "warn")
@@ -326,6 +328,8 @@ def in_full(after: After, metric: Metric, now: datetime) -> Content:
     ]
     reading = reading_of(view, metric)
     rule = rule_words(view, metric)
+    if reading is not None and reading.nothing:
+        return lines([*rows, line(rule)])
     if reading is not None and reading.value is None and reading.why and reading.why in rule:
         # The same is missing for both: it is said once.
         rows.append(line(("not judged: what was usual is not known either", "dim")))
@@ -348,6 +352,8 @@ def in_full(after: After, metric: Metric, now: datetime) -> Content:
 def _now(view: MonitorView, metric: Metric) -> list[tuple[str, Tone]]:
     reading = reading_of(view, metric)
     if reading is None:
+        return []
+    if reading.nothing:
         return []
     if reading.value is None:
         return [(f": {reading.why or 'nobody knows why'}", "warn")]

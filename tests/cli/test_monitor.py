@@ -112,15 +112,21 @@ def test_what_is_over_a_gap_and_prometheus_are_said() -> None:
 # --- unknown --------------------------------------------------------------------------------------
 
 
-def unknown(metric: str, samples: int = 3) -> MonitorView:
-    """A healthy monitoring whose last samples do not know one metric."""
+def unknown(metric: str, samples: int = 3, *, nothing: str = "") -> MonitorView:
+    """A healthy monitoring whose last samples do not know one metric, or say why there is
+    ``nothing`` of it."""
     view = fake_after.healthy()
     kept = view.samples[:-samples]
     lost = tuple(
         Sampled(
             at=sample.at,
             readings=tuple(
-                Reading(metric=one.metric, value=None, why="no answer within 5 s")
+                Reading(
+                    metric=one.metric,
+                    value=None,
+                    why=nothing or "no answer within 5 s",
+                    nothing=bool(nothing),
+                )
                 if one.metric == metric
                 else one
                 for one in sample.readings
@@ -148,6 +154,14 @@ def test_what_was_never_known_is_counted_and_not_called_well() -> None:
     assert exit_code(looked(view)) == 0
     # But where not even the database could be asked, nobody knows anything.
     assert exit_code(looked(unknown("database", samples=68))) == 2
+
+
+def test_where_there_is_nothing_to_be_measured_nothing_is_unknown() -> None:
+    text = told(unknown("replication_lag", samples=68, nothing="no standby"))
+    assert row(text, "replication_lag").split()[1] == "none"
+    assert row(text, "replication_lag").endswith("no standby")
+    assert "unknown" not in text.splitlines()[-1]
+    assert text.splitlines()[-1].startswith("No alert stands")
 
 
 def test_too_few_to_judge_and_no_rule_are_not_well_either() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from rollback_tui.core import events as ev
 from rollback_tui.core import notices
 from rollback_tui.core.incident import Incident, build
@@ -65,6 +67,25 @@ RAISED = Raised(
     threshold=0.04,
     summary="error_rate 20 % > 4 %",
 )
+
+
+def without_standby(view: MonitorView) -> MonitorView:
+    """The same, and the server never had a standby."""
+    return msgspec.structs.replace(
+        view,
+        samples=tuple(
+            msgspec.structs.replace(
+                sample,
+                readings=tuple(
+                    Reading(metric=one.metric, value=None, why="no standby", nothing=True)
+                    if one.metric == "replication_lag"
+                    else one
+                    for one in sample.readings
+                ),
+            )
+            for sample in view.samples
+        ),
+    )
 
 
 def watched() -> MonitorView:

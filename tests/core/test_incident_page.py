@@ -15,7 +15,7 @@ from rollback_tui.core.incident import Incident, incident_html, incident_json, i
 from rollback_tui.core.incident.style import STYLE
 from rollback_tui.core.text import inert_json
 from tests.core.example import check, failed_at_two, rolled_back, verification
-from tests.core.incident_example import incident, told, watched
+from tests.core.incident_example import incident, told, watched, without_standby
 from tests.core.test_follow_ups import RUNS, tick
 
 EVIL = (
@@ -315,6 +315,15 @@ def test_it_reads_well() -> None:
     assert "| Git identity | none configured |" in text
     assert "Not monitored: replication\\_lag: no answer" in text
     assert "Could not be read for this report: notifications.jsonl" in text
+
+
+def test_where_there_is_nothing_to_be_measured_nothing_is_missing() -> None:
+    report = incident(*rolled_back(), monitoring=without_standby(watched()))
+    (lag,) = (m for m in report.monitoring.metrics if m.metric == "replication_lag")
+    assert (lag.measured, lag.missing, lag.nothing) == (0, 0, True)
+    text = incident_markdown(report)
+    assert "Nothing to monitor: replication\\_lag: no standby" in text
+    assert "Not monitored: replication" not in text
 
 
 def test_what_is_claimed_is_called_so() -> None:

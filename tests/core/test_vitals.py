@@ -184,15 +184,20 @@ def test_lock_waits_name_who_is_in_the_way() -> None:
 
 
 def test_replication() -> None:
-    def lag(*standbys: Standby, usual: int = 0, **changes: Any) -> Reading:
+    def lag(*standbys: Standby, usual: int | None = 0, **changes: Any) -> Reading:
         now = vitals(standbys=standbys, **changes)
         return of("replication_lag", readings(None, now, Yardstick(standbys=usual)))
 
     here = Standby(application="a", state="streaming", seconds=0.0, bytes=0)
     late = Standby(application="b", state="streaming", seconds=45.0, bytes=9_000_000)
     silent = Standby(application="c", state="catchup", seconds=None, bytes=512)
-    assert (lag().value, lag().why) == (None, NO_STANDBY)
+    assert (lag().value, lag().why, lag().nothing) == (None, NO_STANDBY, True)
     assert lag(usual=1).why == "no standby any more: there was one before the run"
+    assert "nobody looked" in lag(usual=None).why
+    assert not lag().unknown
+    assert lag(usual=1).unknown
+    assert lag(usual=None).unknown, "one that is gone is not told from one that never was"
+    assert lag(standbys_hidden=1).unknown
     assert lag(here).value == 0
     assert lag(here, late).value == 45
     assert "b (streaming): 45.0 s, 9,000,000 bytes behind" in lag(here, late).evidence
@@ -363,7 +368,8 @@ def test_of_two_views_the_one_that_alerts_earlier_is_taken_and_named() -> None:
     assert cache.value == pytest.approx(0.999, abs=1e-4)
     assert cache.source == "pg_stat_database, 60 s before the run"
     assert was("database_connections", found).value == 40
-    assert was("replication_lag", found).why == NO_STANDBY
+    lag = was("replication_lag", found)
+    assert (lag.why, lag.nothing) == (NO_STANDBY, True)
 
 
 def test_a_moment_is_not_taken_for_what_is_usual() -> None:

@@ -89,11 +89,12 @@ def samples(
     courses: dict[Metric, Course] | None = None,
     unknown: dict[Metric, str] | None = None,
     evidence: dict[Metric, tuple[str, ...]] | None = None,
+    nothing: dict[Metric, str] | None = None,
     *,
     since: datetime = BEGUN,
 ) -> tuple[Sampled, ...]:
     """Return ``number`` samples, 15 s apart: near what was usual, but for ``courses``; why those in
-    ``unknown`` could not be measured."""
+    ``unknown`` could not be measured, and why there was ``nothing`` to be measured."""
     made = []
     for place in range(number):
         readings = []
@@ -107,6 +108,11 @@ def samples(
                 value = round(value)
             if courses and metric in courses:
                 value = courses[metric](place)
+            if nothing and metric in nothing:
+                readings.append(
+                    Reading(metric=metric, value=None, why=nothing[metric], nothing=True)
+                )
+                continue
             if why or value is None:
                 readings.append(
                     Reading(metric=metric, value=None, why=why or "no answer within 5 s")

@@ -84,6 +84,7 @@ SOME_UNKNOWN = MonitorView(
     begun=begun(unjudged=(SLOW,)),
     samples=samples(68, unknown={"error_rate": "no health URL", "response_time": "no health URL"}),
 )
+ALONE = MonitorView(begun=begun(), samples=samples(68, nothing={"replication_lag": "no standby"}))
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,7 @@ SOME_UNKNOWN = MonitorView(
             "not judged",
         ),
         (SLOW, after(healthy()), "✓", "ok"),
+        ("replication_lag", after(ALONE), "–", "no standby"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -174,6 +176,8 @@ LINES = {
         after(SOME_UNKNOWN),
         " ? Watched until 05:12 (1 h 42 min left), 13 metrics, 2 unknown, 1 not judged, no alert",
     ),
+    "well, no standby": (after(ALONE), " ✓ Watched until 05:12 (1 h 42 min left), 13 metrics, 1"),
+    "done, no standby": (after(ended(ALONE)), " ✓ Watched until 05:12, no alert"),
     "one over": (after(CAME_BACK), "no alert now, 1 over"),
     "alert": (after(alarming()), " ✗ 1 alert: error_rate 10"),
     "nobody": (after(healthy(), attended=False), " ? nobody watches since 03:29: w, then r starts"),
@@ -201,13 +205,14 @@ LINES = {
         " ? the monitoring cannot be read: monitoring.jsonl is damaged",
     ),
 }
+GREEN = {"well", "done", "well, no standby", "done, no standby"}
 
 
 @pytest.mark.parametrize("name", LINES)
 def test_the_line_says_how_it_stands_and_is_green_only_when_all_is_known(name: str) -> None:
     known, words = LINES[name]
     assert words in line_of(known, 100)
-    assert line_of(known).startswith(" ✓") == (name in ("well", "done"))
+    assert line_of(known).startswith(" ✓") == (name in GREEN)
     if name in ("alert and nobody", "some unknown"):
         assert all(cells(row) <= 100 for row in line_of(known, 100).splitlines())
     else:

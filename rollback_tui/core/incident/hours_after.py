@@ -42,16 +42,20 @@ def monitoring(incident: Incident) -> Section:
             rows=tuple(_row(metric) for metric in found.metrics if metric.measured),
         ),
     ]
-    missing: dict[str, list[str]] = {}
+    missing: dict[tuple[str, bool], list[str]] = {}
     for metric in found.metrics:
         if not metric.measured:
-            missing.setdefault(metric.why, []).append(metric.metric)
+            missing.setdefault((metric.why, metric.nothing), []).append(metric.metric)
     if missing:
         blocks.append(
             Bullets(
                 items=tuple(
-                    Text(text=f"Not monitored: {', '.join(names)}: {why}", tone="attention")
-                    for why, names in missing.items()
+                    Text(
+                        text=f"{'Nothing to monitor' if nothing else 'Not monitored'}:"
+                        f" {', '.join(names)}: {why}",
+                        tone="plain" if nothing else "attention",
+                    )
+                    for (why, nothing), names in missing.items()
                 )
             )
         )
@@ -90,6 +94,9 @@ def _row(metric: Watched) -> tuple[Text, ...]:
     if metric.worst_at is not None:
         worst += f" at {metric.worst_at:%H:%M:%S}"
     now = amount(metric.now, unit) if metric.now is not None else f"unknown: {metric.why}"
+    usual = amount(metric.usual, unit) if metric.usual is not None else "not known"
+    if metric.nothing:
+        now = usual = metric.why
     if metric.threshold is None:
         limit = metric.rule or "not judged"
     else:
@@ -100,9 +107,9 @@ def _row(metric: Watched) -> tuple[Text, ...]:
     lost = f"; {words.some(metric.missing, 'reading')} missing" if metric.missing else ""
     return (
         plain(metric.metric),
-        plain(amount(metric.usual, unit) if metric.usual is not None else "not known"),
+        plain(usual),
         plain(worst + lost),
-        Text(text=now, tone="plain" if metric.now is not None else "attention"),
+        Text(text=now, tone="plain" if metric.now is not None or metric.nothing else "attention"),
         plain(limit),
         Text(text=alerts, tone="bad" if metric.standing else "plain"),
     )

@@ -230,9 +230,11 @@ class Watched(Value, frozen=True, kw_only=True):
     measured: int
     """Readings with a value."""
     missing: int
-    """Readings without one."""
+    """Readings without one, though there was something to be measured."""
     why: str
     """Why it was not monitored, or why its last reading has no value; empty otherwise."""
+    nothing: bool
+    """``why`` is no trouble: there is nothing to be measured, and there was nothing before."""
     rule: str
     points: tuple[tuple[float, float | None], ...]
     """(seconds since the monitoring began, value), at most 120: each the worst of its stretch of

@@ -78,7 +78,9 @@ def usual_of(
         found += [Usual(metric=metric, value=None, why=missing) for metric in _OF_DATABASE]
     else:
         yardstick = _yardstick(first if now is last else None, now)
-        span = readings(first if now is last else None, now, logged=logged)
+        # What was there before is what there is now: no standby is then no loss of one.
+        before = Yardstick(standbys=yardstick.standbys)
+        span = readings(first if now is last else None, now, before, logged=logged)
         by_metric = {one.metric: one for one in span}
         found += [_gauge(by_metric[metric]) for metric in _GAUGES]
         found += [
@@ -134,6 +136,7 @@ def _gauge(reading: Reading) -> Usual:
         metric=reading.metric,
         value=reading.value,
         why=reading.why,
+        nothing=reading.nothing,
         source=f"{reading.source}, before the run" if reading.source else "",
         counted=reading.counted,
     )

@@ -44,12 +44,20 @@ class Reading(Value, frozen=True, kw_only=True):
     """None: it could not be measured, which is never "well"."""
     why: str = ""
     """Why it could not; empty when it was."""
+    nothing: bool = False
+    """There is nothing of its kind that could be measured, and was nothing before the run: no
+    standby that could be late. Neither trouble nor a measurement."""
     source: str = ""
     """Where it is from: ``health probes``, ``Prometheus``, ``pg_stat_database`` …"""
     counted: int | None = None
     """Of how many probes, calls or transactions it is made, where that says how much it weighs."""
     evidence: tuple[str, ...] = ()
     """What stands behind it: the queries that became slower, who waits for whom. Printable."""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether something is there, and could not be measured."""
+        return self.value is None and not self.nothing
 
 
 class Usual(Value, frozen=True, kw_only=True):
@@ -59,6 +67,8 @@ class Usual(Value, frozen=True, kw_only=True):
     value: float | None
     why: str = ""
     """Why it is not known."""
+    nothing: bool = False
+    """There was nothing of its kind that could have been measured."""
     source: str = ""
     counted: int | None = None
 

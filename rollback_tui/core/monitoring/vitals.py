@@ -56,8 +56,8 @@ class Yardstick(Value, frozen=True, kw_only=True):
     """Of which time that is: ``42 s before the run``."""
     why: str = ""
     """Why ``statements`` is None."""
-    standbys: int = 0
-    """How many standbys there were."""
+    standbys: int | None = None
+    """How many standbys there were; None: nobody looked."""
 
 
 def readings(
@@ -185,8 +185,13 @@ def _replication_lag(now: Vitals, usual: Yardstick) -> Reading:
             return _unknown(metric, "this is a standby that has replayed nothing yet", "recovery")
         return Reading(metric=metric, value=now.behind, source="this standby's replay")
     if not now.standbys and not now.standbys_hidden:
+        if usual.standbys == 0:
+            return Reading(
+                metric=metric, value=None, why=NO_STANDBY, nothing=True, source=_REPLICATION
+            )
         gone = "no standby any more: there was one before the run"
-        return _unknown(metric, gone if usual.standbys else NO_STANDBY, _REPLICATION)
+        unseen = f"{NO_STANDBY}, and nobody looked whether there was one before the run"
+        return _unknown(metric, gone if usual.standbys else unseen, _REPLICATION)
     evidence = tuple(said.standby(one) for one in now.standbys)
     if now.standbys_hidden:
         why = _NOT_SEEN.format("the standbys have")

@@ -89,11 +89,13 @@ def failing(t: Stage) -> MonitorView:
 def unknown(t: Stage, *, long_ago: bool = False) -> MonitorView:
     """Return one in which some things cannot be measured, and nobody did for a while."""
     begin = since(t)
-    none = dict.fromkeys(("error_rate", "response_time"), "no health URL and no Prometheus")
-    none["replication_lag"] = "no standby is connected"
-    earlier = samples(20, unknown=none, since=begin)  # type: ignore[arg-type]
+    no_url = "no health URL and no Prometheus"
+    none: dict[Metric, str] = {"error_rate": no_url, "response_time": no_url}
+    alone: dict[Metric, str] = {"replication_lag": "no standby"}
+    earlier = samples(20, unknown=none, nothing=alone, since=begin)
     gap = begin + timedelta(seconds=INTERVAL * 32)
-    later = samples(20 if long_ago else SAMPLES - 32, unknown=none, since=gap)  # type: ignore[arg-type]
+    number = 20 if long_ago else SAMPLES - 32
+    later = samples(number, unknown=none, nothing=alone, since=gap)
     return MonitorView(
         begun=begun(unjudged=("query_performance", "query_load"), since=begin),
         samples=(*earlier, *later),
