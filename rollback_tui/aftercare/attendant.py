@@ -1,5 +1,5 @@
-"""The attendant: a process of its own that looks after one run. Here is what others ask of it; what
-it does is in :mod:`rollback_tui.aftercare.attendant_course`, loaded by that process alone.
+"""The attendant: a process of its own that looks after one run. Here is what others ask of it, and
+how it is started and ended; what it does is in :mod:`rollback_tui.aftercare.attendant_course`.
 
 Whether somebody looks after a run is a lock on ``attendant.lock`` in its folder: it ends with the
 process that holds it, however that ends.
@@ -47,21 +47,6 @@ class StopAsked(Value, frozen=True, kw_only=True):
     at: datetime
     by: str
     reason: str
-
-
-def attend(charge: Charge) -> bool:
-    """Look after the run of ``charge`` until nothing is left to be done. Return False, at once,
-    where another process does already.
-
-    For the main thread of a process of its own: it takes the signals. SIGTERM and SIGINT end it at
-    once, and it can be started again at any moment, also after a SIGKILL.
-    """
-    from rollback_tui.aftercare.attendant_course import attend as see_through
-
-    with taken(charge.path) as mine:
-        if mine:
-            see_through(charge)
-    return mine
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from rollback_tui.aftercare import attendant_jobs as jobs
 from rollback_tui.aftercare import attendant_lines as lines
 from rollback_tui.aftercare import notices
-from rollback_tui.aftercare.attendant import ledger, say, stop_asked
+from rollback_tui.aftercare.attendant import ledger, say, stop_asked, taken
 from rollback_tui.aftercare.attendant_bell import Bell
 from rollback_tui.aftercare.charge import Charge, tie
 from rollback_tui.aftercare.incident_files import deliveries
@@ -54,15 +54,22 @@ _MANY = (
 """Of which nobody is told, and of which there may be ten thousand."""
 
 
-def attend(charge: Charge) -> None:
-    """Look after the run of ``charge``, whose lock is ours, until nothing is left to be done or we
-    are told to end. For the main thread."""
-    bell = Bell()
-    with bell.on_signals():
-        tied_to = tie()
-        if tied_to is not None:
-            bell.end_with(tied_to)
-        Course(charge, bell).run()
+def attend(charge: Charge) -> bool:
+    """Look after the run of ``charge`` until nothing is left to be done. Return False, at once,
+    where another process does already.
+
+    For the main thread of a process of its own: it takes the signals. SIGTERM and SIGINT end it at
+    once, and it can be started again at any moment, also after a SIGKILL.
+    """
+    with taken(charge.path) as mine:
+        if mine:
+            bell = Bell()
+            with bell.on_signals():
+                tied_to = tie()
+                if tied_to is not None:
+                    bell.end_with(tied_to)
+                Course(charge, bell).run()
+    return mine
 
 
 class Course:

@@ -27,7 +27,7 @@ def attendant(guarded: bool) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         guard(charge)
         return
-    from rollback_tui.aftercare.attendant import attend
+    from rollback_tui.aftercare.attendant_course import attend
     from rollback_tui.aftercare.attendant_guard import BUSY
 
     if not attend(charge):

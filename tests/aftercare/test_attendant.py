@@ -189,7 +189,7 @@ def test_an_alert_is_told_at_once_and_the_end_of_the_monitoring_reported(
 ) -> None:
     """Nobody can reach the database. Two samples say so."""
     before = len(sink.arrived)
-    assert attendant.attend(charge(folder, settings(sink.url(), seconds=4)))
+    assert attendant_course.attend(charge(folder, settings(sink.url(), seconds=4)))
     assert "alert" in titles(folder)
     assert any("database" in title for title in sink.titles[before:])
     view = Watching(folder).poll()
@@ -201,7 +201,7 @@ def test_an_alert_is_told_at_once_and_the_end_of_the_monitoring_reported(
 
 def test_a_wish_to_stop_is_obeyed_before_there_is_a_monitoring(folder: Path) -> None:
     attendant.ask_to_stop(folder, "kim", "the shop is closed")
-    assert attendant.attend(charge(folder, settings(seconds=3600)))
+    assert attendant_course.attend(charge(folder, settings(seconds=3600)))
     view = Watching(folder).poll()
     assert view.begun is None
     assert view.ended is not None
@@ -219,7 +219,7 @@ def test_what_touched_nothing_is_not_monitored(tmp_path: Path, outcome: str) -> 
     with journal(made, example.started(), example.finished(outcome)):
         pass
     given = charge(made, settings(seconds=0.1))
-    assert attendant.attend(msgspec.structs.replace(given, project=str(tmp_path)))
+    assert attendant_course.attend(msgspec.structs.replace(given, project=str(tmp_path)))
     assert (Watching(made).poll().begun is not None) == (outcome != "refused")
     assert over(made) == "all is done"
 
@@ -239,7 +239,7 @@ def test_a_damaged_journal_keeps_nothing_from_being_delivered(folder: Path, sink
             path.write_bytes(b"".join([*lines[:6], b"{}\n", *lines[7:]]))
 
         patch.setattr(attendant_course.Course, "_tell", damage)
-        assert attendant.attend(given)
+        assert attendant_course.attend(given)
     assert titles(folder) == ["started"]
     assert "line 7 is damaged" in over(folder)
     assert Watching(folder).poll().begun is None
@@ -252,13 +252,13 @@ def test_a_run_that_nobody_works_on_is_left_to_who_settles_it(
     monkeypatch.setattr(attendant_course, "_ASKED_AGAIN", 0.1)
     path = folder / FILE_NAME
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    assert attendant.attend(charge(folder, settings(seconds=60)))
+    assert attendant_course.attend(charge(folder, settings(seconds=60)))
     assert over(folder) == "nobody works on the run, which has no outcome"
     assert Watching(folder).poll().begun is None
     # Somebody does: it is looked after again, to its end.
     with journal(folder, ENDED[-1]):
         pass
-    assert attendant.attend(charge(folder, settings()))
+    assert attendant_course.attend(charge(folder, settings()))
     assert over(folder) == "all is done"
 
 
@@ -270,7 +270,7 @@ def test_what_never_arrived_is_tried_once_by_each_later_start(folder: Path) -> N
     )
     notify = msgspec.structs.replace(given.notify, keep_trying_hours=0)
     given = msgspec.structs.replace(given, notify=notify)
-    assert attendant.attend(charge(folder, given))
+    assert attendant_course.attend(charge(folder, given))
     first = len(read_post(folder).attempts)
     assert first >= 1
     assert (
@@ -282,7 +282,7 @@ def test_what_never_arrived_is_tried_once_by_each_later_start(folder: Path) -> N
         places = (Place(name="place0", url=there.url()),)
         notify = msgspec.structs.replace(notify, to=places)
         again = msgspec.structs.replace(given, notify=notify, incident=Incident())
-        assert attendant.attend(charge(folder, again))
+        assert attendant_course.attend(charge(folder, again))
         assert len(there.arrived) == 2
     assert titles(folder) == ["started", "finished"]
     assert attendant.unfinished(folder.parent) == ()
