@@ -167,6 +167,11 @@ class Prometheus(Table, frozen=True, kw_only=True):
     ] = 60
     timeout_seconds: Annotated[float, Meta(gt=0, description="Deadline of one query.")] = 5
 
+    @property
+    def counts_impact(self) -> bool:
+        """Whether it is asked what the run itself did to people."""
+        return bool(self.url and (self.failed_requests or self.affected_users))
+
     def __post_init__(self) -> None:
         check_headers(self.headers_env)
         queries = (

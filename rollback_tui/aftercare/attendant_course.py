@@ -21,7 +21,6 @@ from rollback_tui.aftercare.attendant_bell import Bell
 from rollback_tui.aftercare.charge import Charge, tie
 from rollback_tui.aftercare.incident_files import deliveries
 from rollback_tui.aftercare.outbox import Outbox
-from rollback_tui.aftercare.prometheus import impact_asked
 from rollback_tui.aftercare.watch import ledger as monitoring
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RollbackTuiError
@@ -242,7 +241,7 @@ class Course:
             return
         if not self._watched:
             self._begin("monitor", self._watch)
-        if self._touched and impact_asked(self._settings.prometheus):
+        if self._touched and self._settings.prometheus.counts_impact:
             self._begin("impact", self._count)
         self._begin("incident report", self._write)
         if self._known and self._over("incident report") and self._grows:

@@ -38,7 +38,10 @@ class Charge(Value, frozen=True, kw_only=True):
 def anything_to_do(settings: Settings) -> bool:
     """Whether a run with these settings is looked after at all."""
     return bool(
-        settings.monitor.seconds > 0 or settings.notify.to or settings.incident.deliver.configured
+        settings.monitor.seconds > 0
+        or settings.notify.to
+        or settings.incident.deliver.configured
+        or settings.prometheus.counts_impact
     )
 
 

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from rollback_tui.aftercare import prometheus
 from rollback_tui.aftercare.charge import Charge
 from rollback_tui.aftercare.clock import Clock, SystemClock
 from rollback_tui.aftercare.rivals import Rivals
@@ -158,7 +157,6 @@ class _Monitoring:
         self._last = self._time.now()
         self._halves = 0
         """Samples of half an interval that are still to come."""
-        self._impact_counted = False
 
     def run(self) -> None:
         """Go on until it is over."""
@@ -249,9 +247,6 @@ class _Monitoring:
         self._book.write(sampled)
         self._better_known()
         self._say(self._judge.judge(sampled))
-        finished = self._begun_by.finished_at or sampled.at
-        if sampled.at >= finished + self._lag:
-            self._count_impact()
 
     def _say(self, lines: tuple[Raised | Cleared, ...]) -> None:
         self._book.write(*lines)
@@ -292,31 +287,8 @@ class _Monitoring:
 
     # --- the end --------------------------------------------------------------------------------
 
-    @property
-    def _lag(self) -> timedelta:
-        return timedelta(seconds=self._settings.prometheus.lag_seconds)
-
-    def _count_impact(self) -> None:
-        """Ask once what the run did to people."""
-        wanted = prometheus.impact_asked(self._settings.prometheus)
-        if not wanted or self._impact_counted or self._book.view.impact is not None:
-            return
-        self._impact_counted = True
-        finished = self._begun_by.finished_at or self._time.now()
-        started = self._begun_by.started_at or finished
-        self._book.write(
-            prometheus.impact(self._settings.prometheus, started, finished, self._time.now())
-        )
-
     def _end(self) -> None:
         """Its time is over."""
-        finished = self._begun_by.finished_at or self._time.now()
-        if prometheus.impact_asked(self._settings.prometheus):
-            left = (finished + self._lag - self._time.now()).total_seconds()
-            left = min(left, self._settings.prometheus.lag_seconds)
-            if self._clock.wait(self._stop, left):
-                return
-            self._count_impact()
         self._book.write(Ended(at=self._time.now(), why="done"))
         while self._book.waits and not self._clock.wait(self._stop, self._interval):
             self._book.write()

@@ -172,11 +172,6 @@ def _reading(probed: Reading, found: Found) -> Reading:
 # --- what the run itself did to people ------------------------------------------------------------
 
 
-def impact_asked(settings: Prometheus) -> bool:
-    """Whether it is to be asked what the run did to people."""
-    return bool(settings.url and (settings.failed_requests or settings.affected_users))
-
-
 def impact(
     settings: Prometheus, started: datetime, finished: datetime, now: datetime
 ) -> ImpactCounted:

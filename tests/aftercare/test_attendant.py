@@ -8,24 +8,28 @@ import contextlib
 import fcntl
 import signal
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from rollback_tui.aftercare import attendant, attendant_course
+from rollback_tui.aftercare import attendant, attendant_course, attendant_jobs
 from rollback_tui.aftercare.attendant_guard import BUSY
 from rollback_tui.aftercare.charge import TIE, Charge
 from rollback_tui.aftercare.incident_files import deliveries
 from rollback_tui.aftercare.outbox import read_post
 from rollback_tui.aftercare.watch import Watching
+from rollback_tui.aftercare.watch import ledger as watched
 from rollback_tui.config import Settings
-from rollback_tui.config_aftercare import Deliver, Incident, Monitor, Notify, Place
+from rollback_tui.config_aftercare import Deliver, Incident, Monitor, Notify, Place, Prometheus
 from rollback_tui.core import events as ev
-from rollback_tui.run.journal import FILE_NAME, Journal
+from rollback_tui.core.run_view import fold
+from rollback_tui.run.journal import FILE_NAME, Journal, read
 from tests.aftercare.monitored import NOBODY
+from tests.aftercare.prometheus_server import prometheus_server
 from tests.aftercare.sinks import WebSink, refused_port, soon, web_sink
 from tests.core import example
 from tests.demo.processes import working_in
@@ -222,6 +226,57 @@ def test_what_touched_nothing_is_not_monitored(tmp_path: Path, outcome: str) -> 
     assert attendant_course.attend(msgspec.structs.replace(given, project=str(tmp_path)))
     assert (Watching(made).poll().begun is not None) == (outcome != "refused")
     assert over(made) == "all is done"
+
+
+class Impatient(threading.Event):
+    """Waits for nothing, and remembers for how long it was asked to."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        self.waited: list[float] = []
+        self._meanwhile = meanwhile
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Let something happen in no time."""
+        self.waited.append(timeout or 0.0)
+        self._meanwhile()
+        return False
+
+
+def test_what_the_run_did_to_people_is_asked_again_until_it_is_known(tmp_path: Path) -> None:
+    """Without any monitoring, too: the report needs it."""
+    made = tmp_path / "20240115_030000_5d0c6a1e"
+    with journal(made, *ENDED):
+        pass
+    view = fold(read(made / FILE_NAME))
+    with prometheus_server() as server:
+        server.fault = "500"
+        server.vectors = {"users": ["3"]}
+        asked = Prometheus(
+            url=server.url,
+            failed_requests="failed[{seconds}]",
+            affected_users="users",
+            lag_seconds=0,
+        )
+
+        def meanwhile() -> None:
+            if len(stop.waited) == 3:
+                server.fault = ""
+            if len(stop.waited) == 4:
+                (length,) = {one["query"] for one in server.asked if "failed" in one["query"]}
+                server.vectors[length] = ["12"]
+
+        stop = Impatient(meanwhile)
+        attendant_jobs.count_impact(charge(made, settings(prometheus=asked)), view, stop)
+        assert attendant_course.attend(charge(made, settings(prometheus=asked)))
+    impact = Watching(made).poll().impact
+    assert impact is not None
+    assert (impact.failed_requests, impact.affected_users, impact.why) == (12, 3, "")
+    assert stop.waited[1:] == [15, 30, 60], "each time longer"
+    assert len(server.asked) == 2 * 4, "what is known is not asked again by the next process"
+    lines = watched(made).read()
+    assert [type(line).__name__ for line in lines] == ["ImpactCounted"] * 3, "what it said, once"
+    assert "12 by Prometheus" in (made / "incident.md").read_text()
 
 
 def test_a_damaged_journal_keeps_nothing_from_being_delivered(folder: Path, sink: WebSink) -> None:

@@ -506,7 +506,7 @@ def test_the_clock_of_the_machine_goes_on() -> None:
 def test_prometheus_takes_the_place_of_probes_and_gives_it_back(tmp_path: Path) -> None:
     folder, clock = tmp_path / NAME, FastClock(BEGAN)
     with application() as shop, prometheus_server() as server:
-        server.vectors = {"errors": ["0.5"], "failed[120]": ["12"], "users": []}
+        server.vectors = {"errors": ["0.5"]}
 
         def change(now: FastClock) -> None:
             if now.wall > BEGAN + timedelta(seconds=90):
@@ -518,12 +518,7 @@ def test_prometheus_takes_the_place_of_probes_and_gives_it_back(tmp_path: Path) 
             clock,
             url=shop.url,
             seconds=150,
-            prometheus=Prometheus(
-                url=server.url,
-                error_rate="errors",
-                failed_requests="failed[{seconds}]",
-                affected_users="users",
-            ),
+            prometheus=Prometheus(url=server.url, error_rate="errors"),
         )
     sources = [
         next(one.source for one in sample.readings if one.metric == "error_rate")
@@ -534,26 +529,6 @@ def test_prometheus_takes_the_place_of_probes_and_gives_it_back(tmp_path: Path) 
     raised = [one for one in view.raised if one.metric == "error_rate"]
     assert [one.value for one in raised] == [0.5]
     assert [one.metric for one in view.cleared] == ["error_rate"]
-    assert view.impact is not None
-    assert (view.impact.failed_requests, view.impact.affected_users) == (12, None)
-    assert view.impact.why == "affected_users: no series; the query must give one number"
-    assert view.impact.at >= BEGAN + timedelta(seconds=60)
-
-
-def test_what_the_run_did_is_waited_for_also_where_the_monitoring_is_short(tmp_path: Path) -> None:
-    clock = FastClock(BEGAN)
-    with prometheus_server() as server:
-        server.vectors = {"users": ["3"]}
-        view = run_through(
-            tmp_path / NAME,
-            clock,
-            seconds=20,
-            prometheus=Prometheus(url=server.url, affected_users="users"),
-        )
-    assert view.impact is not None
-    assert view.impact.affected_users == 3
-    assert view.ended is not None
-    assert view.ended.at == BEGAN + timedelta(seconds=60)
 
 
 def test_no_secret_is_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
