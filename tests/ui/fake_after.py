@@ -57,22 +57,33 @@ SOURCES: dict[Metric, str] = {
 }
 
 
-def begun(unjudged: Sequence[Metric] = (), *, since: datetime = BEGUN) -> Begun:
+def begun(
+    unjudged: Sequence[Metric] = (),
+    nothing: dict[Metric, str] | None = None,
+    *,
+    since: datetime = BEGUN,
+) -> Begun:
     """Return the line with which a monitoring begins; what was usual of ``unjudged`` is not
-    known."""
-    usual = tuple(
+    known, and of ``nothing`` there was nothing."""
+    usual = [
         Usual(metric=metric, value=USUAL[metric], source=source_of(metric))
         if metric not in unjudged
         else Usual(metric=metric, value=None, why="pg_stat_statements is not installed")
         for metric in METRICS
-    )
+    ]
+    usual = [
+        Usual(metric=one.metric, value=None, why=(nothing or {})[one.metric], nothing=True)
+        if one.metric in (nothing or {})
+        else one
+        for one in usual
+    ]
     return Begun(
         at=since,
         run="8c3038d4-5a4b-4a53-9d26-0f5f3c0f2b11",
         until=since + timedelta(hours=2),
         interval=INTERVAL,
         rules=rules(Levels(), 0.8, usual, max_connections=100),
-        usual=usual,
+        usual=tuple(usual),
     )
 
 

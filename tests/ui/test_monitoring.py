@@ -84,7 +84,8 @@ SOME_UNKNOWN = MonitorView(
     begun=begun(unjudged=(SLOW,)),
     samples=samples(68, unknown={"error_rate": "no health URL", "response_time": "no health URL"}),
 )
-ALONE = MonitorView(begun=begun(), samples=samples(68, nothing={"replication_lag": "no standby"}))
+NO_STANDBY: dict[Metric, str] = {"replication_lag": "no standby"}
+ALONE = MonitorView(begun=begun(nothing=NO_STANDBY), samples=samples(68, nothing=NO_STANDBY))
 
 
 @pytest.mark.parametrize(
@@ -374,6 +375,25 @@ def test_what_is_unknown_says_why_and_nobody_there_is_started_again() -> None:
         await t.until("Not now: somebody looks after the run already.")
 
     drive(shop, script, folder=FOLDER, size=(120, 40))
+
+
+def test_where_there_is_nothing_to_be_measured_nothing_is_asked_for() -> None:
+    async def script(t: Terminal) -> None:
+        await t.until("run: rolled_back")
+        await t.press("5", "w")
+        shown = await t.until("standby lag")
+        row = next(text for text in shown.splitlines() if "standby lag" in text)
+        assert row.split("standby lag")[1].split("no standby")[0].split() == [
+            "–",
+            "–",
+            ">",
+            "24",
+            "s",
+        ]
+        await t.press("end")
+        await t.until("– no standby  replication_lag", "alerts above 24 s")
+
+    drive(world(ALONE), script, folder=FOLDER, size=(120, 40))
 
 
 def test_a_terminal_that_only_looks_stops_and_starts_nothing() -> None:

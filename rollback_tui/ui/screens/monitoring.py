@@ -17,7 +17,7 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from rollback_tui.core.monitoring.values import Metric
+from rollback_tui.core.monitoring.values import Metric, MonitorView, Reading, Usual
 from rollback_tui.ui.after import After, after_of, may_not_resume, may_not_stop
 from rollback_tui.ui.keys import binder, key
 from rollback_tui.ui.metric_course import course
@@ -160,13 +160,13 @@ class MonitoringPane(Pane[None]):
             return (cell(""),) * len(COLUMNS)
         state = state_of(after, metric, utc_time())
         rule, reading = view.rule(metric), reading_of(view, metric)
-        value = in_short(view, metric, reading.value if reading is not None else None)
+        value = _value(view, metric, reading)
         threshold = "–"
         if rule is not None and rule.threshold is not None:
             sign = "<" if rule.worse == "below" else ">"
             threshold = f"{sign} {in_short(view, metric, rule.threshold)}"
         before = usual_of(view, metric)
-        usual = in_short(view, metric, before.value if before is not None else None)
+        usual = _value(view, metric, before)
         return (
             cell(state.glyph, state.tone),
             cell(NAMES[metric], "strong" if state.glyph == "✗" else "plain"),
@@ -238,6 +238,13 @@ class MonitoringPane(Pane[None]):
         self.dismiss(None)
 
     action_decline = action_close
+
+
+def _value(view: MonitorView, metric: Metric, found: Reading | Usual | None) -> str:
+    """Return it for a column: ``?`` where it is not known, ``–`` where there is nothing."""
+    if found is not None and found.nothing:
+        return "–"
+    return in_short(view, metric, found.value if found is not None else None)
 
 
 def show_monitoring(app: RollbackApp, folder: Path | None) -> None:

@@ -97,7 +97,7 @@ def unknown(t: Stage, *, long_ago: bool = False) -> MonitorView:
     number = 20 if long_ago else SAMPLES - 32
     later = samples(number, unknown=none, nothing=alone, since=gap)
     return MonitorView(
-        begun=begun(unjudged=("query_performance", "query_load"), since=begin),
+        begun=begun(("query_performance", "query_load"), alone, since=begin),
         samples=(*earlier, *later),
         gaps=(Gap(at=later[0].at, since=earlier[-1].at),),
     )
