@@ -73,12 +73,16 @@ def deliver(outbox: Outbox, stop: threading.Event) -> None:
     LedgerDamaged: then nobody knows what has arrived."""
     while not stop.is_set():
         try:
-            outbox.work(stop)
+            outbox.work(stop, trouble=_tried_again)
         except LedgerDamaged:
             raise
         except Exception as error:  # noqa: BLE001 - what is queued is delivered all the same
-            say("notices", f"{told(error)}; tried again")
+            _tried_again(error)
             stop.wait(_FAULT)
+
+
+def _tried_again(error: Exception) -> None:
+    say("notices", f"{told(error)}; tried again")
 
 
 def watch(

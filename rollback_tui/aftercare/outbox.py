@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rollback_tui.aftercare.clock import Clock, SystemClock
-from rollback_tui.aftercare.ledger import Ledger
+from rollback_tui.aftercare.ledger import Ledger, LedgerDamaged
 from rollback_tui.aftercare.places import by_name, resolved
 from rollback_tui.aftercare.sending import Answer, send
 from rollback_tui.config_aftercare import Notify, Place
@@ -32,6 +32,8 @@ _SLOWEST = 300.0
 _LATE = timedelta(minutes=2)
 _LOOK_SECONDS = 0.5
 """How often a thread that waits looks whether it is to end."""
+_FAULT = 10.0
+"""Seconds until a place is served again, where the disk or a lock was in the way."""
 
 _SYSTEM = SystemClock()
 
@@ -69,6 +71,9 @@ class Outbox:
         self._offset = 0
         self._lines: list[Line] = []
         self._unwritten: list[Line] = []
+        self._met: dict[tuple[str, str], tuple[Sent, float]] = {}
+        """The newest attempt of each notice at each place, and when it was first seen here by the
+        clock that is never set."""
 
     def add(self, notices: Iterable[Notice]) -> None:
         """Queue those that are not there yet; they are on disk when this returns. Raises OSError
@@ -92,19 +97,34 @@ class Outbox:
         """Return what has not arrived, oldest first, and why. Raises LedgerDamaged."""
         return pending(self.post(), self._settings, self._environment)
 
-    def work(self, stop: threading.Event, *, until: datetime | None = None) -> None:
+    def work(
+        self,
+        stop: threading.Event,
+        *,
+        until: datetime | None = None,
+        trouble: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
         """Deliver what is queued and what will be, until ``stop`` is set.
 
         With ``until`` it also returns at that time, and as soon as nothing is left that could be
-        delivered. An attempt that is under way is seen through. Raises LedgerDamaged.
+        delivered. An attempt that is under way is seen through. ``trouble`` hears what is in the
+        way of a place here, a full disk it may be: that place is served again later, the others
+        meanwhile. Raises LedgerDamaged; with ``until`` also OSError.
         """
         failures: list[Exception] = []
 
         def serve(place: Place, url: str) -> None:
-            try:
-                self._serve(place, url, stop, until)
-            except Exception as error:  # noqa: BLE001 - raised again below
-                failures.append(error)
+            while not stop.is_set():
+                try:
+                    self._serve(place, url, stop, until)
+                except Exception as error:  # noqa: BLE001 - no other place ends for it
+                    if until is not None or isinstance(error, LedgerDamaged):
+                        failures.append(error)
+                        return
+                    trouble(error)
+                    self._clock.wait(stop, _FAULT)
+                else:
+                    return
 
         _each(self._reachable(), serve)
         if not self._reachable() and until is None:
@@ -158,32 +178,36 @@ class Outbox:
         """Return what is to be sent there next, and in how many seconds. The order is kept, but a
         notice that the place itself does not take holds up no other: what comes after it may be
         what somebody must be woken for."""
-        post = self.post()
+        with self._lock:
+            post = self.post()
+            lines = [*self._lines, *self._unwritten]
         mine = [notice for notice, name in post.pending if name == place.name]
         if not mine:
             return None
-        newest = max(notice.at for notice in mine)
         refused: list[tuple[Notice, float]] = []
+        since = _since_newest(lines, {notice.id for notice in mine}, place.name)
         for notice in mine:
             attempts = [a for a in post.attempts if (a.id, a.place) == (notice.id, place.name)]
-            wait = self._wait(attempts, newest)
+            failed = sum((a.id, a.place) == (notice.id, place.name) for a in since)
+            wait = self._wait(attempts[-1], failed) if failed else 0.0
             if wait <= 0 or not attempts[-1].refused:
                 return notice, wait
             refused.append((notice, wait))
         return min(refused, key=lambda one: one[1])
 
-    def _wait(self, attempts: list[Sent], newest: datetime) -> float:
-        """Seconds until the next attempt: doubled with each failure since the newest thing that
-        this place is to be told happened. Something new is a reason to try at once."""
-        failed = [attempt for attempt in attempts if attempt.at >= newest]
-        if not failed:
-            return 0.0
+    def _wait(self, newest: Sent, failed: int) -> float:
+        """Seconds until the attempt after ``newest``: doubled with each that failed since the
+        newest thing that this place is to be told was queued."""
         first = self._settings.retry_seconds
         # 2.0 ** 1024 is too large for a float.
-        delay = min(first * 2.0 ** min(len(failed) - 1, 64), max(first, _SLOWEST))
-        passed = (self._clock.now() - failed[-1].at).total_seconds()
-        # A clock that was set back is no reason to wait for longer.
-        return delay - max(0.0, passed)
+        delay = min(first * 2.0 ** min(failed - 1, 64), max(first, _SLOWEST))
+        known = self._met.get((newest.id, newest.place))
+        if known is None or known[0] != newest:
+            known = self._met[(newest.id, newest.place)] = newest, self._clock.steady()
+        # By the time of day where another process made it. That one may have been set back, which
+        # is no reason to wait for longer.
+        passed = (self._clock.now() - newest.at).total_seconds()
+        return delay - max(0.0, passed, self._clock.steady() - known[1])
 
     def _attempt(
         self, notice: Notice, place: Place, url: str, stop: threading.Event
@@ -256,6 +280,18 @@ def pending(post: Post, settings: Notify, environment: Mapping[str, str]) -> tup
         why = missing or (tried[-1].why if tried else "")
         found.append(Pending(notice, name, len(tried), why, bool(url)))
     return tuple(found)
+
+
+def _since_newest(lines: list[Line], mine: set[str], place: str) -> list[Sent]:
+    """Return the attempts since the newest of ``mine`` was queued for ``place``: something new is a
+    reason to try at once. By the order of the lines, for a clock may be set."""
+    since: list[Sent] = []
+    for line in lines:
+        if isinstance(line, Notice) and line.id in mine:
+            since = []
+        elif isinstance(line, Sent) and line.place == place:
+            since.append(line)
+    return since
 
 
 def _ledger(folder: Path) -> Ledger[Line]:

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from rollback_tui.aftercare import outbox as outbox_module
 from rollback_tui.aftercare.ledger import Ledger
 from rollback_tui.aftercare.outbox import Outbox, read_post, retry
 from rollback_tui.config_aftercare import Notify, Place
@@ -272,3 +273,80 @@ def test_the_wait_doubles_up_to_five_minutes_and_something_new_is_tried_at_once(
     found = outbox.due(place)
     assert found is not None
     assert (found[0].id, found[1]) == ("one", 0.0)
+
+
+def test_a_clock_that_was_set_back_neither_hurries_nor_holds_up_an_attempt(tmp_path: Path) -> None:
+    place = Place(name="gone", url="json://127.0.0.1")
+    clock = Machine(NOW)
+    outbox = Outbox(tmp_path, Notify(to=(place,), retry_seconds=5), clock=clock)
+    outbox.add([notice("one", "gone", at=NOW)])
+    ledger: Ledger[Line] = Ledger(tmp_path / FILE_NAME, Line)  # type: ignore[arg-type]
+
+    def fails(number: int) -> float:
+        """It fails now; return after how long it is tried again."""
+        ledger.append(
+            Sent(id="one", place="gone", at=clock.at, ok=False, attempt=number, seconds=1, why="no")
+        )
+        due = outbox.due(place)
+        assert due is not None
+        return due[1]
+
+    def passes(seconds: float) -> float:
+        clock.go_on(seconds)
+        due = outbox.due(place)
+        assert due is not None
+        return due[1]
+
+    # What happened is of an hour that is still to come; an attempt still is an attempt.
+    clock.at -= timedelta(hours=1)
+    assert fails(1) == 5
+    assert passes(5) <= 0
+    assert fails(2) == 10
+    assert passes(10) <= 0
+    # So is the newest attempt: it is waited for as long as it really is.
+    assert fails(3) == 20
+    clock.at -= timedelta(hours=3)
+    assert passes(8) == 12
+    assert passes(12) <= 0
+
+
+class Machine(At):
+    """A clock whose time of day can be set, and what has passed cannot."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__(at)
+        self.passed = 0.0
+
+    def go_on(self, seconds: float) -> None:
+        self.passed += seconds
+        self.at += timedelta(seconds=seconds)
+
+    def steady(self) -> float:
+        return self.passed
+
+
+def test_a_place_that_something_here_is_in_the_way_of_is_served_when_it_is_not_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are at work meanwhile, and do not end for it."""
+    monkeypatch.setattr("rollback_tui.aftercare.outbox._FAULT", 0.1)
+    in_the_way = threading.Event()
+    turn = outbox_module._turn
+
+    def full(folder: Path, place: str, stop: threading.Event) -> AbstractContextManager[bool]:
+        if place == "pager" and not in_the_way.is_set():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return turn(folder, place, stop)
+
+    monkeypatch.setattr(outbox_module, "_turn", full)
+    with web_sink() as chat, web_sink() as pager:
+        outbox = Outbox(tmp_path, settings(chat=chat.url(), pager=pager.url()))
+        outbox.add([notice("one", "chat", "pager")])
+        with working(outbox):
+            chat.wait_for(1)
+            in_the_way.set()
+            pager.wait_for(1)
+            outbox.add([notice("two", "chat", "pager")])
+            for sink in (chat, pager):
+                sink.wait_for(2)
+        assert chat.titles == pager.titles == ["one", "two"]
