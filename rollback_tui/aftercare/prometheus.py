@@ -14,7 +14,8 @@ import msgspec
 
 from rollback_tui.config_aftercare import Prometheus
 from rollback_tui.core.health import shown
-from rollback_tui.core.monitoring.values import ImpactCounted, Metric, Reading
+from rollback_tui.core.monitoring.values import ImpactCounted, Metric, Reading, Unit
+from rollback_tui.core.monitoring.words import amount
 from rollback_tui.core.text import printable, shorten
 from rollback_tui.run import web
 from rollback_tui.run.afterwards.health import headers, hidden
@@ -167,6 +168,46 @@ def _reading(probed: Reading, found: Found) -> Reading:
     if probed.value is None:
         return msgspec.structs.replace(probed, why=f"{said}; {probed.why}")
     return msgspec.structs.replace(probed, source=f"{probed.source}, for {said}")
+
+
+# --- before it is needed --------------------------------------------------------------------------
+
+
+class Tried(NamedTuple):
+    """What a query of the configuration came to, asked now."""
+
+    name: str
+    """Its key in ``[prometheus]``."""
+    said: str
+    """The number, for people. Empty: there is none."""
+    why: str
+    by_probes: bool
+    """Health probes measure the same, where it gives no number."""
+
+
+def tried(settings: Prometheus) -> tuple[Tried, ...]:
+    """Ask every query that is configured, now; those about a run about the last hour. Never
+    raises."""
+
+    def one(name: str, query: str, check: Callable[[float], Found], unit: Unit | None) -> Tried:
+        asked = query.replace("{seconds}", "3600")
+        found = _checked(settings, asked, check, settings.timeout_seconds, None)
+        if found.value is None:
+            return Tried(name, "", found.why, unit is not None)
+        number = amount(found.value, unit) if unit else f"{found.value:,.0f} in the last hour"
+        return Tried(name, number, "", unit is not None)
+
+    queries: tuple[tuple[str, str, Callable[[float], Found], Unit | None], ...] = (
+        ("error_rate", settings.error_rate, _share, "share"),
+        ("response_seconds", settings.response_seconds, _seconds, "seconds"),
+        ("failed_requests", settings.failed_requests, _count, None),
+        ("affected_users", settings.affected_users, _count, None),
+    )
+    wanted = [query for query in queries if query[1]]
+    if not wanted:
+        return ()
+    with ThreadPoolExecutor(max_workers=len(wanted)) as threads:
+        return tuple(threads.map(lambda query: one(*query), wanted))
 
 
 # --- what the run itself did to people ------------------------------------------------------------

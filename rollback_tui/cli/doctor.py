@@ -12,6 +12,7 @@ import psycopg
 
 from rollback_tui import __version__
 from rollback_tui.checkpoint.facts import plan_checkpoint
+from rollback_tui.cli import outside
 from rollback_tui.cli.findings import Finding, shown_lines
 from rollback_tui.cli.notify import findings as place_findings
 from rollback_tui.cli.options import Common, common
@@ -20,7 +21,6 @@ from rollback_tui.cli.seen import terminal_findings
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.core.errors import ConnectionFailed, RollbackTuiError
 from rollback_tui.core.facts import Privileges
-from rollback_tui.core.health import shown
 from rollback_tui.core.model import Rung
 from rollback_tui.core.text import printable
 from rollback_tui.postgres import activity
@@ -28,7 +28,6 @@ from rollback_tui.postgres.connect import Connection, target, through_pooler, wi
 from rollback_tui.postgres.leftovers import leftovers
 from rollback_tui.postgres.privileges import privileges
 from rollback_tui.run import folder
-from rollback_tui.run.afterwards.health import headers
 from rollback_tui.survey import door
 
 
@@ -61,7 +60,7 @@ def _findings(given: Common) -> Iterator[Finding]:
         yield Finding("bad", f"journals cannot be written: {problem}", "Set [run] directory.")
     else:
         yield Finding("ok", f"journals are kept in {given.run_directory()}")
-    yield from _health(given)
+    yield from outside.findings(given.settings)
     yield from place_findings(given.settings.notify)
     try:
         with given.connect() as connection:
@@ -70,27 +69,6 @@ def _findings(given: Common) -> Iterator[Finding]:
         yield Finding("bad", error.summary, error.remedy)
     except psycopg.Error as error:
         yield Finding("bad", str(error), "See the server's log.")
-
-
-def _health(given: Common) -> Iterator[Finding]:
-    found = given.settings.health
-    for label, endpoint in found.endpoints:
-        named = f"{label}: " if label else ""
-        _, missing = headers(endpoint.headers_env)
-        if missing:
-            yield Finding(
-                "note",
-                f"application health: {named}{missing}, it will stay unknown",
-                "Set the variable in the environment of whoever starts the run.",
-            )
-        else:
-            yield Finding("ok", f"application health: {named}{shown(endpoint.url)}")
-    if not found.endpoints:
-        yield Finding(
-            "note",
-            "no health URL: the application's health will stay unknown",
-            "Set [health] url in rollback.toml.",
-        )
 
 
 def _database(given: Common, connection: Connection) -> Iterator[Finding]:
