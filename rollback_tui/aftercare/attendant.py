@@ -39,6 +39,9 @@ STOP = "attendant.stop"
 _NEWEST = 20
 """Folders that a start looks at: whoever makes more runs than these in a day has other cares."""
 _END_SECONDS = 5.0
+_LOOK_SECONDS = 0.5
+"""Who only looks whether somebody has the lock has it for an instant; such a look is no reason to
+leave a run alone."""
 
 
 class StopAsked(Value, frozen=True, kw_only=True):
@@ -54,9 +57,7 @@ def taken(folder: Path) -> Iterator[bool]:
     """Hold the lock of the attendant; False where another process has it. Raises OSError."""
     file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(file):
             yield False
             return
         os.ftruncate(file, 0)
@@ -64,6 +65,18 @@ def taken(folder: Path) -> Iterator[bool]:
         yield True
     finally:
         os.close(file)
+
+
+def _locked(file: int) -> bool:
+    deadline = time.monotonic() + _LOOK_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
 
 
 def is_attended(folder: Path) -> bool:

@@ -20,12 +20,13 @@ from rollback_tui.aftercare.attendant import ledger, say, stop_asked, taken
 from rollback_tui.aftercare.attendant_bell import Bell
 from rollback_tui.aftercare.charge import Charge, tie
 from rollback_tui.aftercare.incident_files import deliveries
+from rollback_tui.aftercare.ledger import LedgerDamaged
 from rollback_tui.aftercare.outbox import Outbox
 from rollback_tui.aftercare.watch import ledger as monitoring
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.monitoring.fold import fold as monitored
-from rollback_tui.core.monitoring.values import Ended, Raised
+from rollback_tui.core.monitoring.values import Ended, MonitorView, Raised
 from rollback_tui.core.run_view import RunView, advance
 from rollback_tui.run import journal
 from rollback_tui.run.claims import state_of
@@ -75,7 +76,6 @@ class Course:
     """One run looked after by one process."""
 
     def __init__(self, charge: Charge, bell: Bell) -> None:
-        """Raises LedgerDamaged when what an earlier process left cannot be read."""
         self._charge = charge
         self._folder = charge.path
         self._settings = charge.settings
@@ -89,7 +89,7 @@ class Course:
         self._alone = False
         """Nobody works on the run, which has no outcome, or its journal cannot be trusted."""
         self._damage = ""
-        known = monitored(monitoring(self._folder).read())
+        known = self._monitored()
         self._alerts: list[Raised] = list(known.raised)
         self._no_more = known.ended is not None
         """Nothing is monitored any more."""
@@ -101,6 +101,14 @@ class Course:
         self._jobs: dict[str, jobs.Job] = {}
         self._looked = 0.0
         self._began = datetime.now(UTC)
+
+    def _monitored(self) -> MonitorView:
+        """What an earlier process left of the monitoring. Where that cannot be read, the job that
+        monitors says so, and people are told all the same."""
+        try:
+            return monitored(monitoring(self._folder).read())
+        except LedgerDamaged:
+            return MonitorView()
 
     # --- the whole ----------------------------------------------------------------------------
 
@@ -292,15 +300,14 @@ class Course:
 
     def _nothing_pending(self) -> bool:
         """Whether everything arrived that can; when the time for that is over, whether this process
-        has tried each place once."""
+        has tried each place once since the newest thing that it is to be told was queued."""
         try:
             left = {one.place for one in self._outbox.pending() if one.deliverable}
-            attempts = self._outbox.post().attempts
+            if left and datetime.now(UTC) > self._until():
+                left -= self._outbox.tried(self._began)
         except RollbackTuiError:
             # What is queued cannot be read; the job that delivers has said so.
             return True
-        if left and datetime.now(UTC) > self._until():
-            left -= {attempt.place for attempt in attempts if attempt.at >= self._began}
         return not left
 
     def _close(self) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from rollback_tui.aftercare.attendant import (
     LOG,
+    attendance,
     expected,
     log_line,
     process_given,
@@ -73,8 +74,11 @@ def _run(charge: Charge) -> int:
 
 
 def _left(charge: Charge) -> bool:
+    """Whether there is more to do after another one; also when that was killed before it could
+    write a line."""
     try:
-        return expected(charge.path, datetime.now(UTC))
+        began = attendance(charge.path).took is not None
+        return not began or expected(charge.path, datetime.now(UTC))
     except RollbackTuiError:
         return True
 

@@ -97,6 +97,21 @@ class Outbox:
         """Return what has not arrived, oldest first, and why. Raises LedgerDamaged."""
         return pending(self.post(), self._settings, self._environment)
 
+    def tried(self, since: datetime) -> set[str]:
+        """Return the names of the places where something was tried at ``since`` or later, and after
+        the newest thing that is pending there was queued. Raises LedgerDamaged."""
+        with self._lock:
+            pending = self.post().pending
+            lines = [*self._lines, *self._unwritten]
+        mine: dict[str, set[str]] = {}
+        for notice, place in pending:
+            mine.setdefault(place, set()).add(notice.id)
+        return {
+            place
+            for place, ids in mine.items()
+            if any(attempt.at >= since for attempt in _since_newest(lines, ids, place))
+        }
+
     def work(
         self,
         stop: threading.Event,

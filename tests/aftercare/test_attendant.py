@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rollback_tui.aftercare import attendant, attendant_course, attendant_jobs
+from rollback_tui.aftercare import attendant, attendant_course, attendant_guard, attendant_jobs
+from rollback_tui.aftercare.attendant_bell import Bell
 from rollback_tui.aftercare.attendant_guard import BUSY
 from rollback_tui.aftercare.charge import TIE, Charge
 from rollback_tui.aftercare.incident_files import deliveries
@@ -26,6 +27,7 @@ from rollback_tui.aftercare.watch import ledger as watched
 from rollback_tui.config import Settings
 from rollback_tui.config_aftercare import Deliver, Incident, Monitor, Notify, Place, Prometheus
 from rollback_tui.core import events as ev
+from rollback_tui.core.monitoring.values import FILE_NAME as MONITORING
 from rollback_tui.core.run_view import fold
 from rollback_tui.run.journal import FILE_NAME, Journal, read
 from tests.aftercare.monitored import NOBODY
@@ -350,3 +352,60 @@ def test_nobody_was_ever_to_look_after_it(folder: Path) -> None:
     assert attendant.unfinished(folder.parent / "nowhere") == ()
     attendant.end(folder)
     assert [path.name for path in folder.iterdir()] == [FILE_NAME]
+
+
+def test_who_only_looks_whether_somebody_is_there_keeps_nobody_from_coming(folder: Path) -> None:
+    """Screens and `monitor` look while it is being started, and have its lock for an instant."""
+    (folder / attendant.LOCK).touch()
+    with (folder / attendant.LOCK).open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        gone = threading.Timer(0.1, fcntl.flock, (looking, fcntl.LOCK_UN))
+        gone.start()
+        with attendant.taken(folder) as mine:
+            assert mine
+            assert attendant.is_attended(folder)
+        gone.join()
+
+
+@pytest.mark.parametrize("began", [False, True])
+def test_a_guardian_goes_on_where_the_other_one_was_killed_before_its_first_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, began: bool
+) -> None:
+    """Then nothing says that anybody was ever to look after the run."""
+    if began:
+        assert attendant_course.attend(charge(folder, settings()))
+    answers = [BUSY, 0]
+    monkeypatch.setattr(attendant_guard, "_run", lambda _: answers.pop(0))
+    attendant_guard.guard(charge(folder, settings()))
+    assert answers == ([0] if began else [])
+
+
+def test_a_damaged_monitoring_keeps_nobody_from_being_told(folder: Path, sink: WebSink) -> None:
+    (folder / MONITORING).write_text('{"kind":"of a later version"}\n')
+    assert attendant_course.attend(charge(folder, settings(sink.url())))
+    assert titles(folder) == ["started", "finished"]
+    assert (folder / "incident.md").exists()
+    assert over(folder) == "all is done"
+
+
+def test_no_more_time_than_for_one_attempt_is_time_for_one_of_each_notice(folder: Path) -> None:
+    """``keep_trying_hours = 0``: what was told of the beginning says nothing of the end."""
+    with web_sink("", "500") as there:
+        given = settings(there.url())
+        notify = msgspec.structs.replace(given.notify, keep_trying_hours=0)
+        whole = (folder / FILE_NAME).read_bytes().splitlines(keepends=True)
+        (folder / FILE_NAME).write_bytes(b"".join(whole[:-1]))
+        course = attendant_course.Course(
+            charge(folder, msgspec.structs.replace(given, notify=notify)), Bell()
+        )
+        course._follow()
+        course._tell()
+        course._outbox.attempt()
+        assert titles(folder) == ["started"]
+        (folder / FILE_NAME).write_bytes(b"".join(whole))
+        course._follow()
+        course._tell()
+        assert not course._nothing_pending()
+        course._outbox.attempt()
+        assert course._nothing_pending()
+        assert len(there.tried) == 2
