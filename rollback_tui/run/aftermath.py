@@ -8,7 +8,7 @@ from rollback_tui.core import events as ev
 from rollback_tui.core.model import Outcome
 from rollback_tui.core.report import report_json, report_markdown
 from rollback_tui.core.run_view import advance
-from rollback_tui.core.text import inert_json
+from rollback_tui.core.text import inert_json, shorten
 from rollback_tui.run import folder, hooks
 from rollback_tui.run.afterwards.health import Prober, health
 from rollback_tui.run.afterwards.query_errors import QueryWatch
@@ -17,6 +17,9 @@ from rollback_tui.run.cloning import clone_commands
 from rollback_tui.run.context import Run, summary_of
 from rollback_tui.run.needed import tidy
 from rollback_tui.run.steps import resume_commands
+
+_SAID = 160
+"""Terminal cells of what a command said."""
 
 
 class _Felt(msgspec.Struct, frozen=True):
@@ -45,10 +48,10 @@ def measure_impact(run: Run, prober: Prober) -> None:
             if code == 0:
                 felt = msgspec.json.decode(text, type=_Felt)
                 source.append(configured.command[0])
+            else:
+                _told_nothing(run, _why(code, text, configured.timeout_seconds))
         except (OSError, ValueError, msgspec.MsgspecError) as error:
-            run.write(
-                ev.Progress(phase="aftercare", summary=f"impact command: {summary_of(error)}")
-            )
+            _told_nothing(run, summary_of(error))
     run.write(
         ev.ImpactMeasured(
             downtime_seconds=round(run.view.downtime_at(run.journal.elapsed), 3),
@@ -59,6 +62,19 @@ def measure_impact(run: Run, prober: Prober) -> None:
             source=", ".join(source),
         )
     )
+
+
+def _told_nothing(run: Run, why: str) -> None:
+    """Journal that the impact command was asked, and why it told nothing."""
+    run.write(ev.Progress(phase="aftercare", summary=f"impact command: {why}"))
+
+
+def _why(code: int | None, text: str, seconds: float) -> str:
+    """Return how a command ended that did not end well, with the end of what it said."""
+    if code is None:
+        return f"no answer within {seconds:g} s"
+    said = shorten(text, _SAID)
+    return f"exit {code}: {said}" if said else f"exit {code}"
 
 
 def look_after(run: Run, prober: Prober, watch: QueryWatch) -> bool | None:
