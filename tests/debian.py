@@ -36,6 +36,8 @@ def debian() -> Iterator[EmbeddedServer]:
     settings = {
         "shared_preload_libraries": "pg_stat_statements",
         "pg_stat_statements.max": "5000",
+        # A table need not be large to be too large for it.
+        "shared_buffers": "16MB",
         "logging_collector": "on",
         "log_destination": "jsonlog" if major >= 15 else "csvlog",
         "deadlock_timeout": "50ms",

@@ -52,7 +52,9 @@ class ServerLog:
             self.why = _reason(error)
 
     def _begin(self, connection: Connection) -> None:
-        language = connection.execute("SELECT pg_catalog.current_setting('lc_messages')").fetchone()
+        language = connection.execute(
+            "SELECT /* rollback_tui */ pg_catalog.current_setting('lc_messages')"
+        ).fetchone()
         for kind in self._formats(connection):
             path = _current(connection, kind)
             if path:
@@ -66,11 +68,13 @@ class ServerLog:
             self.why = f"its words are in another language (lc_messages {plain})"
             return
         row = connection.execute(
-            "SELECT (pg_catalog.pg_stat_file(%s)).size", [self._path]
+            "SELECT /* rollback_tui */ (pg_catalog.pg_stat_file(%s)).size", [self._path]
         ).fetchone()
         self._from = int(row[0]) if row else 0
         # Whether we may read it is better known now than later.
-        connection.execute("SELECT pg_catalog.pg_read_binary_file(%s, 0, 1)", [self._path])
+        connection.execute(
+            "SELECT /* rollback_tui */ pg_catalog.pg_read_binary_file(%s, 0, 1)", [self._path]
+        )
 
     @staticmethod
     def _formats(connection: Connection) -> tuple[Format, ...]:
@@ -122,14 +126,17 @@ class ServerLog:
 
 
 def _current(connection: Connection, kind: Format) -> str:
-    row = connection.execute("SELECT pg_catalog.pg_current_logfile(%s)", [kind]).fetchone()
+    row = connection.execute(
+        "SELECT /* rollback_tui */ pg_catalog.pg_current_logfile(%s)", [kind]
+    ).fetchone()
     return str(row[0]) if row and row[0] else ""
 
 
 def _read(connection: Connection, path: str, offset: int) -> bytes:
     """Bytes, not text: a log holds what the sessions of all databases sent, in any encoding."""
     row = connection.execute(
-        "SELECT pg_catalog.pg_read_binary_file(%s, %s, %s)", [path, offset, _LIMIT]
+        "SELECT /* rollback_tui */ pg_catalog.pg_read_binary_file(%s, %s, %s)",
+        [path, offset, _LIMIT],
     ).fetchone()
     return bytes(row[0]) if row and row[0] is not None else b""
 

@@ -59,6 +59,14 @@ def briefly(
     return cursor
 
 
+def marked(name: str) -> str:
+    """Return the SQL of ``queries/<name>.sql`` from its first word on, which our mark comes after.
+    What is written above that would be the beginning of its text for most servers, and the mark, by
+    which our own questions are left out, out of sight."""
+    text = query(name)
+    return text[text.index("WITH /* rollback_tui */") :]
+
+
 def read(
     connection: Connection, database: int, *, seconds: float = SECONDS
 ) -> tuple[Statements | None, str]:
@@ -86,7 +94,7 @@ def _read(connection: Connection, database: int, seconds: float) -> tuple[Statem
     schema, version = str(row[0]), _version(str(row[1]))
     info = sql.Identifier(schema, "pg_stat_statements_info")
     asked = sql.SQL("(SELECT {column} FROM {info})" if version >= _INFO else "NULL")
-    text = sql.SQL(query("vitals_statements")).format(
+    text = sql.SQL(marked("vitals_statements")).format(
         view=sql.Identifier(schema, "pg_stat_statements"),
         total=sql.Identifier("total_exec_time" if version >= _EXECUTION else "total_time"),
         oid=sql.Literal(database),

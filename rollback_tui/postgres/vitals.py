@@ -32,7 +32,6 @@ from rollback_tui.core.monitoring.vitals import (
 )
 from rollback_tui.core.text import shorten
 from rollback_tui.postgres import statement_stats
-from rollback_tui.postgres.aside import query
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.server_log import ServerLog
 from rollback_tui.postgres.statement_stats import SECONDS, briefly
@@ -100,7 +99,9 @@ def look(
     the statements only is said in ``statements_why``.
     """
     which = sql.SQL("datname = {}" if isinstance(database, str) else "oid = {}")
-    text = sql.SQL(query("vitals")).format(which=which.format(sql.Literal(database)))
+    text = sql.SQL(statement_stats.marked("vitals")).format(
+        which=which.format(sql.Literal(database))
+    )
     row = briefly(connection, text, seconds).fetchone()
     if row is None:  # pragma: no cover - a SELECT without FROM has always one row
         raise psycopg.OperationalError("the server gave no answer")
