@@ -119,11 +119,14 @@ class WebSink:
 
 
 class MailSink:
-    """A mail server. ``script``: its answers to the next recipients, ``550 …``; then it takes
-    them."""
+    """A mail server. ``script``: its answers to the next recipients, ``550 …``, or ``hang``; then
+    it takes them. ``tls``: it has STARTTLS, with this certificate."""
 
-    def __init__(self, *script: str) -> None:
+    def __init__(self, *script: str, tls: Path | None = None) -> None:
         self.script = deque(script)
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if tls else None
+        if self._context is not None and tls is not None:
+            self._context.load_cert_chain(tls)
         self.arrived: list[email.message.EmailMessage] = []
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -135,14 +138,23 @@ class MailSink:
     def url(self, *, password: str = "") -> str:
         """As Apprise writes it."""
         who = f"deploy:{password}@" if password else ""
-        return f"mailto://{who}127.0.0.1:{self.port}?from=tool@example.org&to=oncall@example.org"
+        return self.at(self.port, who, tls=self._context is not None)
+
+    @staticmethod
+    def at(port: int, who: str = "", *, tls: bool = False) -> str:
+        """The URL of a mail server at a port of this machine."""
+        address = f"mailto{'s' if tls else ''}://{who}127.0.0.1:{port}"
+        return f"{address}?from=tool@example.org&to=oncall@example.org"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _: SMTP, __: Session, envelope: Envelope, address: str, ___: list[str]
     ) -> str:
         """Say whether the recipient is one."""
-        if self.script:
-            return self.script.popleft()
+        how = self.script.popleft() if self.script else ""
+        if how == "hang":
+            await asyncio.sleep(PATIENCE)
+        elif how:
+            return how
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -166,7 +178,9 @@ class MailSink:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(
             self._loop.create_server(
-                lambda: SMTP(self, hostname="sink", loop=self._loop), "127.0.0.1", 0
+                lambda: SMTP(self, hostname="sink", loop=self._loop, tls_context=self._context),
+                "127.0.0.1",
+                0,
             )
         )
         self.port = server.sockets[0].getsockname()[1]
@@ -188,9 +202,9 @@ def web_sink(*script: str, tls: Path | None = None) -> Iterator[WebSink]:
 
 
 @contextlib.contextmanager
-def mail_sink(*script: str) -> Iterator[MailSink]:
+def mail_sink(*script: str, tls: Path | None = None) -> Iterator[MailSink]:
     """A mail server that is closed afterwards."""
-    sink = MailSink(*script)
+    sink = MailSink(*script, tls=tls)
     try:
         yield sink
     finally:
