@@ -40,10 +40,10 @@ pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
 
 
 class Filter:
-    """Drops the packets of chosen connections to one server, on the loopback interface."""
+    """Drops the packets of chosen connections to servers, on the loopback interface."""
 
-    def __init__(self, server_port: int) -> None:
-        self._server = server_port
+    def __init__(self, *server_ports: int) -> None:
+        self._servers = f"{{ {', '.join(map(str, server_ports))} }}"
         self._table = f"{TABLE}_{os.getpid()}"
         self._nft(f"add table inet {self._table}")
         hook = "{ type filter hook input priority 0 ; policy accept ; }"
@@ -53,17 +53,17 @@ class Filter:
         """Drop, from now on, what goes either way; return the moment (monotonic)."""
         self._nft(
             f"add rule inet {self._table} drops"
-            f" tcp sport {client_port} tcp dport {self._server} drop\n"
+            f" tcp sport {client_port} tcp dport {self._servers} drop\n"
             f"add rule inet {self._table} drops"
-            f" tcp sport {self._server} tcp dport {client_port} drop"
+            f" tcp sport {self._servers} tcp dport {client_port} drop"
         )
         return time.monotonic()
 
     def drop_all(self) -> float:
-        """Drop everything to and from the server."""
+        """Drop everything to and from the servers."""
         self._nft(
-            f"add rule inet {self._table} drops tcp dport {self._server} drop\n"
-            f"add rule inet {self._table} drops tcp sport {self._server} drop"
+            f"add rule inet {self._table} drops tcp dport {self._servers} drop\n"
+            f"add rule inet {self._table} drops tcp sport {self._servers} drop"
         )
         return time.monotonic()
 
