@@ -30,6 +30,8 @@ _WHY = 200
 _LEAST_ANSWER = 2.0
 """libpq does not wait for less than that (``connect_timeout``)."""
 
+_NOT_IN_TIME = Logged(why="it was not read in time")
+
 
 def answer_seconds(interval: float) -> float:
     """Return the deadline of one look at the database: a third of the interval, 5 s at the most,
@@ -66,8 +68,13 @@ class _Look(threading.Thread):
             ) as connection:
                 found = look(connection, sampler.database, with_statements=True, seconds=limit)
                 self.seconds = time.monotonic() - self.began
-                self.logged = sampler.log.look(connection)
-            self.found = found
+                # The database has answered, however long its log takes.
+                self.found = found
+                if sampler.log_turn.acquire(blocking=False):
+                    try:
+                        self.logged = sampler.log.look(connection)
+                    finally:
+                        sampler.log_turn.release()
         except ConnectionFailed as error:
             self.why = error.summary
         except (psycopg.Error, msgspec.MsgspecError) as error:
@@ -95,6 +102,8 @@ class Sampler:
         self.dsn = charge.dsn
         self.database = database
         self.log = LogWatch(database)
+        self.log_turn = threading.Lock()
+        """Held by the look that reads the log: one after the other."""
         self.answer_seconds = answer_seconds(settings.monitor.interval_seconds)
 
     @property
@@ -130,7 +139,8 @@ class Sampler:
 
     def _begin_look(self) -> None:
         """Look at the database, unless the look before still waits for its answer."""
-        self._late = self._looking is not None and self._looking.is_alive()
+        before = self._looking
+        self._late = before is not None and before.is_alive() and before.found is None
         if not self._late:
             self._looking = _Look(self)
             self._looking.start()
@@ -141,15 +151,16 @@ class Sampler:
         if looking is None or self._late:
             return _unreachable("the look before this one still waits for its answer")
         looking.join(max(0.0, looking.began + self.answer_seconds - time.monotonic()))
-        if looking.is_alive():
+        seen, logged = looking.found, looking.logged or _NOT_IN_TIME
+        if seen is None and looking.is_alive():
             return _unreachable(f"no answer within {self.answer_seconds:g} s")
-        if looking.found is None:
+        if seen is None:
             return _unreachable(looking.why or "it could not be looked at")
-        before, self._before = self._before, looking.found
+        before, self._before = self._before, seen
         taken = Reading(
             metric="database", value=round(looking.seconds, 4), source="connection and look"
         )
-        found = readings(before, looking.found, self._yardstick, logged=looking.logged)
+        found = readings(before, seen, self._yardstick, logged=logged)
         return (taken, *found)
 
 
