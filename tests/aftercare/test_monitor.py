@@ -169,6 +169,29 @@ def test_each_fault_is_told_within_two_intervals_of_its_beginning_and_is_over_af
     assert view.ended.why == "done"
 
 
+def test_a_small_share_of_errors_needs_three_samples_and_is_told_within_two_intervals(
+    tmp_path: Path,
+) -> None:
+    """One probe of five fails, from a moment after a sample on: the samples that follow come
+    sooner."""
+    clock = FastClock(BEGAN)
+    began: list[datetime] = []
+
+    def go_wrong(now: FastClock) -> None:
+        if now.wall >= BEGAN + timedelta(seconds=64) and not began:
+            began.append(now.wall)
+            shop.error_rate = 0.2
+
+    with application() as shop:
+        clock.waited = go_wrong
+        view = run_through(tmp_path / NAME, clock, url=shop.url, seconds=150)
+    (raised,) = (one for one in view.raised if one.metric == "error_rate")
+    assert raised.evidence[0] == "3 of 15 probes failed"
+    assert raised.at - began[0] <= timedelta(seconds=30)
+    apart = [(b.at - a.at).total_seconds() for a, b in pairwise(view.samples)]
+    assert apart.count(7.5) == 2
+
+
 def test_what_the_server_counts_and_who_waits_is_told_and_is_over(
     tmp_path: Path, database: Database
 ) -> None:

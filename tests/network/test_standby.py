@@ -16,9 +16,12 @@ import pytest
 
 from rollback_tui.core.errors import ConnectionFailed
 from rollback_tui.core.model import Target
+from rollback_tui.core.monitoring.levels import Levels
 from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres.connect import connect, target
 from rollback_tui.postgres.peers import FailedOver, same_server
+from tests.aftercare.faults import again_and_again
+from tests.aftercare.monitored import begun_by, charge, monitored, value
 from tests.cli.conftest import Project, events, only
 from tests.conftest import SETTINGS, create_database
 from tests.network.conftest import through
@@ -202,3 +205,50 @@ def _in_the_script(server: EmbeddedServer, seconds: float) -> None:
         ).fetchone():
             assert time.monotonic() < deadline, "the run did not get to its script"
             time.sleep(0.05)
+
+
+def test_a_standby_that_falls_behind_is_told_within_two_intervals_and_is_over(
+    tmp_path: Path, pair: Pair
+) -> None:
+    """By the whole loop of the monitoring, while the primary is written to."""
+    shop = create_database(pair.primary)
+    orders = psycopg.connect(shop.dsn, autocommit=True, application_name="shop")
+    orders.execute("CREATE TABLE orders (id int)")
+    pair.caught_up()
+    given = charge(
+        tmp_path / "20240115_030000_5d0c6a1e",
+        shop.dsn,
+        interval_seconds=1,
+        levels=Levels(replication_lag_seconds=1),
+    )
+    replay = psycopg.connect(pair.standby.dsn(), autocommit=True)
+    with (
+        orders,
+        replay,
+        monitored(given, begun_by(shop.dsn)) as here,
+        again_and_again(lambda: _order(orders), seconds=0.05),
+    ):
+        before = here.samples(3)
+        assert before.raised == ()
+        lag = value(before.samples[-1], "replication_lag")
+        assert lag is not None and lag < 0.8
+        replay.execute("SELECT pg_wal_replay_pause()")
+        first = len(here.view().samples)
+        view = here.until(lambda view: view.standing)
+        replay.execute("SELECT pg_wal_replay_resume()")
+        after = here.until(lambda view: not view.standing)
+    (raised,) = after.raised
+    assert raised.metric == "replication_lag"
+    assert "walreceiver" in raised.evidence[0]
+    bad = [
+        number
+        for number, sample in enumerate(view.samples)
+        if (lag := value(sample, "replication_lag")) is not None and lag > 0.8
+    ]
+    assert first <= bad[0] <= first + 2
+    assert raised.at == view.samples[bad[1]].at
+    assert [one.metric for one in after.cleared] == ["replication_lag"]
+
+
+def _order(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    connection.execute("INSERT INTO orders VALUES (1)")
