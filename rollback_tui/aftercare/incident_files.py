@@ -12,6 +12,7 @@ import msgspec
 
 from rollback_tui.aftercare.charge import Charge
 from rollback_tui.aftercare.ledger import Ledger, LedgerDamaged
+from rollback_tui.aftercare.places import redacted
 from rollback_tui.core import notices
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.events import HookRan
@@ -222,8 +223,8 @@ def _post(charge: Charge, report: Incident) -> HookRan:
     began = time.monotonic()
     hook = charge.settings.incident.deliver
     answer = web.request("POST", hook.url, seconds=hook.timeout_seconds, json=incident_json(report))
-    # An address may hold a token, and an error may repeat the address.
-    said = shorten(answer.text.replace(hook.url, "…"), _SAID)
+    # An address may hold a token, and an error or an answer may repeat the address, or its end.
+    said = shorten(redacted(answer.text, f"json{hook.url.removeprefix('http')}"), _SAID)
     if answer.status is None:
         return _ran(False, said, began)
     ok = 200 <= answer.status < 300

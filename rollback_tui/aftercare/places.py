@@ -71,7 +71,7 @@ def secrets(url: str) -> tuple[str, ...]:
         if equals and name.lstrip("+-:").lower() in _PLAIN_OPTIONS:
             continue
         found |= _spellings(value if equals else piece)
-    found |= {value for _, value in parse_qsl(urlsplit(url).query) if value} - _plain_values(url)
+    found |= {value for _, value in _options(url) if value} - _plain_values(url)
     return tuple(sorted((one for one in found - plain if _worth(one)), key=lambda s: (-len(s), s)))
 
 
@@ -91,8 +91,12 @@ def _worth(piece: str) -> bool:
 
 
 def _plain_values(url: str) -> set[str]:
-    pairs = parse_qsl(urlsplit(url).query)
-    return {value for name, value in pairs if name.lower() in _PLAIN_OPTIONS}
+    return {value for name, value in _options(url) if name.lower() in _PLAIN_OPTIONS}
+
+
+def _options(url: str) -> list[tuple[str, str]]:
+    """What stands behind the question mark; also of what is no URL: a bracket in a password."""
+    return parse_qsl(url.partition("?")[2].partition("#")[0])
 
 
 def _spellings(piece: str) -> set[str]:

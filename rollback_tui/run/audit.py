@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -22,6 +23,9 @@ from rollback_tui.run import journal
 
 Verdict = Literal["intact", "altered", "not anchored"]
 """``not anchored``: nothing speaks against it, but nothing outside of the file speaks for it."""
+
+_FOLDER = re.compile(r"\d{8}_\d{6}_([0-9a-f]{8})")
+"""How the folder of a run is called (:func:`rollback_tui.run.folder.create`)."""
 
 
 class Audit(Value, frozen=True, kw_only=True):
@@ -60,6 +64,10 @@ def _audited(path: Path, connecting: Callable[[], Connection]) -> Audit:
     view = fold(found.records)
     if view.started is None:
         return _audit("not anchored", found, None, (*said, "no run has begun in this journal"))
+    named = _FOLDER.fullmatch(path.parent.name)
+    if named is not None and not view.started.run.startswith(named[1]):
+        text = f"this is the folder of run {named[1]}, and the journal of {view.started.run}"
+        return _audit("altered", found, None, (*said, text))
     try:
         head, why = _anchor(connecting(), view.started, view)
     except (ConnectionFailed, psycopg.Error) as error:
@@ -123,7 +131,11 @@ class _OneLine:
 
 
 def _anchor(connection: Connection, begun: RunStarted, view: RunView) -> tuple[str | None, str]:
-    """Return the head that the run's row holds, or why there is none."""
+    """Return the head that the run's row holds, or why there is none. It is looked for whatever the
+    journal says of itself: a forged one would say that there can be none."""
+    head = run_row.head(connection, begun.run)
+    if head is not None:
+        return head, ""
     here = target(connection)
     if here.fingerprint != begun.target.fingerprint:
         replaced = ", which a recovery has replaced" if view.swapped else ""
@@ -133,9 +145,6 @@ def _anchor(connection: Connection, begun: RunStarted, view: RunView) -> tuple[s
         )
     if view.judge is not None and view.judge.judge == "version table":
         return None, f"the run could not write its row: {view.judge.why or 'so configured'}"
-    head = run_row.head(connection, begun.run)
-    if head is not None:
-        return head, ""
     if view.committed:
         return None, (
             f"the run was committed, but its row is not in {run_row.TABLE}:"

@@ -169,6 +169,24 @@ def test_an_address_that_nobody_answers_is_not_repeated(tmp_path: Path) -> None:
     assert TOKEN not in (folder / "deliveries.jsonl").read_text()
 
 
+def test_an_address_that_is_answered_with_is_not_repeated(tmp_path: Path) -> None:
+    """As many servers answer for an address that they do not know."""
+    folder = run_folder(tmp_path)
+
+    def answer(connection: socket) -> None:
+        path = server.requests[-1].split(b" ")[1]
+        says("404 Not Found", b"Cannot POST " + path)(connection)
+
+    with serving(answer) as server:
+        address = server.url.replace("http://", f"http://deploy:{TOKEN[::-1]}@", 1)
+        ran = incident_files.deliver(charge(folder, url=f"{address}/hooks/{TOKEN}?key={TOKEN}"))
+    assert not ran.ok
+    assert ran.summary.startswith("HTTP 404: Cannot POST /")
+    for path in folder.iterdir():
+        assert TOKEN not in path.read_text()
+    assert TOKEN not in ran.summary
+
+
 def test_what_cannot_be_delivered_is_a_result_and_no_error(tmp_path: Path) -> None:
     folder = run_folder(tmp_path)
     assert "not configured" in incident_files.deliver(charge(folder)).summary

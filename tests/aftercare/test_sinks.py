@@ -186,3 +186,11 @@ def test_what_a_sending_process_inherits_is_chosen(monkeypatch: pytest.MonkeyPat
         assert _send(sink.url()).ok
         soon(lambda: len(sink.arrived) == 1)
     assert _send("json://192.0.2.1/hook", seconds=10).why == "the proxy cannot be reached"
+
+
+def test_a_url_that_is_none_says_so_and_nothing_of_itself() -> None:
+    """A bracket is where an IPv6 address begins, and so none may stand in a password as it is."""
+    for url in ("json://user:t0p[s3cret@127.0.0.1:1/hook", "json://user:t0p]s3cret@127.0.0.1:1"):
+        answer = understood(url)
+        assert (answer.ok, answer.why[:38]) == (False, "Apprise does not understand this URL"), url
+        assert redacted(f"no way to {url}", url) == "no way to ***"

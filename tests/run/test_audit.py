@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -63,7 +64,7 @@ def test_intact_and_anchored(path: Path, database: Database) -> None:
     assert "line 6 is the last" in text(found)
 
 
-def forged(path: Path, change: Callable[[list[dict[str, object]]], None]) -> None:
+def forged(path: Path, change: Callable[[list[Any]], None]) -> None:
     """Alter events and write the whole chain anew, as a forger would."""
     events = [json.loads(line)["event"] for line in path.read_bytes().splitlines()]
     change(events)
@@ -142,6 +143,45 @@ def test_a_run_that_could_not_write_its_row_says_why(path: Path, database: Datab
     found = asked(path, database)
     assert found.verdict == "not anchored"
     assert "could not write its row: no CREATE on the database" in text(found)
+
+
+def _elsewhere(events: list[Any]) -> None:
+    events[0]["target"]["database_oid"] = 1
+
+
+def _without_a_row(events: list[Any]) -> None:
+    events[3] = {"kind": "run_row_inserted", "judge": "version table", "why": "it could not be"}
+
+
+@pytest.mark.parametrize("change", [_elsewhere, _without_a_row])
+def test_a_journal_that_talks_its_row_away_is_found_out(
+    path: Path, database: Database, change: Callable[[list[Any]], None]
+) -> None:
+    """What it says of itself does not keep us from looking whether there is one."""
+    written(path, database)
+
+    def altered(events: list[Any]) -> None:
+        events[0]["reason"] = "another reason"
+        change(events)
+
+    forged(path, altered)
+    assert asked(path, database).verdict == "altered"
+
+
+def test_a_journal_of_another_run_is_not_the_one_of_this_folder(
+    tmp_path: Path, database: Database
+) -> None:
+    """Two that are whole, one put in the place of the other."""
+    own = tmp_path / f"20240115_030000_{BEGUN.run[:8]}"
+    other = tmp_path / "20240115_040000_0123abcd"
+    for folder in (own, other):
+        folder.mkdir()
+    written(own / FILE_NAME, database)
+    (other / FILE_NAME).write_bytes((own / FILE_NAME).read_bytes())
+    assert asked(own / FILE_NAME, database).verdict == "intact"
+    found = asked(other / FILE_NAME, database)
+    assert found.verdict == "altered"
+    assert f"this is the folder of run 0123abcd, and the journal of {BEGUN.run}" in text(found)
 
 
 def test_another_database_vouches_for_nothing(
