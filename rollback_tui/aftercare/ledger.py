@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from rollback_tui.checkpoint.storage import sync
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.text import inert_json
 
@@ -34,11 +35,14 @@ class Ledger(Generic[T]):
         """Append one line; it is on disk when this returns. Raises OSError."""
         data = inert_json(msgspec.json.encode(line)) + b"\n"
         with self._opened() as file:
-            os.lseek(file, 0, os.SEEK_END)
+            first = not os.lseek(file, 0, os.SEEK_END)
             view = memoryview(data)
             while view:
                 view = view[os.write(file, view) :]
             os.fsync(file)
+            if first:
+                # A file that a crash takes out of its directory takes its lines with it.
+                sync(self.path.parent)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[int]:

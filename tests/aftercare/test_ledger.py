@@ -42,6 +42,24 @@ def test_what_was_written_is_read_in_its_order_and_is_private(ledger: Ledger[Tic
     assert b"\\u202e" in ledger.path.read_bytes()
 
 
+def test_a_line_is_on_disk_when_the_call_returns_and_so_is_the_file_s_name(
+    ledger: Ledger[Ticked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[int, bytes]] = []
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        synced.append((os.fstat(file).st_ino, ledger.path.read_bytes()))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    ledger.append(line("first"))
+    one = ledger.path.read_bytes()
+    ledger.append(line("second"))
+    here, directory = ledger.path.stat().st_ino, ledger.path.parent.stat().st_ino
+    assert synced == [(here, one), (directory, one), (here, ledger.path.read_bytes())]
+
+
 def test_only_what_is_new_is_read(ledger: Ledger[Ticked]) -> None:
     ledger.append(line("first"))
     _, offset = ledger.follow(0)

@@ -14,14 +14,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from rollback_tui.aftercare import outbox as outbox_module
 from rollback_tui.aftercare.ledger import Ledger
-from rollback_tui.aftercare.outbox import Outbox, read_post, retry
+from rollback_tui.aftercare.outbox import Outbox, _turn, read_post, retry
 from rollback_tui.config_aftercare import Notify, Place
 from rollback_tui.core.notices import FILE_NAME, Line, Notice, Sent
-from tests.aftercare.sinks import refused_port, web_sink
+from tests.aftercare.sinks import refused_port, soon, web_sink
 from tests.started import remembered
 
 NOW = datetime.now(UTC)
@@ -160,6 +161,27 @@ def test_two_at_once_send_nothing_twice(tmp_path: Path) -> None:
             second.join(30)
         assert sink.tried == ["one", "one", "two"]
         assert sink.titles == ["one", "two"]
+
+
+def test_two_that_chose_the_same_send_it_once(tmp_path: Path) -> None:
+    """Both wait for their turn with it."""
+    with web_sink() as sink:
+        places = settings(chat=sink.url())
+        Outbox(tmp_path, places).add([notice("one", "chat")])
+        waiting = [threading.Thread(target=retry, args=(tmp_path, places)) for _ in range(2)]
+        with _turn(tmp_path, "chat", threading.Event()) as ours:
+            assert ours
+            for thread in waiting:
+                thread.start()
+            soon(lambda: sum(_is_turn(one.path) for one in psutil.Process().open_files()) == 3)
+        for thread in waiting:
+            thread.join(30)
+        assert sink.titles == ["one"]
+    assert [(one.id, one.attempt) for one in read_post(tmp_path).attempts] == [("one", 1)]
+
+
+def _is_turn(path: str) -> bool:
+    return Path(path).name.startswith("notify_")
 
 
 def test_what_a_place_does_not_take_holds_up_nothing_that_comes_after_it(tmp_path: Path) -> None:
