@@ -71,7 +71,7 @@ def _audited(path: Path, connecting: Callable[[], Connection]) -> Audit:
     try:
         head, why = _anchor(connecting(), view.started, view)
     except (ConnectionFailed, psycopg.Error) as error:
-        head, why = None, f"the database could not be asked: {' '.join(str(error).split())}"
+        head, why = None, _unasked(error)
     if head is None:
         return _audit("not anchored", found, None, (*said, why))
     return _compared(found, head, said)
@@ -133,9 +133,14 @@ class _OneLine:
 def _anchor(connection: Connection, begun: RunStarted, view: RunView) -> tuple[str | None, str]:
     """Return the head that the run's row holds, or why there is none. It is looked for whatever the
     journal says of itself: a forged one would say that there can be none."""
-    head = run_row.head(connection, begun.run)
-    if head is not None:
-        return head, ""
+    unread = ""
+    try:
+        head = run_row.head(connection, begun.run)
+        if head is not None:
+            return head, ""
+    except psycopg.Error as error:
+        # Somebody else's table may have its name: then the journal says so too.
+        unread = _unasked(error)
     here = target(connection)
     if here.fingerprint != begun.target.fingerprint:
         replaced = ", which a recovery has replaced" if view.swapped else ""
@@ -145,12 +150,18 @@ def _anchor(connection: Connection, begun: RunStarted, view: RunView) -> tuple[s
         )
     if view.judge is not None and view.judge.judge == "version table":
         return None, f"the run could not write its row: {view.judge.why or 'so configured'}"
+    if unread:
+        return None, unread
     if view.committed:
         return None, (
             f"the run was committed, but its row is not in {run_row.TABLE}:"
             " the schema was removed since, or the database is another one"
         )
     return None, f"nothing was committed, so there is no row in {run_row.TABLE}"
+
+
+def _unasked(error: Exception) -> str:
+    return f"the database could not be asked: {' '.join(str(error).split())}"
 
 
 def _compared(found: journal.Inspection, head: str, said: list[str]) -> Audit:
