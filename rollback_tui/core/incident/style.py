@@ -84,7 +84,7 @@ th { font-weight: 600; white-space: nowrap; }
 td { font-variant-numeric: tabular-nums; }
 @media (min-width: 40.01rem) {
   td:last-child { min-width: 7.5rem; }
-  td:nth-child(2):not(.one) { min-width: 10rem; }
+  td:nth-child(2):not(.one) { min-width: 12rem; }
 }
 td.one { white-space: nowrap; overflow-wrap: normal; }
 .more { color: var(--soft); font-size: .85rem; }
@@ -150,7 +150,9 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .8rem; }
     display: grid; grid-template-columns: 6.5rem 1fr; gap: .6rem; border: 0; padding: .1rem 0;
   }
   td:empty { display: none; }
-  td::before { content: attr(data-of); color: var(--soft); font-size: .8rem; }
+  td::before {
+    content: attr(data-of); color: var(--soft); font-size: .8rem; white-space: normal;
+  }
 }
 @page { size: A4; margin: 15mm 14mm; }
 @media print {
