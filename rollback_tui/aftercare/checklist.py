@@ -57,7 +57,10 @@ def tick(folder: Path, key: str, *, done: bool, by: str, note: str = "") -> tupl
             f"the tick cannot be kept in {folder}: {error.strerror}",
             "Runs belong to the user who made them.",
         ) from None
-    what = "follow-up done" if done else "follow-up open again"
+    if item.done == done:
+        what = "follow-up noted"
+    else:
+        what = "follow-up done" if done else "follow-up open again"
     # That it is kept at all is what counts: the log says so itself where it cannot be written.
     decisions.note(
         folder.parent, what, item.text, run=folder.name[16:], key=key, done=done, note=line.note

@@ -159,6 +159,5 @@ def _told(given: Common, items: tuple[FollowUp, ...]) -> None:
     for item in items:
         click.echo(printable(f"[{'x' if item.done else ' '}] {item.key}: {item.text}"))
         if item.at is not None:
-            did = "done" if item.done else "open again"
             note = f": {item.note}" if item.note else ""
-            click.echo(printable(f"    {did} {words.moment(item.at)} by {item.by}{note}"))
+            click.echo(printable(f"    {item.touched} {words.moment(item.at)} by {item.by}{note}"))

@@ -234,7 +234,7 @@ def _fate(notice: Notice, place: str, post: Post, waiting: tuple[Pending, ...]) 
     tried = [a for a in post.attempts if (a.id, a.place) == (notice.id, place)]
     arrived = next((a for a in tried if a.ok), None)
     if arrived is not None:
-        late = f", at the {arrived.attempt}. attempt" if arrived.attempt > 1 else ""
+        late = f", at attempt {arrived.attempt}" if arrived.attempt > 1 else ""
         return f"told at {moment(arrived.at)}{late}"
     given_up = next((d for d in post.dropped if (d.id, d.place) == (notice.id, place)), None)
     if given_up is not None:

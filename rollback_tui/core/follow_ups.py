@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from rollback_tui.core.value import Value
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from rollback_tui.core.run_view import RunView
 
 FILE_NAME = "follow_ups.jsonl"
+TRIGGER = "trigger"
+"""The key of what asks for the trigger, where nobody gave it with the run."""
 
 
 class FollowUp(Value, frozen=True, kw_only=True):
@@ -32,6 +36,15 @@ class FollowUp(Value, frozen=True, kw_only=True):
     by: str = ""
     note: str = ""
 
+    @property
+    def touched(self) -> str:
+        """What was done to it last, in words; empty when nobody touched it."""
+        if self.at is None:
+            return ""
+        if self.done:
+            return "done"
+        return "noted" if self.note else "open again"
+
 
 class Ticked(Value, frozen=True, kw_only=True):
     """A line of the file: somebody ticked it, took the tick back, or wrote a note."""
@@ -44,8 +57,13 @@ class Ticked(Value, frozen=True, kw_only=True):
 
 
 def ticked(items: Iterable[FollowUp], lines: Iterable[Ticked]) -> tuple[FollowUp, ...]:
-    """Return ``items`` with what the lines say of each; the last word counts."""
-    last = {line.key: line for line in lines}
+    """Return ``items`` with what the lines say of each; the last word counts. A note stays when it
+    is ticked without another one, and goes with a tick that is taken back."""
+    last: dict[str, Ticked] = {}
+    for line in lines:
+        before = last.get(line.key)
+        kept = before.note if before is not None and line.done else ""
+        last[line.key] = msgspec.structs.replace(line, note=line.note or kept)
     return tuple(
         item
         if (line := last.get(item.key)) is None
@@ -55,21 +73,29 @@ def ticked(items: Iterable[FollowUp], lines: Iterable[Ticked]) -> tuple[FollowUp
             done=line.done,
             at=line.at,
             by=line.by,
-            note=line.note or item.note,
+            note=line.note,
         )
         for item in items
     )
 
 
+def noted_trigger(items: Iterable[FollowUp]) -> FollowUp | None:
+    """Return the follow-up whose note says what made the run necessary; None where there is none,
+    or nothing was noted."""
+    return next((item for item in items if item.key == TRIGGER and item.note), None)
+
+
 def needed(view: RunView, monitoring: MonitorView | None = None) -> tuple[FollowUp, ...]:
     """Return what should be done after this run, as far as it asks for it; none is ticked.
 
-    What cannot wait stands first; then the four that every incident has; then what this run left
-    behind, what the monitoring found, and what the team always does.
+    What cannot wait stands first; then the four that every incident has, and the trigger where it
+    was not given; then what this run left behind, what the monitoring found, and what the team
+    always does.
     """
     found = (
         *_urgent(view),
         *_always(view),
+        *_not_given(view),
         *_left_behind(view),
         *_monitored(monitoring),
         *_own(view),
@@ -162,6 +188,15 @@ def _of_a_way_back(versions: str) -> Iterator[_Item]:
         "retry_plan",
         f"Decide whether migration {versions} stays; if not, plan the rollback anew",
     )
+
+
+def _not_given(view: RunView) -> Iterator[_Item]:
+    """What the incident report wants and the confirmation does not ask for: at that moment every
+    field more is one too many."""
+    started = view.started
+    asked = started is not None and started.task == "rollback" and view.outcome != "refused"
+    if started is not None and asked and not started.trigger:
+        yield TRIGGER, "Note the trigger: which alert, deploy or call made the rollback necessary"
 
 
 def _left_behind(view: RunView) -> Iterator[_Item]:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from rollback_tui.aftercare import checklist, decisions
+from rollback_tui.aftercare import checklist, decisions, incident_files
 from rollback_tui.aftercare.ledger import LedgerDamaged
+from rollback_tui.aftercare.past_runs import past_runs
 from rollback_tui.core.errors import ConfigurationError, RollbackTuiError
 from rollback_tui.core.follow_ups import FollowUp
+from rollback_tui.core.history.filters import Filters
 from tests.aftercare.told_runs import run_folder
 
 ADA, BOB = "ada, uid 7, ssh 10.0.0.7", "bob, uid 8"
@@ -47,6 +49,34 @@ def test_who_did_it_first_stays_and_a_tick_can_be_taken_back(tmp_path: Path) -> 
     assert (back.done, back.by, back.note) == (False, ADA, "")
     assert len((folder / "follow_ups.jsonl").read_text().splitlines()) == 3
     assert "Follow-up open again" in (folder / "incident.md").read_text()
+
+
+def test_a_note_to_what_is_not_done_opens_nothing_again(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path)
+    checklist.tick(folder, "retry_plan", done=False, by=ADA, note="Bob plans it")
+    checklist.tick(folder, "retry_plan", done=True, by=BOB)
+    checklist.tick(folder, "retry_plan", done=True, by=BOB, note="on Monday")
+    said = (folder / "incident.md").read_text()
+    assert "open again" not in said
+    assert said.index("Noted at a follow-up: Plan how") < said.index("Follow-up done: Plan how")
+    assert "Noted at a follow-up that is done: Plan how" in said
+    whats = [d.what for d in decisions.read(tmp_path)]
+    assert whats == ["follow-up noted", "follow-up done", "follow-up noted"]
+
+
+def test_the_note_of_the_trigger_is_the_trigger_of_the_report(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path)
+    assert "| Trigger | not given; " in incident_files.write(folder).markdown.read_text()
+    checklist.tick(folder, "trigger", done=False, by=ADA, note="alert 4711: sign-ups fail")
+    said = (folder / "incident.md").read_text()
+    assert "\nTrigger: alert 4711: sign-ups fail.\n" in said
+    assert "| Trigger | alert 4711: sign-ups fail (from the follow-ups, ada" in said
+    cause = json.loads((folder / "incident.json").read_text())["cause"]
+    assert (cause["trigger"], cause["trigger_by"]) == ("alert 4711: sign-ups fail", ADA)
+    checklist.tick(folder, "trigger", done=True, by=BOB)
+    assert "alert 4711" in (folder / "incident.html").read_text()
+    (run,) = past_runs(tmp_path, Filters())
+    assert run.trigger == "alert 4711: sign-ups fail"
 
 
 def test_every_tick_is_in_the_audit_log(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from rollback_tui.core import events as ev
-from rollback_tui.core.follow_ups import Ticked, needed, ticked
+from rollback_tui.core.follow_ups import Ticked, needed, noted_trigger, ticked
 from rollback_tui.core.report import report_json, report_markdown
 from rollback_tui.core.run_view import RunView
 from tests.core.example import (
@@ -99,6 +99,35 @@ def test_the_rollback_report_has_the_same_list(events: tuple[ev.AnyEvent, ...]) 
 
 def tick(key: str, second: int, *, done: bool = True, by: str = "ada", note: str = "") -> Ticked:
     return Ticked(key=key, done=done, at=BEGAN + timedelta(seconds=second), by=by, note=note)
+
+
+def test_the_trigger_is_asked_for_where_nobody_gave_it() -> None:
+    def keys(*events: ev.AnyEvent) -> list[str]:
+        return [item.key for item in needed(view(*events))]
+
+    assert keys(*rolled_back())[4] == "trigger"
+    assert "trigger" not in keys(started(trigger="an alert"), *rolled_back()[1:])
+    assert "trigger" not in keys(*RUNS["refused"])
+    assert "trigger" not in keys(*RUNS["a recovery"])
+    items = needed(view(*rolled_back()))
+    assert noted_trigger(ticked(items, [tick("trigger", 1)])) is None
+    said = noted_trigger(ticked(items, [tick("trigger", 1, done=False, note="an alert")]))
+    assert said is not None
+    assert (said.note, said.by, said.done, said.touched) == ("an alert", "ada", False, "noted")
+
+
+def test_a_note_stays_when_it_is_ticked_and_goes_with_the_tick() -> None:
+    def after(*lines: Ticked) -> tuple[str, str, str]:
+        (found,) = (i for i in ticked(needed(view(*rolled_back())), lines) if i.at is not None)
+        return found.touched, found.by, found.note
+
+    noted = tick("root_cause", 1, done=False, note="the index")
+    done = tick("root_cause", 2, by="bob")
+    again = tick("root_cause", 3, note="the lock")
+    assert after(noted) == ("noted", "ada", "the index")
+    assert after(noted, done) == ("done", "bob", "the index")
+    assert after(noted, done, again) == ("done", "ada", "the lock")
+    assert after(noted, done, tick("root_cause", 4, done=False)) == ("open again", "ada", "")
 
 
 def test_the_last_word_counts() -> None:

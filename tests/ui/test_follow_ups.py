@@ -38,7 +38,7 @@ def test_follow_ups_are_ticked_with_a_key_and_kept_with_who_and_a_note() -> None
         await t.press("down", "space")
         await t.until("2 of 5 done")
         await t.press("space")
-        await t.until("1 of 5 done", "not done, says kim")
+        await t.until("1 of 5 done", "open again by kim")
         await t.press("e")
         await t.until("A note to this follow-up", "Update the procedures")
         await t.press("escape")

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from rollback_tui.core import events as ev
-from rollback_tui.core.follow_ups import Ticked, needed, ticked
+from rollback_tui.core.follow_ups import Ticked, needed, noted_trigger, ticked
 from rollback_tui.core.model import CheckStatus, Verdict, Verification
 from rollback_tui.core.monitoring.values import MonitorView
 from rollback_tui.core.report.kept import kept
@@ -284,7 +284,9 @@ def _afterwards(
     monitored = monitoring is not None and monitoring.begun is not None
     # Before there is an outcome nothing is left to be done that is not being done.
     items = ticked(needed(view, monitoring), ticks) if view.finished else None
+    noted = noted_trigger(items or ())
     return {
+        **({"trigger": noted.note} if noted else {}),
         "monitored": monitored,
         "alerts": tuple(dict.fromkeys(one.metric for one in monitoring.raised))
         if monitoring is not None and monitored

@@ -31,14 +31,18 @@ def afterwards(
     for at, what in _not_told(post):
         yield line(at, what, "attention", "notifications")
     texts = {item.key: item.text for item in items}
+    done: set[str] = set()
     for tick in ticks:
-        what = f"{_doing(tick)}: {texts.get(tick.key, tick.key)}; by {tick.by or 'nobody known'}"
+        what = f"{_doing(tick, tick.key in done)}: {texts.get(tick.key, tick.key)}; by {tick.by or 'nobody known'}"
         note = f" ({tick.note})" if tick.note else ""
         yield line(tick.at, what + note, "good" if tick.done else "plain", "follow_ups")
+        (done.add if tick.done else done.discard)(tick.key)
 
 
-def _doing(tick: Ticked) -> str:
-    return "Follow-up done" if tick.done else "Follow-up open again"
+def _doing(tick: Ticked, was_done: bool) -> str:
+    if tick.done:
+        return "Noted at a follow-up that is done" if was_done else "Follow-up done"
+    return "Follow-up open again" if was_done else "Noted at a follow-up"
 
 
 def _monitored(view: MonitorView) -> Iterator[tuple[datetime, str, Tone]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from rollback_tui.core import events as ev
-from rollback_tui.core.follow_ups import Ticked, needed, ticked
+from rollback_tui.core.follow_ups import FollowUp, Ticked, needed, noted_trigger, ticked
 from rollback_tui.core.incident.course import ASKED
 from rollback_tui.core.incident.impact import impact
 from rollback_tui.core.incident.resolution import resolution
@@ -88,7 +88,7 @@ def _report(found: _Found, view: RunView) -> Incident:
         outcome=view.outcome,
         summary=view.finished.summary if view.finished else "",
         severity=severity(view),
-        cause=_cause(started),
+        cause=_cause(started, items),
         environment=(started.environment or None) if started else None,
         target=started.target if started else None,
         recovers=(started.recovers or None) if started else None,
@@ -150,12 +150,17 @@ def _title(view: RunView) -> str:
     return f"{doing[started.task]} {what} in {started.target.database}"
 
 
-def _cause(started: ev.RunStarted | None) -> Cause:
+def _cause(started: ev.RunStarted | None, items: Iterable[FollowUp]) -> Cause:
     if started is None:
-        return Cause(trigger=None, reason=None, started_from=None)
+        return Cause(
+            trigger=None, trigger_by=None, trigger_at=None, reason=None, started_from=None
+        )
     attended: dict[bool | None, StartedFrom] = {True: "screens", False: "command line"}
+    noted = noted_trigger(items)
     return Cause(
-        trigger=started.trigger or None,
+        trigger=noted.note if noted else started.trigger or None,
+        trigger_by=noted.by if noted else None,
+        trigger_at=noted.at if noted else None,
         reason=started.reason or None,
         started_from=attended.get(started.attended),
     )

@@ -162,10 +162,9 @@ def _item(item: FollowUp) -> str:
     box = f'<span class="box" role="img" aria-label="{did}">{"✓" if item.done else ""}</span>'
     touched = ""
     if item.at is not None:
-        said = "done" if item.done else "open again"
         by = f" by {_inert(item.by)}" if item.by else ""
         note = f"<br>{_inert(item.note)}" if item.note else ""
-        touched = f"<small>{said} {words.moment(item.at)}{by}{note}</small>"
+        touched = f"<small>{item.touched} {words.moment(item.at)}{by}{note}</small>"
     kind = "done" if item.done else "open"
     text = f"<span>{_inert(item.text)} <code>{_inert(item.key)}</code>{touched}</span>"
     return f'<li class="{kind}">{box}{text}</li>'

@@ -91,9 +91,8 @@ def _line(text: str) -> str:
 def _item(item: FollowUp) -> str:
     touched = ""
     if item.at is not None:
-        did = "done" if item.done else "open again"
         by = f" by {markdown(item.by)}" if item.by else ""
         note = f": {markdown(item.note)}" if item.note else ""
-        touched = f" — {did} {words.moment(item.at)}{by}{note}"
+        touched = f" — {item.touched} {words.moment(item.at)}{by}{note}"
     box = "x" if item.done else " "
     return f"- [{box}] {_line(markdown(item.text))} ({pieces.code(item.key)}){touched}"

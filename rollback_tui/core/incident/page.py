@@ -215,13 +215,17 @@ def _summary(incident: Incident) -> Section:
 
 
 def _trigger(incident: Incident) -> str:
-    if incident.cause.trigger:
-        return incident.cause.trigger
+    cause = incident.cause
+    if cause.trigger and cause.trigger_by is not None:
+        when = words.moment(cause.trigger_at)
+        return f"{cause.trigger} (from the follow-ups, {cause.trigger_by}, {when})"
+    if cause.trigger:
+        return cause.trigger
     started = {
         "screens": "started at the screens",
         "command line": "started by the command line, unattended",
         None: "how it was started is not known",
-    }[incident.cause.started_from]
+    }[cause.started_from]
     return f"not given; {started}"
 
 

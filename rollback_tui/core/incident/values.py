@@ -141,6 +141,10 @@ class Cause(Value, frozen=True, kw_only=True):
 
     trigger: str | None
     """What made it necessary, as it was given; None: it was not."""
+    trigger_by: str | None
+    """Who touched the follow-up last whose note the trigger is; None: it was given with the run."""
+    trigger_at: datetime | None
+    """When they did."""
     reason: str | None
     started_from: StartedFrom | None
     """None: an earlier version did not say."""

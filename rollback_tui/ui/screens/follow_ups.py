@@ -186,8 +186,8 @@ def _in_full(item: FollowUp) -> Content:
     rows = [line(item.text)]
     if item.at is not None:
         when = item.at.astimezone().strftime("%Y-%m-%d %H:%M")
-        word = "done by" if item.done else "not done, says"
-        rows.append(line((f"{word} {item.by}, {when}", "good" if item.done else "warn")))
+        tone: Tone = "good" if item.done else "warn"
+        rows.append(line((f"{item.touched} by {item.by}, {when}", tone)))
     if item.note:
         rows.append(line(("note: ", "dim"), item.note))
     return lines(rows)

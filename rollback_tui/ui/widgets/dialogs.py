@@ -245,7 +245,9 @@ class AskText(Pane[str | None]):
     def _judge(self, text: str) -> None:
         missing = self._least - len(text.strip())
         self.query_one("#yes", Button).disabled = missing > 0
-        words = line((f"{missing} more characters", "dim")) if missing > 0 else line(("✓", "good"))
+        words = line(("✓", "good"))
+        if missing > 0:
+            words = line((f"{missing} more {'character' if missing == 1 else 'characters'}", "dim"))
         self.query_one("#text-state", Static).update(words)
 
     @on(Input.Changed)
