@@ -214,7 +214,13 @@ def _verdict(look: Looked) -> str:
     view = look.watched.view
     if view.standing:
         names = ", ".join(raised.metric for raised in view.standing)
-        return f"{len(view.standing)} of the metrics past its threshold: {names}."
+        many = len(view.standing)
+        past = (
+            "1 metric past its threshold" if many == 1 else f"{many} metrics past their thresholds"
+        )
+        last = view.samples[-1].at if view.samples else view.standing[-1].at
+        when = f"NO SAMPLE SINCE {_clock(last)}" if late(look) else f"at {_clock(last)}"
+        return f"{past}: {names}; {when}."
     if not view.samples:
         return "Nothing is measured yet."
     if late(look):

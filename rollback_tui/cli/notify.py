@@ -241,7 +241,8 @@ def _fate(notice: Notice, place: str, post: Post, waiting: tuple[Pending, ...]) 
         return f"given up at {moment(given_up.at)}: {given_up.why}"
     one = next(w for w in waiting if (w.notice.id, w.place) == (notice.id, place))
     if not one.why:
-        return "NOT TOLD YET: not tried"
+        first = next(w for w in waiting if w.place == place)
+        return f"NOT TOLD YET: {'not tried' if first is one else 'after what did not arrive'}"
     return f"NOT TOLD YET: {one.why} ({some(one.attempts, 'attempt')})"
 
 

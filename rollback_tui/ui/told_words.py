@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from rollback_tui.core.notices import Notice, Post
-from rollback_tui.core.text import shorten
+from rollback_tui.core.text import cells, shorten
 from rollback_tui.ui.after import After
 from rollback_tui.ui.theme import line, lines
 from rollback_tui.ui.watch_words import at
@@ -27,15 +27,17 @@ def undelivered_line(after: After | None, width: int) -> Content | None:
         return None
     first, place = post.pending[0]
     many = len(post.pending)
-    others = "" if many == 1 else ", and others"
+    others = "" if many == 1 else f", and {count(many - 1, 'other')}"
     said = f"! {count(many, 'notification')} not delivered yet: {_still(post, first, place)}"
-    return line(" ", (shorten(f"{said}{others}", width - 1), "warn"))
+    return line(" ", (f"{shorten(said, max(8, width - 1 - cells(others)))}{others}", "warn"))
 
 
 def _still(post: Post, notice: Notice, place: str) -> str:
     tried = [one for one in post.attempts if one.id == notice.id and one.place == place]
     if not tried:
-        return f"{place} (not tried yet)"
+        # At each place things arrive in the order in which they happened.
+        waits = next((one.id for one, where in post.pending if where == place), "") != notice.id
+        return f"{place} ({'after what did not arrive' if waits else 'not tried yet'})"
     return f"{place} ({tried[-1].why}), {count(len(tried), 'try', 'tries')}"
 
 

@@ -146,6 +146,11 @@ def state_of(after: After, metric: Metric, now: datetime) -> State:
     if unseen(after, now):
         return State("?", "not watched now", "warn")
     earlier = sum(one.metric == metric for one in view.raised)
+    if view.ended is not None:
+        # Not how it is now: nobody measures any more.
+        return State(
+            "✓", f"{count(earlier, 'alert')}, over" if earlier else "ok at the end", "good"
+        )
     return State("✓", f"ok, {count(earlier, 'alert')} over" if earlier else "ok", "good")
 
 
@@ -220,20 +225,27 @@ def _quiet(after: After, now: datetime, width: int, opens: str) -> Content:
     states = [state_of(after, rule.metric, now) for rule in view.begun.rules]
     unknown = sum(state.glyph == "?" for state in states)
     unjudged = sum(state.glyph in "–·" for state in states)
-    shown = f"Watched until {at(until)} ({span(left)} left), {count(len(states), 'metric')}, "
+    whole = f"Watched until {at(until)} ({span(left)} left), "
+    if not view.samples:
+        # Neither well nor bad: nobody knows anything yet.
+        return line((" ▸ ", "accent"), whole, ("nothing measured yet", "dim"))
     glyph: tuple[str, Tone] = (" ✓ ", "good") if not view.raised else (" ! ", "warn")
     if unknown:
         glyph = (" ? ", "warn")
-    said = line(glyph, shown)
-    if not view.samples:
-        return said + piece("nothing measured yet", "dim")
+    tail = piece("")
     if unknown:
-        said = said + piece(f"{unknown} unknown, ", "warn")
+        tail = tail + piece(f"{unknown} unknown, ", "warn")
     if unjudged:
-        said = said + piece(f"{unjudged} not judged, ", "dim")
-    said = said + piece("no alert", "plain" if unknown else "good")
+        tail = tail + piece(f"{unjudged} not judged, ", "dim")
+    tail = tail + piece("no alert", "plain" if unknown else "good")
     if earlier := len(view.raised):
-        said = said + piece(f" now, {earlier} over", "warn")
+        tail = tail + piece(f" now, {earlier} over", "warn")
+    # What there is no room for is left out, the least important first.
+    heads = (f"{whole}{count(len(states), 'metric')}, ", whole, f"Watched until {at(until)}, ")
+    said = next(
+        (one for head in heads if (one := line(glyph, head) + tail).cell_length < width),
+        line(glyph, heads[-1]) + tail,
+    )
     more = f"  {opens} shows it"
     fits = opens and said.cell_length + cells(more) < width
     return said + piece(more, "dim") if fits else said
@@ -345,7 +357,8 @@ def in_full(after: After, metric: Metric, now: datetime) -> Content:
     for text in dict.fromkeys((*(reading.evidence if reading else ()), *evidence)):
         rows.append(line(("· ", "dim"), text))
     for gap in view.gaps:
-        rows.append(line((f"nobody measured {at(gap.since)} – {at(gap.at)}", "warn")))
+        since, until = at(gap.since, seconds=True), at(gap.at, seconds=True)
+        rows.append(line((f"nobody measured {since} – {until}", "warn")))
     return lines(rows)
 
 

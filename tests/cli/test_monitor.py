@@ -78,7 +78,9 @@ def test_an_alert_stands_first_with_what_is_behind_it() -> None:
     assert "ALERT since 03:22:55" in row(text, "error_rate")
     assert "ALERT since 03:22:55 UTC: error_rate 0.12 > 0.04" in text
     assert "  500 from /orders␛[2J" in text
-    assert "past its threshold: error_rate" in text.splitlines()[-1]
+    assert text.splitlines()[-1] == (
+        f"1 metric past its threshold: error_rate; at {view.samples[-1].at:%H:%M:%S} UTC."
+    )
     assert "No alert" not in text
     assert exit_code(looked(view)) == 1
     # An alert that stood at the end stands.

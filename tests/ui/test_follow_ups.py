@@ -105,6 +105,7 @@ def test_the_incident_report_takes_the_place_of_the_other_and_names_its_files() 
         await t.until("Rolled back and", told)
         await t.press("i")
         shown = await t.until("The shop was down for 6 s.", "incident.md, incident.html and")
+        assert "→ i rollback report, f follow-ups" in shown
         assert "\x1b" not in shown
         assert "Rolled back and" not in shown
         assert shop.after.written == 1
@@ -115,6 +116,9 @@ def test_the_incident_report_takes_the_place_of_the_other_and_names_its_files() 
         assert shop.after.written == 2
         await t.press("t")
         await t.until("Who was told of run ab12cd34", "✓ chat", "! not delivered yet: on-call")
+        shop.after.the_post = post(pending=False)
+        shown = await t.until("✓ on-call")
+        assert "Who was told of run ab12cd34" in shown
         await t.press("escape")
         shop.after.down = "the journal is damaged"
         await t.press("i")
@@ -162,7 +166,17 @@ def test_one_line_says_what_has_not_arrived() -> None:
     untried = msgspec.structs.replace(post(), attempts=())
     said = undelivered_line(after(untried), 80)
     assert said is not None
-    assert said.plain == " ! 2 notifications not delivered yet: chat (not tried yet), and others"
-    narrow = undelivered_line(after(post()), 60)
-    assert narrow is not None
-    assert narrow.cell_length <= 60
+    assert said.plain == " ! 2 notifications not delivered yet: chat (not tried yet), and 1 other"
+    for found in (post(), untried):
+        narrow = undelivered_line(after(found), 60)
+        assert narrow is not None
+        assert narrow.cell_length <= 60
+        assert (", and 1 other" in narrow.plain) == (found is untried)
+
+
+def test_what_waits_for_what_came_before_it_says_so() -> None:
+    first = msgspec.structs.replace(post(), attempts=())
+    later = msgspec.structs.replace(first.notices[0], id="alert", title="Alert")
+    said = told(after(msgspec.structs.replace(first, notices=(*first.notices, later)))).plain
+    assert said.count("not delivered yet: on-call (after what did not arrive)") == 1
+    assert said.index("after what did not arrive") < said.index("(not tried yet)")

@@ -214,12 +214,37 @@ def test_the_line_says_how_it_stands_and_is_green_only_when_all_is_known(name: s
     known, words = LINES[name]
     assert words in line_of(known, 100)
     assert line_of(known).startswith(" ✓") == (name in GREEN)
-    if name in ("alert and nobody", "some unknown"):
+    if name == "alert and nobody":
         assert all(cells(row) <= 100 for row in line_of(known, 100).splitlines())
     else:
         assert all(cells(row) <= 80 for row in line_of(known, 80).splitlines())
     if name == "alert and nobody":
         assert " ? nobody watches since 03:29" in line_of(known)
+
+
+def test_before_the_first_sample_nothing_is_well() -> None:
+    said = watch_line(after(MonitorView(begun=begun())), at(0.5), 80, key_id=None)
+    assert said is not None
+    assert said.plain == " ▸ Watched until 05:12 (1 h 59 min left), nothing measured yet"
+
+
+def test_what_has_no_room_is_left_out_and_what_is_unknown_stays() -> None:
+    over = msgspec.structs.replace(SOME_UNKNOWN, raised=(alert("lock_waits", 6, at(2)),))
+    for width in range(60, 120):
+        for view in (SOME_UNKNOWN, over):
+            said = line_of(after(view), width)
+            assert len(said.splitlines()) == 1
+            assert cells(said) <= max(width, 72)
+            assert "2 unknown, 1 not judged, no alert" in said
+            assert said.startswith(" ? Watched until 05:12")
+
+
+def test_when_it_has_ended_nothing_is_well_now() -> None:
+    for view in (healthy(), CAME_BACK):
+        over = after(ended(view))
+        said = [state_of(over, metric, at(200)).words for metric in METRICS]
+        assert set(said) <= {"ok at the end", "1 alert, over"}
+        assert ("1 alert, over" in said) == (view is CAME_BACK)
 
 
 def test_another_run_on_the_database_ends_it() -> None:

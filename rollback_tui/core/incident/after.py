@@ -33,7 +33,8 @@ def afterwards(
     texts = {item.key: item.text for item in items}
     done: set[str] = set()
     for tick in ticks:
-        what = f"{_doing(tick, tick.key in done)}: {texts.get(tick.key, tick.key)}; by {tick.by or 'nobody known'}"
+        text, by = texts.get(tick.key, tick.key), tick.by or "nobody known"
+        what = f"{_doing(tick, tick.key in done)}: {text}; by {by}"
         note = f" ({tick.note})" if tick.note else ""
         yield line(tick.at, what + note, "good" if tick.done else "plain", "follow_ups")
         (done.add if tick.done else done.discard)(tick.key)

@@ -152,9 +152,7 @@ def _title(view: RunView) -> str:
 
 def _cause(started: ev.RunStarted | None, items: Iterable[FollowUp]) -> Cause:
     if started is None:
-        return Cause(
-            trigger=None, trigger_by=None, trigger_at=None, reason=None, started_from=None
-        )
+        return Cause(trigger=None, trigger_by=None, trigger_at=None, reason=None, started_from=None)
     attended: dict[bool | None, StartedFrom] = {True: "screens", False: "command line"}
     noted = noted_trigger(items)
     return Cause(

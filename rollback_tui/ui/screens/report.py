@@ -15,11 +15,13 @@ from rollback_tui.core.run_view import RunSummary
 from rollback_tui.core.text import printable
 from rollback_tui.ui.after import After, after_of
 from rollback_tui.ui.glyphs import plain
+from rollback_tui.ui.hints import Hint
+from rollback_tui.ui.keys import key
 from rollback_tui.ui.screens.step import StepScreen
+from rollback_tui.ui.screens.told import Told
 from rollback_tui.ui.theme import OUTCOME, cell, line, lines
-from rollback_tui.ui.told_words import told, undelivered_line
+from rollback_tui.ui.told_words import undelivered_line
 from rollback_tui.ui.walk import Walk
-from rollback_tui.ui.widgets.dialogs import Read
 from rollback_tui.ui.widgets.live_table import Column, LiveTable
 from rollback_tui.ui.widgets.markdown_view import MarkdownView
 from rollback_tui.ui.widgets.run_lines import back_again
@@ -120,7 +122,7 @@ class ReportScreen(StepScreen):
         bar.display = undelivered is not None
         if undelivered is not None:
             bar.say(undelivered)
-        if self._incident is not None and self._incident == walk.report_folder:
+        if self._shows_incident:
             self._show_incident(after)
         else:
             self._show_report(walk)
@@ -173,12 +175,24 @@ class ReportScreen(StepScreen):
         self.guide.afterwards.read_report(Path(event.key))
         self.query_one("#report").focus()
 
+    @property
+    def _shows_incident(self) -> bool:
+        return self._incident is not None and self._incident == self.walk_value.report_folder
+
     def keys_shown(self) -> Iterator[tuple[str, str, bool]]:
         """Yield the keys; the one of the incident report leads back while that is shown."""
-        shown = self._incident is not None and self._incident == self.walk_value.report_folder
         for keys, label, usable in super().keys_shown():
-            back = shown and label == "incident report"
+            back = self._shows_incident and label == "incident report"
             yield keys, "rollback report" if back else label, usable
+
+    def hint(self) -> Hint:
+        """Return what comes next; the key of the incident report leads back while that is shown."""
+        said = super().hint()
+        if self._shows_incident:
+            opens = key("report.incident")
+            there, back = f"{opens} incident report", f"{opens} rollback report"
+            said = said._replace(sentence=said.sentence.replace(there, back))
+        return said
 
     def unavailable(self, action: str) -> str:
         """Return why there is nothing to copy, or to be done after the run."""
@@ -223,9 +237,8 @@ class ReportScreen(StepScreen):
     def action_told(self) -> None:
         """Show who was told what."""
         folder = self.walk_value.report_folder
-        if self.allowed("told"):
-            title = f"Who was told of run {run_of(folder)}"
-            self.app.push_screen(Read(title, told(after_of(self.walk_value, folder))))
+        if self.allowed("told") and folder is not None:
+            self.app.push_screen(Told(folder, self.walk_value))
 
     def action_reread(self) -> None:
         """Read the runs again."""
