@@ -86,7 +86,7 @@ def alert_fields(view: RunView, alert: Raised, settings: Monitor) -> dict[str, s
         known = amount(before.value, unit)
     return {
         "metric": alert.metric,
-        "value": amount(alert.value, unit),
+        "value": "no answer" if alert.unanswered else amount(alert.value, unit),
         "threshold": amount(alert.threshold, unit),
         "rule": _line(alert.summary),
         "summary": _line(alert.summary),

@@ -17,7 +17,10 @@ from rollback_tui.core import events as ev
 from rollback_tui.core import notice_words
 from rollback_tui.core.errors import ConfigurationError
 from rollback_tui.core.model import Operator, Outcome
-from rollback_tui.core.monitoring.values import Raised, Usual
+from rollback_tui.core.monitoring.judge import Judge
+from rollback_tui.core.monitoring.levels import Levels
+from rollback_tui.core.monitoring.rules import rules
+from rollback_tui.core.monitoring.values import Raised, Reading, Sampled, Usual
 from rollback_tui.core.notices import Notice
 from rollback_tui.core.run_view import fold
 from tests.core import example
@@ -184,6 +187,19 @@ def test_an_alert_says_what_is_past_what_and_what_was_usual() -> None:
     assert "Before the run: not measured" in other.body
     again = msgspec.structs.replace(RAISED, at=RAISED.at + timedelta(minutes=5))
     assert len({one.id for one in told(*BEGUN, alerts=[RAISED, again])}) == 3
+
+
+def test_a_database_that_gives_no_answer_is_not_told_as_a_slow_one() -> None:
+    judge = Judge(rules(Levels(), 0.8, ()), 15)
+    refused = Reading(metric="database", value=None, why="connection refused")
+    (raised,) = judge.judge(Sampled(at=RAISED.at, readings=(refused,)))
+    assert isinstance(raised, Raised)
+    *_, alert = told(*BEGUN, finished("rolled_back"), alerts=[raised])
+    assert alert.title == "Alert: database no answer – shop on db1:5432, production"
+    assert "Value: no answer, threshold: 4 s" in alert.body
+    slow = msgspec.structs.replace(raised, value=4.5, summary="database 4.5 s > 4 s")
+    *_, alert = told(*BEGUN, finished("rolled_back"), alerts=[slow])
+    assert alert.title.startswith("Alert: database 4.5 s – ")
 
 
 def test_each_place_is_told_what_it_wants_and_nobody_what_no_place_wants() -> None:

@@ -70,7 +70,11 @@ def _facts(found: Monitoring) -> Facts:
     if found.ended_at is not None:
         state = plain(f"ended {words.moment(found.ended_at)}: {found.ended}")
     else:
-        state = Text(text=f"not ended; planned until {words.moment(found.until)}", tone="attention")
+        # It may go on, or have been killed for good: what is known ends with this sample.
+        known = f"newest sample {words.moment(found.newest_at)}"
+        known = known if found.newest_at else "nothing was measured"
+        text = f"not ended; {known}; planned until {words.moment(found.until)}"
+        state = Text(text=text, tone="attention")
     every = words.seconds(found.interval_seconds)
     gaps = words.seconds(found.gap_seconds) if found.gap_seconds else "none"
     alerts = f"{found.alerts:,}, {found.standing:,} standing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from rollback_tui.core import events as ev
@@ -12,6 +13,8 @@ from rollback_tui.core.report.losses import Lost, certain, lost
 from rollback_tui.core.run_view import RunView
 
 _PROBES = "health probes"
+_REASONS = re.compile(r"(?:^|; )(failed_requests|affected_users): ")
+"""Before each reason in that of :class:`ImpactCounted`."""
 _HOOK = "impact command: "
 """How the worker begins the line that says why the command told nothing."""
 
@@ -80,10 +83,18 @@ def _figures(
         found.append(Figure(value=None, source="impact command", why=problem))
     counted = monitoring.impact
     if counted is not None:
-        value = getattr(counted, name)
-        why = "" if value is not None else counted.why or "not asked"
-        found.append(Figure(value=value, source="Prometheus", why=why))
+        value, why = getattr(counted, name), _unsaid(counted.why, name)
+        if value is not None or why:
+            found.append(
+                Figure(value=value, source="Prometheus", why="" if value is not None else why)
+            )
     return tuple(found)
+
+
+def _unsaid(why: str, name: str) -> str:
+    """Return why Prometheus did not say this figure; empty where it was not asked for it."""
+    whole, *parts = _REASONS.split(why)
+    return dict(zip(parts[::2], parts[1::2], strict=True)).get(name, "") if parts else whole
 
 
 def _command(felt: ev.ImpactMeasured | None) -> str:

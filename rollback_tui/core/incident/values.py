@@ -258,6 +258,8 @@ class Monitoring(Value, frozen=True, kw_only=True):
     ended: str
     """Why it ended, and by whom; empty: it has not."""
     samples: int
+    newest_at: datetime | None
+    """When the newest of them was taken; None: there is none."""
     interval_seconds: float | None
     gap_seconds: float
     """Nobody measured for so long."""

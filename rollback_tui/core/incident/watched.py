@@ -24,16 +24,19 @@ def monitoring(view: MonitorView, run: RunView) -> Monitoring:
         ended_at=view.ended.at if view.ended else None,
         ended=ended(view.ended) if view.ended else "",
         samples=len(view.samples),
+        newest_at=view.samples[-1].at if view.samples else None,
         interval_seconds=begun.interval if begun else None,
         gap_seconds=round(sum((gap.at - gap.since).total_seconds() for gap in view.gaps), 3),
         alerts=len(view.raised),
         standing=len(view.standing),
         metrics=tuple(_watched(view, metric) for metric in METRICS) if begun else (),
-        why="" if begun else _why_not(run),
+        why="" if begun else _why_not(view, run),
     )
 
 
-def _why_not(run: RunView) -> str:
+def _why_not(view: MonitorView, run: RunView) -> str:
+    if view.ended is not None:
+        return ended(view.ended)
     if run.outcome is None:
         return "the run has no outcome yet"
     if run.outcome == "refused":

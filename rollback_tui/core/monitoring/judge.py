@@ -29,6 +29,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from rollback_tui.core.monitoring.values import (
+    UNANSWERED,
     Cleared,
     Gap,
     Line,
@@ -271,7 +272,7 @@ def chance_of_rate(seen: int, usual: float) -> float:
 def _summary(rule: Rule, reading: Reading) -> str:
     """``error_rate 12 % > 4 % (0.8 of 5 % …)``."""
     if reading.value is None:
-        return f"{rule.metric}: no answer: {printable(reading.why)}"
+        return f"{UNANSWERED}: {printable(reading.why)}"
     sign = "<" if rule.worse == "below" else ">"
     before = ""
     if rule.usual is not None and rule.unit != "times" and "before the run" not in rule.basis:

@@ -36,6 +36,10 @@ Unit = Literal["share", "seconds", "sessions", "times", "a second", "a minute"]
 """``share``: from 0 to 1. ``times``: of what was usual."""
 
 
+UNANSWERED = "database: no answer"
+"""How the summary of that alert begins."""
+
+
 class Reading(Value, frozen=True, kw_only=True):
     """One metric at one moment."""
 
@@ -122,6 +126,11 @@ class Raised(Value, frozen=True, kw_only=True, tag_field="kind", tag="raised"):
     summary: str
     """``error_rate 12 % > 4 % (0.8 of 5 %; before the run 0 %)``. Printable."""
     evidence: tuple[str, ...] = ()
+
+    @property
+    def unanswered(self) -> bool:
+        """The database gave no answer: ``value`` is the deadline, and no time that was taken."""
+        return self.summary.startswith(UNANSWERED)
 
 
 class Cleared(Value, frozen=True, kw_only=True, tag_field="kind", tag="cleared"):
