@@ -327,7 +327,9 @@ def _door(
     if isinstance(event, ev.DoorPrepared):
         return {"placeholder": event.placeholder}
     if isinstance(event, ev.DoorClosed):
-        return {"door_closed_at": elapsed, "door": event.rung, "door_closed": event}
+        # What is closed already is kept closed since then.
+        since = elapsed if view.door_closed_at is None else view.door_closed_at
+        return {"door_closed_at": since, "door": event.rung, "door_closed": event}
     return {"downtime": view.downtime_at(elapsed), "door_closed_at": None, "door_closed": None}
 
 

@@ -247,6 +247,22 @@ def felt(**changes: Any) -> Incident:
     return incident(*events[:-2], measured, events[-1], monitoring=watched())
 
 
+def test_the_downtime_is_that_of_every_closing_and_of_nothing_else() -> None:
+    closed, opened = (
+        ev.DoorClosed(rung="limit", connection_limit=-1),
+        ev.DoorOpened(seconds_closed=0),
+    )
+    events = (started(), closed, opened, closed, closed, opened, finished("needs_operator"))
+    seconds = (0, 10, 12.5, 20, 21, 24, 90)
+    facts = [
+        replace(record, elapsed=float(at))
+        for record, at in zip(records(*events), seconds, strict=True)
+    ]
+    report = build(facts, folder=FOLDER)
+    assert report.impact.downtime_seconds == 2.5 + 4
+    assert [(one.since, one.until) for one in report.door] == [(10, 12.5), (20, 24)]
+
+
 def test_each_figure_has_its_source() -> None:
     impact = felt(
         failed_requests=5,

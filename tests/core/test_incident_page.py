@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,6 +14,7 @@ from markdown_it import MarkdownIt
 from rollback_tui.core import events as ev
 from rollback_tui.core.incident import Incident, incident_html, incident_json, incident_markdown
 from rollback_tui.core.incident.style import STYLE
+from rollback_tui.core.incident.values import Probes
 from rollback_tui.core.text import inert_json
 from tests.core.example import check, failed_at_two, rolled_back, verification
 from tests.core.incident_example import incident, told, watched, without_standby
@@ -324,6 +326,83 @@ def test_where_there_is_nothing_to_be_measured_nothing_is_missing() -> None:
     text = incident_markdown(report)
     assert "Nothing to monitor: replication\\_lag: no standby" in text
     assert "Not monitored: replication" not in text
+
+
+ROWS = {
+    "Summary": (
+        ("Type", "Rollback of a migration in production"),
+        ("Reason", "signups fail"),
+        ("Database", "shop on db1:5432 as deploy, PostgreSQL 18, primary"),
+    ),
+    "Impact": (
+        (
+            "Downtime",
+            "17.0 s; closed by connection limit: applications could not enter, superusers could;"
+            " measured by the run's own monotonic clock",
+        ),
+        ("Failed requests", "7 by Prometheus"),
+        ("Affected users", "not measured by Prometheus: no query is configured"),
+        ("Failed health probes", "2 of 9"),
+        ("Sessions ended", "2"),
+        (
+            "Data lost for good",
+            "1,204 values of public.users.verified_at; 7 rows of public.settings",
+        ),
+    ),
+    "Overrides and accepted differences": (
+        ("No writers", "check set aside", "the batch job may end"),
+        ("No writers", "fail", "two are writing"),
+    ),
+    "Who did it": (
+        ("User", "ana, uid 1000"),
+        ("sudo by", "ada"),
+        ("SSH connection", "10.0.0.7 50022 10.0.0.1 22"),
+        ("Host", "jump1"),
+        ("Git identity", "Ada <ada@example.org> (claimed: nobody checked it)"),
+        (
+            "2024-01-15 03:00:32 UTC",
+            "whether to COMMIT: Commit?",
+            "a",
+            "ada, uid 7",
+        ),
+    ),
+    "Monitoring afterwards": (
+        ("State", "ended 2024-01-15 05:01:00 UTC: it was stopped by ada: all is well"),
+        ("error_rate", "0 %", "20 % at 03:01:30", "0 %", "> 4 % (r1)", "1"),
+    ),
+}
+"""Of each section, what must stand side by side in it: more than once it would be elsewhere too."""
+
+
+def test_each_fact_stands_in_its_own_place_with_its_name() -> None:
+    report = whole()
+    assert report.people.operator is not None
+    operator = msgspec.structs.replace(
+        report.people.operator,
+        sudo_user="ada",
+        ssh_connection="10.0.0.7 50022 10.0.0.1 22",
+        git_identity="Ada <ada@example.org>",
+    )
+    report = msgspec.structs.replace(
+        report,
+        people=msgspec.structs.replace(report.people, operator=operator),
+        impact=msgspec.structs.replace(report.impact, probes=Probes(failed=2, asked=9)),
+    )
+    bare = re.sub(r"\\([\\_<>])|\*\*", r"\1", incident_markdown(report))
+    markdown = dict(part.split("\n", 1) for part in bare.split("\n## ")[1:])
+    html = {
+        re.sub(r".*<h2[^>]*>([^<]*)<.*", r"\1", part, flags=re.DOTALL): part
+        for part in re.findall(r"<section .*?</section>", incident_html(report), re.DOTALL)
+    }
+    for section, rows in ROWS.items():
+        cells = [
+            re.sub(r"<[^>]*>", "", cell)
+            for cell in re.findall(r"<(?:td|dt|dd)[ >].*?</(?:td|dt|dd)>", html[section])
+        ]
+        shown = "|".join(unescape(cell) for cell in cells)
+        for row in rows:
+            assert f"| {' | '.join(row)} |" in markdown[section], row
+            assert f"|{'|'.join(row)}|" in f"|{shown}|", row
 
 
 def test_what_is_claimed_is_called_so() -> None:
