@@ -22,18 +22,20 @@ from rollback_tui.aftercare.attendant_guard import BUSY
 from rollback_tui.aftercare.charge import TIE, Charge
 from rollback_tui.aftercare.incident_files import deliveries
 from rollback_tui.aftercare.outbox import read_post
-from rollback_tui.aftercare.watch import Watching
+from rollback_tui.aftercare.watch import Watching, ledger
 from rollback_tui.aftercare.watch import ledger as watched
 from rollback_tui.config import Settings
 from rollback_tui.config_aftercare import Deliver, Incident, Monitor, Notify, Place, Prometheus
 from rollback_tui.core import events as ev
 from rollback_tui.core.monitoring.values import FILE_NAME as MONITORING
+from rollback_tui.core.monitoring.values import Ended, Raised
 from rollback_tui.core.run_view import fold
 from rollback_tui.run.journal import FILE_NAME, Journal, read
 from tests.aftercare.monitored import NOBODY
 from tests.aftercare.prometheus_server import prometheus_server
 from tests.aftercare.sinks import WebSink, refused_port, soon, web_sink
 from tests.core import example
+from tests.core.incident_example import BEGUN
 from tests.demo.processes import working_in
 from tests.started import remembered
 
@@ -203,6 +205,35 @@ def test_an_alert_is_told_at_once_and_the_end_of_the_monitoring_reported(
     assert [one.metric for one in view.standing] == ["database"]
     assert "database" in (folder / "incident.md").read_text()
     assert over(folder) == "all is done"
+
+
+def test_an_alert_that_was_written_and_not_told_is_told_by_who_comes_next(
+    folder: Path, sink: WebSink
+) -> None:
+    """Whoever wrote it was killed before he could queue it."""
+    now = datetime.now(UTC)
+    raised = Raised(at=now, metric="database", value=5, threshold=4, summary="database: no answer")
+    for line in (BEGUN, raised, Ended(at=now, why="done")):
+        ledger(folder).append(line)
+    before = len(sink.arrived)
+    assert attendant_course.attend(charge(folder, settings(sink.url(), seconds=60)))
+    assert titles(folder) == ["started", "finished", "alert"]
+    assert "database: no answer" in sink.arrived[before + 2]["message"]
+
+
+def test_a_wish_to_stop_is_obeyed_between_two_samples(folder: Path) -> None:
+    """The next one is an hour away."""
+    given = settings(seconds=7200)
+    given = msgspec.structs.replace(
+        given, monitor=msgspec.structs.replace(given.monitor, interval_seconds=3600)
+    )
+    running = process(charge(folder, given))
+    soon(lambda: len(Watching(folder).poll().samples) == 1)
+    attendant.ask_to_stop(folder, "kim", "enough is seen")
+    assert running.wait(30) == 0
+    view = Watching(folder).poll()
+    assert view.ended is not None
+    assert (view.ended.by, len(view.samples)) == ("kim", 1)
 
 
 def test_a_wish_to_stop_is_obeyed_before_there_is_a_monitoring(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from rollback_tui.core.monitoring.values import Sampled
 from rollback_tui.core.run_view import RunView, fold
 from rollback_tui.run import journal, launch
 from tests.aftercare.sinks import WebSink, soon, web_sink
+from tests.aftercare.window import Window
 from tests.cli.conftest import DOWN_2, Project
 from tests.cli.conftest import project as project
 from tests.demo.processes import alive, working_in
@@ -124,9 +126,16 @@ def test_every_process_killed_in_every_order_while_the_network_is_away(project: 
         samples = Samples(folder)
         samples.wait_for_more()
 
-        # The attendant: its guardian starts it again.
+        # A session that ends hangs up on all that were started in it: these go on.
         first = pid_of(folder)
         guardian = psutil.Process(first).ppid()
+        for pid in (guardian, first):
+            os.kill(pid, signal.SIGHUP)
+        samples.wait_for_more()
+        samples.wait_for_more()
+        assert (pid_of(folder), psutil.Process(first).ppid()) == (first, guardian)
+
+        # The attendant: its guardian starts it again.
         kill(first)
         samples.wait_for_more()
         assert pid_of(folder) != first
@@ -139,11 +148,18 @@ def test_every_process_killed_in_every_order_while_the_network_is_away(project: 
         kill(pid_of(folder))
         unattended(folder)
 
-        # The next look starts it again, and both that do so are killed at once.
-        shown = project.here("monitor")
-        assert "Nobody looked after this run: a process was started" in shown.stdout
-        samples.wait_for_more()
+        # The next look starts it again; ctrl+c ends who looks, and nobody else. Both that were
+        # started are killed at once.
+        look = f"exec {sys.executable} -m rollback_tui monitor --watch 9"
+        looking = Window(project.directory, look)
+        soon(lambda: b"Nobody looked after this run: a process was started" in looking.said)
         again = pid_of(folder)
+        samples.wait_for_more()
+        looking.press("\x03")
+        looking.close()
+        samples.wait_for_more()
+        samples.wait_for_more()
+        assert pid_of(folder) == again
         kill(psutil.Process(again).ppid(), again)
         unattended(folder)
         assert sink.arrived == []
