@@ -30,5 +30,6 @@ SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '.' || quote_i
    AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
    AND n.nspname <> 'rollback_tui'
    AND n.nspname <> ALL (ARRAY(/* schemas of archives */))
- GROUP BY k.oid, n.nspname, c.relname, c.relkind, rn.nspname, r.relname, r.relkind
+ GROUP BY k.oid, k.conname, k.confmatchtype, k.convalidated,  -- the key is none for 13
+          n.nspname, c.relname, c.relkind, rn.nspname, r.relname, r.relkind
  ORDER BY 1
