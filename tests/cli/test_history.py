@@ -99,6 +99,7 @@ def _are_chosen(project: Project) -> None:
     for not_meant in (("--failed",), ("--until", "2d"), ("--task", "recover")):
         assert asked(project, *not_meant) == []
         assert "No such runs" in told(project, *not_meant)
+        assert list(csv.DictReader(io.StringIO(told(project, "--csv", *not_meant)))) == []
     assert "is no time" in project.here("history", "--since", "then").stderr
     both = project.here("history", "--since", "1d", "--until", "2d")
     assert (both.returncode, "No run can be between" in both.stderr) == (2, True)

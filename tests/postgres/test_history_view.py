@@ -56,6 +56,16 @@ def test_a_row_of_the_view_is_a_run_with_types_that_a_tool_likes(database: Datab
     ).fetchone()
     versions = (2, "20240202, 20240101", "20240202")
     assert row == ("8c3038d4", *versions, True, 17, "ab" * 32, True, 1)
+    # What is in the table is in the view as it is.
+    own = "operator, tool_version, versions, plan_sha256, statements_done, inserted_at"
+    kept, seen = (
+        connection.execute(f"SELECT {own} FROM rollback_tui.{name} WHERE run = '{RUN}'".encode())
+        for name in ("runs", "history")
+    )
+    found = seen.fetchone()
+    assert found is not None
+    assert found == kept.fetchone()
+    assert found[:4] == ("ada", "0.1.0", ["20240202", "20240101"], "c0ffee")
     lines = "SELECT count(*), count(journal_line) FROM rollback_tui.history"
     assert connection.execute(lines).fetchone() == (2, 1)
 
