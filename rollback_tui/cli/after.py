@@ -7,6 +7,7 @@ one of last month; only to start the process again that looks after it needs a c
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from rollback_tui.aftercare.watch import Watching
     from rollback_tui.cli.options import Common
     from rollback_tui.core.follow_ups import FollowUp
+    from rollback_tui.core.monitoring.values import Ended
     from rollback_tui.core.notices import Post
     from rollback_tui.core.run_view import RunView
+
+_TAIL = 64 * 1024
+"""Bytes at the end of a journal, in which its last line is."""
 
 KEPT = 4
 """Runs whose monitoring is followed at once: the one shown, one chosen, the newest, one more."""
@@ -43,7 +48,11 @@ class After:
             view = self._watching(folder).poll()
         attended = attendant.is_attended(folder)
         expected = attendant.expected(folder, datetime.now(UTC))
-        why_not = "" if view.begun or attended or expected else self._why_not(folder)
+        why_not = ""
+        if view.begun is None:
+            # Somebody may look after a run without ever watching it.
+            why_not = _never(folder, view.ended)
+            why_not = why_not or ("" if attended or expected else self._why_not(folder))
         return Watched(view=view, attended=attended, expected=expected, why_not=why_not)
 
     def _watching(self, folder: Path) -> Watching:
@@ -62,8 +71,6 @@ class After:
         view = view_of(folder)
         if view.finished is None:
             return "the run has no outcome yet"
-        if view.finished.outcome == "refused":
-            return "the run was refused, and nothing was touched"
         if switched_off():
             return f"{SWITCH} is off here"
         if self._given.settings.monitor.seconds <= 0:
@@ -151,6 +158,29 @@ class After:
 
         written = incident_files.write(folder)
         return IncidentFiles(markdown=written.markdown, html=written.html, json=written.json)
+
+
+def _never(folder: Path, ended: Ended | None) -> str:
+    """Return why the run will not be watched, whoever looks after it; empty where that is not
+    known. Asked each second: only the end of the journal is read."""
+    import msgspec
+
+    from rollback_tui.core.events import Record, RunFinished
+    from rollback_tui.core.incident.after import ended as in_words
+    from rollback_tui.run import journal
+
+    if ended is not None:
+        return in_words(ended)
+    try:
+        with (folder / journal.FILE_NAME).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+            last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
+        event = msgspec.json.decode(last, type=Record).event
+    except (OSError, msgspec.MsgspecError):
+        return ""
+    if isinstance(event, RunFinished) and event.outcome == "refused":
+        return "the run was refused, and nothing was touched"
+    return ""
 
 
 def view_of(folder: Path) -> RunView:

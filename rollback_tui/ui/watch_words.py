@@ -201,9 +201,9 @@ def watch_line(
 
 def _nothing_yet(after: After, width: int, opens: str) -> Content:
     watched = after.watched
-    if watched is not None and watched.attended:
+    if watched is not None and watched.attended and not watched.why_not:
         return line((" ▸ ", "accent"), "The monitoring begins …")
-    if watched is not None and watched.expected:
+    if watched is not None and watched.expected and not watched.why_not:
         return _nobody("nobody watches", after, width, opens)
     why = watched.why_not if watched is not None else ""
     words = f"· not monitored: {why or 'it was never begun'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,9 @@ from rollback_tui.cli.options import Common
 from rollback_tui.config import Monitor, Settings
 from rollback_tui.core import events as ev
 from rollback_tui.core.errors import RollbackTuiError
+from rollback_tui.core.monitoring.values import Ended
 from tests.aftercare.told_runs import run_folder
+from tests.core.example import rolled_back
 from tests.ui.fake_after import BEGUN, UNTIL, begun, samples
 
 
@@ -68,6 +70,27 @@ def test_why_nothing_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     refused = ev.RunFinished(outcome="refused", summary="no", report="")
     second = run_folder(tmp_path / "second", refused)
     assert "nothing was touched" in after.watched(second).why_not
+
+
+def test_why_nothing_is_watched_is_said_while_somebody_looks_after_the_run(tmp_path: Path) -> None:
+    """He writes the report and tells people, and will not begin to watch."""
+    after = After(given(tmp_path))
+    refused = run_folder(tmp_path, ev.RunFinished(outcome="refused", summary="no", report=""))
+    folder = run_folder(tmp_path / "second")
+    stopped = Ended(at=datetime.now(UTC), why="stopped", by="ada", reason="all is well")
+    unfinished = run_folder(tmp_path / "third", rolled_back()[0])
+    ledger(folder).append(stopped)
+    for one in (refused, folder, unfinished):
+        with attendant.taken(one) as mine:
+            assert mine
+            found = after.watched(one)
+        assert found.attended
+        said = {
+            refused: "the run was refused, and nothing was touched",
+            folder: "it was stopped by ada: all is well",
+            unfinished: "",
+        }
+        assert found.why_not == said[one]
 
 
 def test_stopping_is_asked_for_with_who_and_why_and_kept(tmp_path: Path) -> None:

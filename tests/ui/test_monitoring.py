@@ -189,6 +189,10 @@ LINES = {
         after(MonitorView(), attended=False, why_not="the run was refused"),
         " · not monitored: the run was refused",
     ),
+    "looked after, and not monitored": (
+        after(MonitorView(), why_not="the run was refused"),
+        " · not monitored: the run was refused",
+    ),
     "done": (after(ended(healthy())), " ✓ Watched until 05:12, no alert"),
     "done, one over": (after(ended(CAME_BACK)), " ! Watched until 05:12, 1 alert, all over"),
     "done, unknown": (after(ended(SOME_UNKNOWN)), " ! Watched until 05:12, no alert"),
