@@ -139,10 +139,16 @@ def test_people_are_told_while_it_happens_and_the_report_is_handed_over(
         soon(lambda: bool(read_post(folder).notices))
         assert [one.occasion for one in read_post(folder).notices] == ["started"]
         assert attendant.is_attended(folder)
+        written.write(
+            ev.Question(name="gate", text="?", choices=("a", "b"), default="b", seconds=300)
+        )
+        # While somebody can still answer.
+        soon(lambda: titles(folder) == ["started", "gate"])
+        written.write(ev.Answered(name="gate", choice="a", by="operator"))
         for event in ENDED[1:]:
             written.write(event)
     assert running.wait(30) == 0
-    assert titles(folder) == ["started", "finished"]
+    assert titles(folder) == ["started", "gate", "finished"]
     assert over(folder) == "all is done"
     assert [one.ok for one in deliveries(folder)] == [False, True]
     assert (tmp_path / "taken").exists()
