@@ -166,6 +166,8 @@ def _state(view: MonitorView, rule: Rule, reading: Reading | None, raised: Raise
         return reading.why
     if reading.value is None:
         return f"since {_unknown_since(view, rule.metric):%H:%M:%S}"
+    if rule.as_bad_as_before(reading):
+        return "as bad as before"
     if rule.threshold is None:
         return "not judged"
     few = reading.counted is not None and reading.counted < (rule.at_least or 0)
@@ -227,6 +229,8 @@ def _verdict(look: Looked) -> str:
         return f"UNKNOWN: no sample since {_clock(view.samples[-1].at)}."
     unknown = sum(one.unknown for one in view.readings)
     but = f", {unknown} of {len(view.readings)} metrics unknown" if unknown else ""
+    if bad := view.as_bad_as_before:
+        but += f", as bad as before the run: {', '.join(bad)}"
     at = view.samples[-1].at
     if exit_code(look) == 2:
         return f"UNKNOWN how it is{but}; at {_clock(at)}."

@@ -33,6 +33,9 @@ NAMES: dict[Metric, str] = {
 }
 """What each metric is called on the screen."""
 
+AS_BEFORE = "as bad as before"
+"""What would be an alert, had it not been so before the run already."""
+
 PATIENCE = 15.0
 """Seconds that a sample may take, beside the interval, before it is called late."""
 
@@ -138,6 +141,8 @@ def state_of(after: After, metric: Metric, now: datetime) -> State:
         return State("–", reading.why, "dim")
     if reading.value is None:
         return State("?", "unknown", "warn")
+    if rule is not None and rule.as_bad_as_before(reading) and not unseen(after, now):
+        return State("!", AS_BEFORE, "warn")
     if rule is None or rule.threshold is None:
         return State("–", "not judged", "dim")
     counted = reading.counted
@@ -225,11 +230,14 @@ def _quiet(after: After, now: datetime, width: int, opens: str) -> Content:
     states = [state_of(after, rule.metric, now) for rule in view.begun.rules]
     unknown = sum(state.glyph == "?" for state in states)
     unjudged = sum(state.glyph in "–·" for state in states)
+    as_before = sum(state.glyph == "!" for state in states)
     whole = f"Watched until {at(until)} ({span(left)} left), "
     if not view.samples:
         # Neither well nor bad: nobody knows anything yet.
         return line((" ▸ ", "accent"), whole, ("nothing measured yet", "dim"))
-    glyph: tuple[str, Tone] = (" ✓ ", "good") if not view.raised else (" ! ", "warn")
+    glyph: tuple[str, Tone] = (" ✓ ", "good")
+    if view.raised or as_before:
+        glyph = (" ! ", "warn")
     if unknown:
         glyph = (" ? ", "warn")
     tail = piece("")
@@ -237,7 +245,9 @@ def _quiet(after: After, now: datetime, width: int, opens: str) -> Content:
         tail = tail + piece(f"{unknown} unknown, ", "warn")
     if unjudged:
         tail = tail + piece(f"{unjudged} not judged, ", "dim")
-    tail = tail + piece("no alert", "plain" if unknown else "good")
+    if as_before:
+        tail = tail + piece(f"{as_before} {AS_BEFORE}, ", "warn")
+    tail = tail + piece("no alert", "plain" if unknown or as_before else "good")
     if earlier := len(view.raised):
         tail = tail + piece(f" now, {earlier} over", "warn")
     # What there is no room for is left out, the least important first.
@@ -267,7 +277,9 @@ def _ended(view: MonitorView, width: int) -> Content:
         return stood_at_the_end + piece(f" (at the end, {at(ended.at)})", "bad")
     unknown = sum(one.unknown for one in view.readings)
     glyph: tuple[str, Tone] = (" ✓ ", "good")
-    if unknown or view.raised or view.gaps or ended.why != "done" or not view.samples:
+    as_before = len(view.as_bad_as_before)
+    flawed = unknown or as_before or view.raised or view.gaps
+    if flawed or ended.why != "done" or not view.samples:
         glyph = (" ! ", "warn")
     words = f"Watched until {at(ended.at)}"
     if ended.why == "stopped":
@@ -275,6 +287,8 @@ def _ended(view: MonitorView, width: int) -> Content:
     if ended.why == "another run":
         words = f"Watched until {at(ended.at)}, when another run began"
     tail = f"{count(len(view.raised), 'alert')}, all over" if view.raised else "no alert"
+    if as_before:
+        tail += f", {as_before} {AS_BEFORE}"
     if not view.samples:
         tail = "nothing was measured"
     if view.gaps:
@@ -301,6 +315,8 @@ def looked_after_line(after: After, now: datetime, width: int) -> Content:
         said = line((f" ✗ {run} is watched until {at(view.begun.until)}; {_alerted(view)}", "bad"))
     else:
         said = line((" ▸ ", "accent"), f"{run} is watched until {at(view.begun.until)}; no alert")
+        if as_before := len(view.as_bad_as_before):
+            said = said + piece(f", {as_before} {AS_BEFORE}", "warn")
     fits = said.cell_length + cells(tail) <= width
     return said + piece(tail, "dim") if fits else said
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rollback_tui.core.monitoring.judge import past
 from rollback_tui.core.monitoring.levels import Levels
 from rollback_tui.core.monitoring.rules import FULL, rules
-from rollback_tui.core.monitoring.values import METRICS, Metric, Rule, Unit, Usual
+from rollback_tui.core.monitoring.values import METRICS, Metric, Reading, Rule, Unit, Usual
 from rollback_tui.core.monitoring.words import amount
 
 
@@ -92,6 +92,38 @@ def test_the_cache_gets_worse_downwards_and_its_misses_are_what_was_usual() -> N
     assert "usual before the run: 30 % misses" in found.basis
     assert past(found, 0.5)
     assert not past(found, 0.53)
+
+
+@pytest.mark.parametrize(
+    ("metric", "usual", "bad", "well"),
+    [
+        ("error_rate", 0.4, 0.41, 0.04),
+        ("error_rate", 1.0, 1.0, 0.0),
+        ("response_time", 2.0, 1.9, 0.8),
+        ("cache_hit", 0.7, 0.75, 0.85),
+    ],
+)
+def test_what_was_bad_before_is_no_alert_and_not_well_either(
+    metric: Metric, usual: float, bad: float, well: float
+) -> None:
+    found = rule(metric, usual)
+
+    def read(value: float | None, counted: int | None = None) -> Reading:
+        return Reading(metric=metric, value=value, counted=counted)
+
+    assert found.normal is not None
+    assert found.threshold is None or not past(found, bad)
+    assert found.as_bad_as_before(read(bad))
+    assert not found.as_bad_as_before(read(well))
+    assert not found.as_bad_as_before(read(None))
+    if found.at_least is not None:
+        assert not found.as_bad_as_before(read(bad, found.at_least - 1))
+
+
+def test_what_was_well_before_has_one_threshold() -> None:
+    for metric, usual in (("error_rate", 0.035), ("response_time", 0.2), ("cache_hit", 0.99)):
+        assert rule(metric, usual).normal is None
+    assert rule("query_performance", 1.0).normal is None
 
 
 def test_what_was_always_at_its_worst_cannot_be_judged() -> None:

@@ -122,9 +122,12 @@ def _absolute(
     misses = metric == "cache_hit"
     before = 0.0 if usual is None else 1 - usual if misses else usual
     found = _limits(share, level, before, top)
+    normal: float | None = None
+    if before > share * level:
+        normal = _exact(1 - share * level if misses else share * level)
     if found is None:
         said = f"usual before the run: {_said(metric, before)}"
-        return _not_judged(metric, usual, f"{said}, hardly more is possible")
+        return _not_judged(metric, usual, f"{said}, hardly more is possible", normal)
     return Rule(
         metric=metric,
         unit=kind.unit,
@@ -133,6 +136,7 @@ def _absolute(
         worse="below" if misses else "above",
         usual=usual,
         at_least=kind.at_least,
+        normal=normal,
         basis=_basis(metric, share, found, before, f"{_said(metric, level)}, {stands}"),
     )
 
@@ -191,7 +195,9 @@ def _relative(metric: Metric, share: float, level: float, usual: Usual | None, s
     )
 
 
-def _not_judged(metric: Metric, usual: float | None, why: str) -> Rule:
+def _not_judged(
+    metric: Metric, usual: float | None, why: str, normal: float | None = None
+) -> Rule:
     return Rule(
         metric=metric,
         unit=_KINDS[metric].unit,
@@ -199,5 +205,7 @@ def _not_judged(metric: Metric, usual: float | None, why: str) -> Rule:
         threshold=None,
         worse="below" if metric == "cache_hit" else "above",
         usual=usual,
+        at_least=_KINDS[metric].at_least if normal is not None else None,
+        normal=normal,
         basis=f"not judged: {why}",
     )

@@ -91,8 +91,22 @@ class Rule(Value, frozen=True, kw_only=True):
     usual: float | None = None
     at_least: int | None = None
     """A reading made of fewer than so many probes, calls or transactions is not judged."""
+    normal: float | None = None
+    """The threshold that would hold were it not for what was usual; None: it holds. Only where the
+    metric was past it before the run already."""
     basis: str = ""
     """The rule in words: ``0.8 of 5 %, the level in [monitor.levels]``."""
+
+    def as_bad_as_before(self, reading: Reading) -> bool:
+        """Whether a reading would be past its threshold, had it not been so before the run: no
+        alert, and not well either."""
+        if self.normal is None or reading.value is None:
+            return False
+        if reading.counted is not None and reading.counted < (self.at_least or 0):
+            return False
+        if self.worse == "below":
+            return reading.value < self.normal
+        return reading.value > self.normal
 
 
 class Begun(Value, frozen=True, kw_only=True, tag_field="kind", tag="begun"):
@@ -192,6 +206,18 @@ class MonitorView(msgspec.Struct, frozen=True, kw_only=True):
     def readings(self) -> tuple[Reading, ...]:
         """The newest reading of each metric."""
         return self.samples[-1].readings if self.samples else ()
+
+    @property
+    def as_bad_as_before(self) -> tuple[Metric, ...]:
+        """What is past where an alert would stand, had it not been so before the run."""
+        stand = {one.metric for one in self.standing}
+        return tuple(
+            reading.metric
+            for reading in self.readings
+            if reading.metric not in stand
+            and (rule := self.rule(reading.metric)) is not None
+            and rule.as_bad_as_before(reading)
+        )
 
     def rule(self, metric: Metric) -> Rule | None:
         """Return the rule of a metric; None before the monitoring began."""
