@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 from rollback_tui.cli.monitor_text import Looked, exit_code, lines
+from rollback_tui.core.incident.watched import monitoring
 from rollback_tui.core.monitoring.levels import Levels
 from rollback_tui.core.monitoring.rules import rules
 from rollback_tui.core.monitoring.values import MonitorView, Usual
+from rollback_tui.core.run_view import RunView
 from rollback_tui.ui.after import After
 from rollback_tui.ui.aftercare import Watched
 from rollback_tui.ui.watch_words import looked_after_line, state_of, watch_line
@@ -57,6 +59,12 @@ def test_what_became_well_is_well_and_nothing_else_is_said() -> None:
     said = watch_line(after(view), NOW, 80, key_id=None)
     assert said is not None
     assert "as bad" not in said.plain
+
+
+def test_the_incident_report_says_so_too() -> None:
+    found = monitoring(watched(0.4, 0.4), RunView())
+    assert found.as_bad_as_before == ("error_rate",)
+    assert monitoring(watched(0.4, 0.0), RunView()).as_bad_as_before == ()
 
 
 def test_the_command_says_so_too() -> None:

@@ -100,11 +100,13 @@ def _lead(incident: Incident) -> list[Text]:
 def _alerts(incident: Incident) -> str:
     found = incident.monitoring
     so_far = "" if found.ended_at else " so far"
+    bad = f" As bad as before the run: {', '.join(found.as_bad_as_before)}."
+    bad = bad if found.as_bad_as_before else ""
     if not found.alerts:
-        return f"The monitoring afterwards raised no alert{so_far}."
+        return f"The monitoring afterwards raised no alert{so_far}.{bad}"
     stand = f"{found.standing:,} of them still standing" if found.standing else "none stands now"
     raised = words.some(found.alerts, "alert")
-    return f"The monitoring afterwards raised {raised}{so_far}; {stand}."
+    return f"The monitoring afterwards raised {raised}{so_far}; {stand}.{bad}"
 
 
 def _felt(impact: Impact) -> str:

@@ -267,6 +267,8 @@ class Monitoring(Value, frozen=True, kw_only=True):
     standing: int
     metrics: tuple[Watched, ...]
     why: str = ""
+    as_bad_as_before: tuple[Metric, ...] = ()
+    """Past where an alert would stand in the newest sample, and so before the run already."""
 
 
 class Notified(Value, frozen=True, kw_only=True):

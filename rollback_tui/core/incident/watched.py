@@ -31,6 +31,7 @@ def monitoring(view: MonitorView, run: RunView) -> Monitoring:
         standing=len(view.standing),
         metrics=tuple(_watched(view, metric) for metric in METRICS) if begun else (),
         why="" if begun else _why_not(view, run),
+        as_bad_as_before=view.as_bad_as_before,
     )
 
 

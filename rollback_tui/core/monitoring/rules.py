@@ -195,9 +195,7 @@ def _relative(metric: Metric, share: float, level: float, usual: Usual | None, s
     )
 
 
-def _not_judged(
-    metric: Metric, usual: float | None, why: str, normal: float | None = None
-) -> Rule:
+def _not_judged(metric: Metric, usual: float | None, why: str, normal: float | None = None) -> Rule:
     return Rule(
         metric=metric,
         unit=_KINDS[metric].unit,
