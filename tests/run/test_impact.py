@@ -75,7 +75,7 @@ def test_the_probes_that_failed_are_those_that_the_application_could_not_answer(
     ours = [well for at, well in answered if at <= said.at]
     assert len(ours) < len(answered)
     assert (measured.probes, measured.failed_probes) == (len(ours), ours.count(False))
-    assert ours.count(False) > 1
+    assert ours.count(False) > 0
     closed = next(one for one in records if isinstance(one.event, ev.DoorClosed))
     reopened = next(one for one in records if isinstance(one.event, ev.DoorOpened))
     seconds = reopened.elapsed - closed.elapsed
