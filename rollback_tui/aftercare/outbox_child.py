@@ -4,9 +4,11 @@ with ``send`` or ``look``. It reads a :class:`Message` from standard input, writ
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
+import resource
 import sys
 import threading
 from http import HTTPStatus
@@ -20,6 +22,10 @@ from rollback_tui.core.text import shorten
 
 _KINDS: dict[Level, str] = {"info": "info", "warning": "warning", "critical": "failure"}
 """Apprise's own words for how serious something is."""
+
+_MEMORY = 256 * 1024 * 1024
+"""Bytes that this process may have for itself; it needs a fifth of that."""
+_STACK = 4 * 1024 * 1024
 
 _NOT_THIS_ONE = frozenset((400, 413, 414, 415, 422, 552, 554))
 """Answers of HTTP and SMTP (RFC 9110, RFC 5321) that mean the message and not the place."""
@@ -161,8 +167,25 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+def _end_before_others() -> None:
+    """An answer is kept whole by what Apprise asks with, however long it is: this process ends for
+    one that never ends, and not whom the system would choose when its memory is full."""
+    # Linux counts all that could be written to, and so the whole stack of each thread: it is not to
+    # depend on the limits of whoever started us. Elsewhere it may not be counted at all.
+    threading.stack_size(_STACK)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+
+
+def _swollen() -> bool:
+    """Whether this process had about all the memory that it may have."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most * (1 if sys.platform == "darwin" else 1024) > _MEMORY // 2
+
+
 def main(arguments: list[str]) -> int:
     """Deliver what is on standard input; always writes one line."""
+    _end_before_others()
     wire = os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -173,6 +196,8 @@ def main(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - a plugin's fault is a reason like any other
         why = f"Apprise failed: {type(error).__name__}: {error}"
         answer = Answer(ok=False, why=_shown(why, message.url))
+    if not answer.ok and _swollen():
+        answer = Answer(ok=False, why="its answer is too long")
     os.write(wire, msgspec.json.encode(answer) + b"\n")
     # Threads of Apprise may still wait for something: nothing that they do counts any more.
     os._exit(0)

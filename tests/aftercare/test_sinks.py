@@ -3,7 +3,9 @@ be."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.aftercare.sinks import (
     soon,
     web_sink,
 )
+from tests.run.web_server import serving
 from tests.started import remembered
 
 SECRET = "canary-7f3a-of-a-url"
@@ -194,3 +197,21 @@ def test_a_url_that_is_none_says_so_and_nothing_of_itself() -> None:
         answer = understood(url)
         assert (answer.ok, answer.why[:38]) == (False, "Apprise does not understand this URL"), url
         assert redacted(f"no way to {url}", url) == "no way to ***"
+
+
+def test_an_answer_without_end_takes_no_memory_without_end() -> None:
+    """Nobody but the process that hears it ends for it: not the database beside it."""
+    sent = [0]
+
+    def flood(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            while sent[0] < 4096:
+                connection.sendall(b"x" * 2**20)
+                sent[0] += 1
+
+    with serving(flood) as server:
+        url = server.url.replace("http", "json", 1)
+        answer = send(url, "title", "body", "info", seconds=60)
+    assert (answer.ok, answer.why) == (False, "its answer is too long")
+    assert sent[0] < 1024
