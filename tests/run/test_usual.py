@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import psycopg
@@ -29,7 +30,7 @@ from tests.cli.conftest import Project
 from tests.conftest import Database, create_database, drop_database
 from tests.debian import debian as debian
 from tests.run.test_undo import _run as opened_run
-from tests.run.web_server import BadServer
+from tests.run.web_server import BadServer, hangs
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +144,41 @@ def test_the_times_of_queries_are_kept(debian: EmbeddedServer, tmp_path: Path) -
     finally:
         close(run)
         drop_database(database)
+
+
+def test_what_fails_before_the_run_already_is_usual(run: Run) -> None:
+    web = answering(b"500 Internal Server Error")
+    run.settings = msgspec.structs.replace(run.settings, health=Health(url=web.url))
+    watch = UsualWatch(run)
+    watch.begin()
+    watch.end()
+    web.close()
+    assert run.view.usual is not None
+    errors = was("error_rate", run.view.usual.usual)
+    assert (errors.value, errors.counted) == (1.0, len(web.requests))
+
+
+def test_a_health_url_that_is_silent_costs_the_run_a_second(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that only waiting moves."""
+    silent = BadServer(hangs)
+    passed = [100.0]
+    monkeypatch.setattr(usual, "time", SimpleNamespace(monotonic=lambda: passed[0]))
+
+    def wait(seconds: float) -> bool:
+        passed[0] += seconds
+        return False
+
+    monkeypatch.setattr(run.control.aborted, "wait", wait)
+    run.settings = msgspec.structs.replace(run.settings, health=Health(url=silent.url))
+    watch = UsualWatch(run)
+    watch.begin()
+    watch.end()
+    silent.close()
+    assert passed[0] == pytest.approx(101.0, abs=0.06)
+    assert run.view.usual is not None
+    assert was("error_rate", run.view.usual.usual).value is None
 
 
 def test_the_runs_connections_are_as_they_were(run: Run, database: Database) -> None:
