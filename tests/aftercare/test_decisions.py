@@ -48,6 +48,24 @@ def test_a_decision_says_who_what_when_and_from_where(
     assert read(directory)[1].prev == head[2:]
 
 
+def test_a_decision_is_on_disk_before_anything_comes_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[int, bytes]] = []
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        synced.append((os.fstat(file).st_ino, log(tmp_path).read_bytes()))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    note(tmp_path, "first")
+    one = log(tmp_path).read_bytes()
+    note(tmp_path, "second")
+    here, directory = log(tmp_path).stat().st_ino, tmp_path.stat().st_ino
+    assert synced == [(here, one), (directory, one), (here, log(tmp_path).read_bytes())]
+
+
 def test_several_processes_append_and_the_chain_stays_whole(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from rollback_tui.aftercare.decisions import note\n"
