@@ -160,7 +160,7 @@ def summary(given: Common, filters: Filters) -> None:
     "--unanchored-ok",
     is_flag=True,
     help="Exit 0 also where nothing speaks against a file, but nothing outside of it speaks for"
-    " it: of a run that committed nothing there is no row.",
+    " it: of a run that committed nothing there is no row. Not where nobody could be asked.",
 )
 @common
 def verify(given: Common, run: str | None, every: bool, unanchored_ok: bool) -> None:
@@ -187,7 +187,8 @@ def verify(given: Common, run: str | None, every: bool, unanchored_ok: bool) -> 
     else:
         _print_checked(checked, log, directory / decisions.FILE_NAME)
     allowed = {"intact", "empty"} | ({"not anchored"} if unanchored_ok else set())
-    sys.exit(0 if {one.verdict for _, one in checked} | {log.verdict} <= allowed else 1)
+    well = {one.verdict for _, one in checked} | {log.verdict} <= allowed
+    sys.exit(0 if well and all(one.asked for _, one in checked) else 1)
 
 
 def _print_checked(

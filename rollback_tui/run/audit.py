@@ -38,6 +38,8 @@ class Audit(Value, frozen=True, kw_only=True):
     """Of half a line behind them."""
     anchored: int | None
     """The line whose hash is in the database; None: there is no row, or it could not be read."""
+    asked: bool
+    """False: the database could not be asked whether there is one."""
     evidence: tuple[str, ...]
     """What was found, in words."""
 
@@ -71,7 +73,8 @@ def _audited(path: Path, connecting: Callable[[], Connection]) -> Audit:
     try:
         head, why = _anchor(connecting(), view.started, view)
     except (ConnectionFailed, psycopg.Error) as error:
-        head, why = None, _unasked(error)
+        why = f"the database could not be asked: {' '.join(str(error).split())}"
+        return _audit("not anchored", found, None, (*said, why), asked=False)
     if head is None:
         return _audit("not anchored", found, None, (*said, why))
     return _compared(found, head, said)
@@ -132,15 +135,15 @@ class _OneLine:
 
 def _anchor(connection: Connection, begun: RunStarted, view: RunView) -> tuple[str | None, str]:
     """Return the head that the run's row holds, or why there is none. It is looked for whatever the
-    journal says of itself: a forged one would say that there can be none."""
-    unread = ""
+    journal says of itself: a forged one would say that there can be none. Raises psycopg.Error."""
+    unread: psycopg.Error | None = None
     try:
         head = run_row.head(connection, begun.run)
         if head is not None:
             return head, ""
     except psycopg.Error as error:
         # Somebody else's table may have its name: then the journal says so too.
-        unread = _unasked(error)
+        unread = error
     here = target(connection)
     if here.fingerprint != begun.target.fingerprint:
         replaced = ", which a recovery has replaced" if view.swapped else ""
@@ -150,18 +153,14 @@ def _anchor(connection: Connection, begun: RunStarted, view: RunView) -> tuple[s
         )
     if view.judge is not None and view.judge.judge == "version table":
         return None, f"the run could not write its row: {view.judge.why or 'so configured'}"
-    if unread:
-        return None, unread
+    if unread is not None:
+        raise unread
     if view.committed:
         return None, (
             f"the run was committed, but its row is not in {run_row.TABLE}:"
             " the schema was removed since, or the database is another one"
         )
     return None, f"nothing was committed, so there is no row in {run_row.TABLE}"
-
-
-def _unasked(error: Exception) -> str:
-    return f"the database could not be asked: {' '.join(str(error).split())}"
 
 
 def _compared(found: journal.Inspection, head: str, said: list[str]) -> Audit:
@@ -187,11 +186,14 @@ def _audit(
     found: journal.Inspection | None,
     anchored: int | None,
     evidence: tuple[str, ...] | list[str],
+    *,
+    asked: bool = True,
 ) -> Audit:
     return Audit(
         verdict=verdict,
         lines=len(found.records) if found else 0,
         torn_bytes=found.torn if found else 0,
         anchored=anchored,
+        asked=asked,
         evidence=tuple(printable(text) for text in evidence),
     )

@@ -187,6 +187,16 @@ def _changes_nothing(project: Project) -> None:
         connection.execute("DROP SCHEMA rollback_tui CASCADE")
     assert "2 not anchored" in told(project, "verify", "--all", code=1)
     told(project, "verify", "--all", "--unanchored-ok")
+    # Where nobody could be asked, nobody knows whether there is a row that speaks against it.
+    nobody = {"DATABASE_URL": "host=127.0.0.1 port=1 dbname=shop connect_timeout=2"}
+    configuration = project.directory / "rollback.toml"
+    whole = configuration.read_text()
+    configuration.write_text("")
+    unasked = project.command("history", "verify", "--all", "--unanchored-ok", "--json", env=nobody)
+    configuration.write_text(whole)
+    assert unasked.returncode == 1
+    runs = json.loads(unasked.stdout)["runs"]
+    assert {(run["verdict"], run["asked"]) for run in runs} == {("not anchored", False)}
 
 
 def test_what_the_screens_do_to_sessions_is_kept_with_what_the_server_said(
