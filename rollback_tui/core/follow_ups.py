@@ -66,14 +66,14 @@ def ticked(items: Iterable[FollowUp], lines: Iterable[Ticked]) -> tuple[FollowUp
         last[line.key] = msgspec.structs.replace(line, note=line.note or kept)
     return tuple(
         item
-        if (line := last.get(item.key)) is None
+        if (said := last.get(item.key)) is None
         else FollowUp(
             key=item.key,
             text=item.text,
-            done=line.done,
-            at=line.at,
-            by=line.by,
-            note=line.note,
+            done=said.done,
+            at=said.at,
+            by=said.by,
+            note=said.note,
         )
         for item in items
     )
