@@ -63,7 +63,7 @@ def gate_fields(
         "question": _line(question.text),
         "choices": ", ".join(_line(choice) for choice in question.choices),
         "default": _line(question.default),
-        "deadline": f"{until:%H:%M:%S} UTC ({words.seconds(question.seconds)})",
+        "deadline": f"{until:%H:%M:%S} UTC, after {words.seconds(question.seconds)}",
         "phase": question.name,
         "answer": f"{_line(answered.choice)} (by the {answered.by})" if answered else "",
     }

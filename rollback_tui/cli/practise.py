@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import click
 
 from rollback_tui.aftercare import attendant
 from rollback_tui.aftercare.charge import TIE
+from rollback_tui.aftercare.outbox import read_post
 from rollback_tui.checkpoint.storage import now
 from rollback_tui.cli.following import follow
 from rollback_tui.cli.options import Common
@@ -22,6 +24,7 @@ from rollback_tui.cli.rollback import reasons
 from rollback_tui.cli.session import Session
 from rollback_tui.cli.terminal import need_screens, open_screens
 from rollback_tui.config import load
+from rollback_tui.config_aftercare import switched_off
 from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.rehearsal import Rehearsal
 from rollback_tui.core.report import log_line
@@ -35,6 +38,8 @@ from rollback_tui.ui.operations import Choice
 
 _TIE = "demo.lock"
 """File beside the project whose lock the demo holds as long as it lives."""
+_TOLD = 10.0
+"""Seconds that are waited for the last notice to arrive at the shop."""
 
 
 @click.command()
@@ -118,6 +123,16 @@ def _nothing_stays(scene: Demo, given: Common) -> Iterator[None]:
         os.close(handle)
 
 
+def _told(folder: Path) -> None:
+    """Wait until all who are to be told of the outcome were: what tells them ends with the demo."""
+    deadline = time.monotonic() + _TOLD
+    while not switched_off() and time.monotonic() < deadline:
+        post = read_post(folder)
+        if not post.pending and any(one.occasion == "finished" for one in post.notices):
+            return
+        time.sleep(0.05)
+
+
 def roll_back(given: Common, steps: int, overrides: dict[str, str]) -> int:
     """Roll back as ``run`` would, and print the report. More than the newest migration is rehearsed
     first: what its down scripts leave behind is to be known before the door closes."""
@@ -133,5 +148,6 @@ def roll_back(given: Common, steps: int, overrides: dict[str, str]) -> int:
             plan, overrides, "practice run of the demo", attended=False, rehearsal=rehearsal
         )
     finished = follow(folder, lambda record: click.echo(log_line(record), err=True))
+    _told(folder)
     click.echo(session.report(folder))
     return EXIT_CODES[finished.outcome]

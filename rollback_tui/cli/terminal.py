@@ -192,6 +192,8 @@ def shown(app: RollbackApp, *, passing: bool = False) -> int:
             say_outcome(finished)
             if finished.report and not passing:
                 click.echo(printable(f"Report: {finished.report}"))
+            if words := "" if passing else _watched_on(app):
+                click.echo(printable(words))
             code = EXIT_CODES[finished.outcome]
         elif walk.running and passing:
             click.echo("The run goes on no longer: the demo ends with its terminal.")
@@ -206,6 +208,14 @@ def shown(app: RollbackApp, *, passing: bool = False) -> int:
     if app.failed:
         return FAULT
     return code if isinstance(code, int) else (app.return_code or 0)
+
+
+def _watched_on(app: RollbackApp) -> str:
+    from rollback_tui.ui.after import after_of
+    from rollback_tui.ui.watch_elsewhere import watched_on
+
+    walk = app.guide.walk
+    return watched_on(after_of(walk, walk.folder))
 
 
 def _finished(app: RollbackApp) -> RunFinished | None:

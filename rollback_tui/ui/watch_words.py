@@ -14,7 +14,7 @@ from rollback_tui.ui.after import After
 from rollback_tui.ui.keys import key
 from rollback_tui.ui.metric_course import TOO_LATE, stood
 from rollback_tui.ui.theme import Tone, line, lines, piece
-from rollback_tui.ui.wording import count, run_of
+from rollback_tui.ui.wording import count
 
 NAMES: dict[Metric, str] = {
     "database": "database answers",
@@ -296,35 +296,6 @@ def _ended(view: MonitorView, width: int) -> Content:
         tail += f", not measured for {span(gone)}"
     room = max(8, width - cells(tail) - 5)
     return line(glyph, shorten(words, room), ", ", (tail, glyph[1]))
-
-
-def looked_after_line(after: After, now: datetime, width: int) -> Content:
-    """Return in a line, for a terminal that shows no run, which one is looked after."""
-    run = f"run {run_of(after.folder)}"
-    view, opens = after.view, key("state.monitoring")
-    tail = f"  {opens} shows it"
-    if view is None or view.begun is None:
-        words = f"{run} is looked after" if not after.unattended else f"nobody looks after {run}"
-        said = line((" ▸ " if not after.unattended else " ? ", "accent"), words)
-    elif view.ended is not None:
-        said = line((" · ", "dim"), f"{run} was watched until {at(view.ended.at)}")
-    elif why := unseen(after, now):
-        said = line((" ? ", "warn"), (f"{run}: {why}", "warn"))
-        said = said + piece(f"; {_alerted(view)}", "bad") if view.standing else said
-    elif view.standing:
-        said = line((f" ✗ {run} is watched until {at(view.begun.until)}; {_alerted(view)}", "bad"))
-    else:
-        said = line((" ▸ ", "accent"), f"{run} is watched until {at(view.begun.until)}; no alert")
-        if as_before := len(view.as_bad_as_before):
-            said = said + piece(f", {as_before} {AS_BEFORE}", "warn")
-    fits = said.cell_length + cells(tail) <= width
-    return said + piece(tail, "dim") if fits else said
-
-
-def _alerted(view: MonitorView) -> str:
-    several = len(view.standing)
-    others = f" +{several - 1}" if several > 1 else ""
-    return f"{count(several, 'alert')}: {view.standing[0].metric}{others}"
 
 
 # --- one metric in full ---------------------------------------------------------------------------

@@ -192,6 +192,8 @@ def test_what_it_was(night: Night) -> None:
     assert (report["outcome"], report["severity"]["level"]) == ("rolled_back", "minor")
     assert report["cause"] == {
         "trigger": TRIGGER,
+        "trigger_by": None,
+        "trigger_at": None,
         "reason": REASON,
         "started_from": "command line",
     }

@@ -151,7 +151,7 @@ def test_a_question_is_told_with_all_that_it_takes_to_answer() -> None:
     for words in (
         "2 verifications failed.",
         "Choices: commit, roll back",
-        "Deadline: 03:05:04 UTC (5 minutes (300.0 s))",
+        "Deadline: 03:05:04 UTC, after 5 minutes (300.0 s)",
         "If nobody answers: roll back",
         "Answer with: rollback-tui attach 5d0c6a1e",
     ):

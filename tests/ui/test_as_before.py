@@ -16,7 +16,8 @@ from rollback_tui.core.monitoring.values import MonitorView, Usual
 from rollback_tui.core.run_view import RunView
 from rollback_tui.ui.after import After
 from rollback_tui.ui.aftercare import Watched
-from rollback_tui.ui.watch_words import looked_after_line, state_of, watch_line
+from rollback_tui.ui.watch_elsewhere import looked_after_line
+from rollback_tui.ui.watch_words import state_of, watch_line
 from tests.ui.fake_after import BEGUN, INTERVAL, begun, ended, samples
 
 FOLDER = Path("/srv/rollback_runs/20260314_031209_ab12cd34")

@@ -267,6 +267,6 @@ def _what(run: RunSummary) -> str:
     """Return what a run did: the versions it took back, or which run it was made for."""
     versions = ", ".join(run.versions)
     if run.task == "rollback":
-        return f"took back {versions}"
+        return f"{'took back' if run.outcome == 'rolled_back' else 'rollback of'} {versions}"
     earlier = run_of(Path(run.recovers))
     return f"recovery of run {earlier}" if run.task == "recover" else f"up again: {versions}"

@@ -145,7 +145,7 @@ class StateScreen(StepScreen):
         bar.display = after is not None and walk.folder is None
         if after is not None:
             # Only where something is watched: the first screen comes up without it.
-            from rollback_tui.ui.watch_words import looked_after_line
+            from rollback_tui.ui.watch_elsewhere import looked_after_line
 
             bar.say(looked_after_line(after, utc_time(), self.app.size.width - 1))
 
