@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from rollback_tui.core import events as ev
 from rollback_tui.core.incident import Incident, incident_html, incident_json, incident_markdown
+from rollback_tui.core.incident.page import page
 from rollback_tui.core.incident.style import STYLE
 from rollback_tui.core.incident.values import Probes
 from rollback_tui.core.text import inert_json
@@ -372,6 +373,28 @@ ROWS = {
     ),
 }
 """Of each section, what must stand side by side in it: more than once it would be elsewhere too."""
+
+
+def test_what_nobody_knows_is_no_figure_and_no_none() -> None:
+    """A run that stopped in the middle, a recovery of which not all was counted, no run at all."""
+
+    def read(name: str) -> tuple[str, dict[str, tuple[str, str]]]:
+        report = incident(*RUNS[name])
+        figures = {title: (value.text, more) for title, value, more in page(report).figures}
+        return incident_markdown(report).partition("\n## ")[0], figures
+
+    lead, figures = read("needs operator")
+    assert "more is not known: the run went statement by statement and stopped" in lead
+    assert figures["Data lost"] == ("at least 1,204 values", "nothing was archived")
+    lead, figures = read("a recovery")
+    assert "of 1 table nobody knows" in lead
+    assert figures["Data lost"] == ("not all counted", "written since the checkpoint")
+    lead, figures = read("nothing")
+    assert "The journal of this run has no beginning; unfinished: " in lead
+    assert figures["Downtime"][0] == "not measured"
+    assert figures["Data lost"] == ("not known", "nobody counted it")
+    text = incident_markdown(incident())
+    assert text.count("| Downtime | not known: nothing of the run is known |") == 2
 
 
 def test_each_fact_stands_in_its_own_place_with_its_name() -> None:

@@ -17,6 +17,7 @@ from rollback_tui.core.report import words
 from rollback_tui.core.report.losses import Lost
 
 _LISTED = 40
+_BY_CLOCK = "; measured by the run's own monotonic clock"
 
 
 def figure(found: tuple[Figure, ...]) -> str:
@@ -36,7 +37,7 @@ def section(incident: Incident) -> Section:
     impact = incident.impact
     probes = impact.probes
     rows = [
-        ("Downtime", plain(f"{impact.downtime}; measured by the run's own monotonic clock")),
+        ("Downtime", plain(f"{impact.downtime}{_BY_CLOCK if impact.downtime_seconds else ''}")),
         ("Failed requests", plain(figure(impact.failed_requests))),
         ("Affected users", plain(figure(impact.affected_users))),
         (
@@ -129,14 +130,15 @@ def lost_in_short(incident: Incident) -> str:
     if not counted:
         return "not all counted"
     if found:
-        return ", ".join(words.some(number, noun) for noun, number in found.items())
+        text = ", ".join(words.some(number, noun) for noun, number in found.items())
+        return text if incident.impact.lost_known else f"at least {text}"
     return "none" if incident.impact.lost_known else "not known"
 
 
 def lost_in_a_sentence(incident: Incident) -> str:
     """Return the same for the beginning of the report."""
     found, counted = _gone(incident.impact)
-    if found and counted:
+    if found and counted and incident.impact.lost_known:
         return f"Lost for good: {lost_in_short(incident)}."
     return f"Data lost for good: {incident.impact.lost_words}."
 
@@ -145,4 +147,8 @@ def kept_in_short(impact: Impact) -> str:
     """Return what stands below that figure."""
     if impact.archived:
         return f"{sum(one.rows for one in impact.archived):,} rows and values archived"
-    return "nothing was archived" if impact.lost else "nothing was removed"
+    if impact.lost:
+        return "nothing was archived"
+    if impact.lost_since:
+        return "written since the checkpoint"
+    return "nothing was removed" if impact.lost_known else "nobody counted it"

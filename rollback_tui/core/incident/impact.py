@@ -29,9 +29,7 @@ def impact(records: Sequence[ev.Record], view: RunView, monitoring: MonitorView)
         probes = Probes(failed=felt.failed_probes or 0, asked=felt.probes)
     return Impact(
         downtime_seconds=_downtime(view),
-        downtime=f"{words.downtime(view)}; {words.door(view)}"
-        if view.door
-        else words.downtime(view),
+        downtime=_downtime_words(view),
         failed_requests=_figures(records, view, monitoring, "failed_requests"),
         affected_users=_figures(records, view, monitoring, "affected_users"),
         probes=probes,
@@ -57,6 +55,12 @@ def _downtime(view: RunView) -> float | None:
     if view.started is None or view.door_closed_at is not None:
         return None
     return round(view.downtime, 3)
+
+
+def _downtime_words(view: RunView) -> str:
+    if view.started is None:
+        return "not known: nothing of the run is known"
+    return f"{words.downtime(view)}; {words.door(view)}" if view.door else words.downtime(view)
 
 
 def _figures(

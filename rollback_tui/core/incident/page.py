@@ -82,6 +82,13 @@ def _lead(incident: Incident) -> list[Text]:
     place = f" ({incident.environment})" if incident.environment else ""
     name = who(operator) if operator else "Somebody"
     status = f"{incident.status[:1].lower()}{incident.status[1:]}"
+    if incident.started_at is None:
+        begin = f"The journal of this run has no beginning; {status}."
+        return [
+            plain(begin),
+            plain(_felt(incident.impact)),
+            plain(felt.lost_in_a_sentence(incident)),
+        ]
     lead = [
         f"{name} {done} of {versions} in {where}{place} at {words.moment(incident.started_at)}."
         f" After {words.seconds(incident.seconds)}: {status}.",

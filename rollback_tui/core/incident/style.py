@@ -168,6 +168,7 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .8rem; }
   h1 { font-size: 18pt; } h2 { font-size: 13pt; margin-top: 1.4rem; }
   h2, h3, caption { break-after: avoid; }
   tr, figure, pre, .figures div, .facts div, .checklist li { break-inside: avoid; }
+  tbody tr:first-child { break-before: avoid; }
   thead { display: table-header-group; }
   table { font-size: 8.5pt; }
   .figures { grid-template-columns: repeat(3, 1fr); }
