@@ -192,7 +192,7 @@ def shown(app: RollbackApp, *, passing: bool = False) -> int:
             say_outcome(finished)
             if finished.report and not passing:
                 click.echo(printable(f"Report: {finished.report}"))
-            if words := "" if passing else _watched_on(app):
+            for words in () if passing else _watched_on(app):
                 click.echo(printable(words))
             code = EXIT_CODES[finished.outcome]
         elif walk.running and passing:
@@ -210,7 +210,7 @@ def shown(app: RollbackApp, *, passing: bool = False) -> int:
     return code if isinstance(code, int) else (app.return_code or 0)
 
 
-def _watched_on(app: RollbackApp) -> str:
+def _watched_on(app: RollbackApp) -> tuple[str, ...]:
     from rollback_tui.ui.after import after_of
     from rollback_tui.ui.watch_elsewhere import watched_on
 

@@ -16,17 +16,17 @@ from rollback_tui.ui.watch_words import AS_BEFORE, at, past, unseen
 from rollback_tui.ui.wording import count, run_of
 
 
-def watched_on(after: After | None) -> str:
-    """Return what somebody who leaves now should know: that it is watched on, and what is wrong.
-    Empty when nobody watches."""
+def watched_on(after: After | None) -> tuple[str, ...]:
+    """Return in lines what somebody who leaves now should know: what is wrong, and that it is
+    watched on. Empty when nobody watches."""
     watched = after.watched if after is not None else None
     if after is None or watched is None or not watched.attended or watched.view.ended is not None:
-        return ""
+        return ()
     run, view = run_of(after.folder), watched.view
     stand = ", ".join(past(view, one) for one in view.standing)
-    alerts = f"{count(len(view.standing), 'alert')} now: {stand}. " if stand else ""
+    alerts = (f"{count(len(view.standing), 'alert')} now: {stand}",) if stand else ()
     until = f" until {at(view.begun.until)}" if view.begun is not None else ""
-    return f"{alerts}Watched{until} without this terminal: rollback-tui monitor {run}"
+    return (*alerts, f"Watched{until} without this terminal: rollback-tui monitor {run}")
 
 
 def looked_after_line(after: After, now: datetime, width: int) -> Content:

@@ -20,20 +20,21 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rollback_tui.ui.watch_elsewhere.at", lambda when: when.strftime("%H:%M"))
 
 
-def said(view: MonitorView, *, attended: bool = True) -> str:
+def said(view: MonitorView, *, attended: bool = True) -> tuple[str, ...]:
     known = Watched(view=view, attended=attended, expected=view.ended is None)
     return watched_on(After(folder=FOLDER, watched=known))
 
 
 def test_it_is_watched_on_and_an_alert_is_named_first() -> None:
     on = "without this terminal: rollback-tui monitor ab12cd34"
-    assert said(healthy()) == f"Watched until 05:12 {on}"
-    assert said(alarming()).startswith("1 alert now: error_rate 1")
-    assert said(alarming()).endswith(f". Watched until 05:12 {on}")
-    assert said(MonitorView()) == f"Watched {on}"
+    assert said(healthy()) == (f"Watched until 05:12 {on}",)
+    alert, watched = said(alarming())
+    assert alert.startswith("1 alert now: error_rate 1")
+    assert watched == f"Watched until 05:12 {on}"
+    assert said(MonitorView()) == (f"Watched {on}",)
 
 
 def test_where_nobody_watches_nothing_is_promised() -> None:
-    assert said(healthy(), attended=False) == ""
-    assert said(ended(healthy())) == ""
-    assert watched_on(None) == watched_on(After(folder=FOLDER)) == ""
+    assert said(healthy(), attended=False) == ()
+    assert said(ended(healthy())) == ()
+    assert watched_on(None) == watched_on(After(folder=FOLDER)) == ()
