@@ -213,6 +213,15 @@ def test_an_alert_is_told_at_once_and_the_end_of_the_monitoring_reported(
     assert over(folder) == "all is done"
 
 
+def test_it_stays_until_the_report_was_taken(folder: Path, tmp_path: Path) -> None:
+    """Nothing else is left to be done, and the issue tracker takes it the third time."""
+    take = ("sh", "-c", f'cd "{tmp_path}" && echo >> tried && test "$(wc -l < tried)" = 3')
+    given = settings(incident=Incident(deliver=Deliver(command=take)))
+    assert attendant_course.attend(charge(folder, given))
+    assert [one.ok for one in deliveries(folder)] == [False, False, True]
+    assert over(folder) == "all is done"
+
+
 def test_an_alert_that_was_written_and_not_told_is_told_by_who_comes_next(
     folder: Path, sink: WebSink
 ) -> None:
@@ -324,6 +333,7 @@ def test_a_damaged_journal_keeps_nothing_from_being_delivered(folder: Path, sink
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:6]))
     given = charge(folder, settings(sink.url()))
+    sink.script.extend(["500", "500"])
     with pytest.MonkeyPatch.context() as patch:
         # The first look is at what was whole.
         told = attendant_course.Course._tell

@@ -45,6 +45,13 @@ def test_three_files_that_say_the_same(tmp_path: Path) -> None:
     assert [p.read_bytes() for p in (paths.markdown, paths.html, paths.json)] == before
 
 
+def test_no_file_lies_in_a_terminal(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, started(reason="a\x1b[2J\u202eb\u009b31m"))
+    paths = incident_files.write(folder)
+    for path in (paths.markdown, paths.html, paths.json):
+        assert path.read_text().replace("\n", "").isprintable(), path
+
+
 def test_what_comes_later_is_in_it_when_it_is_written_again(tmp_path: Path) -> None:
     folder = run_folder(tmp_path)
     assert "Not monitored" in incident_files.write(folder).markdown.read_text()

@@ -295,6 +295,14 @@ def test_a_summary_counts_and_measures() -> None:
     assert found.rows_lost == 140
 
 
+def test_what_was_applied_again_is_no_rollback_that_went_well() -> None:
+    good, *_ = many()
+    again = msgspec.structs.replace(good, task="reapply")
+    found = summarise([again, good])
+    assert (found.runs, found.rolled_back, found.proven_share) == (2, 1, 0.0)
+    assert [(one.name, one.runs) for one in found.tasks] == [("reapply", 1), ("rollback", 1)]
+
+
 def test_of_nothing_there_is_nothing_to_say() -> None:
     found = summarise([])
     assert (found.runs, found.proven_share, found.seconds, found.downtime) == (0, None, None, None)
