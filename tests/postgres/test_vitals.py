@@ -139,6 +139,7 @@ def test_sessions_queries_and_lock_queues_of_applications(shop: Database) -> Non
     holder.execute("LOCK TABLE t")
     pid = holder.info.backend_pid
     ours = connect(shop.dsn, application="rollback_tui screen")
+    settles = connect(shop.dsn, application="rollback_tui run")
     dump, waiting, queued, slow = (
         shop.connect(application_name=name) for name in ("pg_dump", "shop", "shop", "report")
     )
@@ -146,12 +147,14 @@ def test_sessions_queries_and_lock_queues_of_applications(shop: Database) -> Non
     asked = "SELECT pg_sleep(60), 'of ada'"
     with (
         ours,
+        settles,
+        beside(lambda: settles.execute("TABLE t")),
         beside(lambda: waiting.execute("SELECT * FROM t")),
         beside(lambda: dump.execute("SELECT pg_sleep(61)")),
         beside(lambda: ours.execute("SELECT pg_sleep(62)")),
     ):
         try:
-            assert soon(lambda: _waiting(shop) == 1, 20)
+            assert soon(lambda: _waiting(shop) == 2, 20)
             with beside(lambda: slow.execute(asked)), beside(lambda: queued.execute("TABLE t")):
                 with connect(shop.dsn) as connection:
                     assert soon(lambda: look(connection, shop.name).waiting == 2, 20)
@@ -168,7 +171,7 @@ def test_sessions_queries_and_lock_queues_of_applications(shop: Database) -> Non
     found = readings(None, now)
     connections = now.connections
     assert (connections.total, connections.maximum) == (everywhere[0], 100)
-    assert (connections.inside, connections.ours, connections.idle_in_transaction) == (5, 1, 1)
+    assert (connections.inside, connections.ours, connections.idle_in_transaction) == (5, 2, 1)
     assert dict(connections.applications) == {"shop": 2, "migrate": 1, "pg_dump": 1, "report": 1}
     longest = of("longest_query", found)
     assert now.oldest[0].pid == first_pid
