@@ -111,6 +111,7 @@ def test_our_own_transactions_are_left_out() -> None:
         (vitals(), vitals(60, in_recovery=True), "it is another one"),
         (vitals(), vitals(60, counted=counted(reset=T0)), "were set to zero"),
         (vitals(), vitals(60, counted=counted(hit=5)), "were set to zero"),
+        (vitals(counted=counted(reset=None)), vitals(60), "were set to zero"),
     ],
 )
 def test_what_cannot_be_subtracted_is_not_known(
@@ -122,6 +123,13 @@ def test_what_cannot_be_subtracted_is_not_known(
         assert reading.value is None
         assert why in reading.why
     assert of("database_connections", found).value == 40
+
+
+def test_a_database_that_nobody_had_used_yet_begins_to_count() -> None:
+    unused = Counted(commits=0, rollbacks=0, deadlocks=0, hit=0, read=0, fatal=0, abandoned=0)
+    now = vitals(60, counted=counted(commits=36, rollbacks=4))
+    reading = of("rollbacks", readings(vitals(counted=unused), now))
+    assert (reading.value, reading.counted) == (0.1, 40)
 
 
 def test_nothing_asked_for_is_not_a_share_of_nothing() -> None:

@@ -53,8 +53,8 @@ asked_for: list[str] = []
 def npm(name: str) -> Path:
     """Return the path of a program that npm installed; skips where it cannot be installed."""
     asked_for.append(name)
-    home = _home("npm", NPM)
-    _once(home, _install_npm)
+    home = home_of("npm", NPM)
+    once(home, _install_npm)
     program = home / "node_modules" / ".bin" / name
     assert program.exists(), f"npm installed no {name}"
     return program
@@ -63,8 +63,8 @@ def npm(name: str) -> Path:
 def python(name: str) -> Path:
     """Return the path of a program in the environment with PYTHON; skips like :func:`npm`."""
     asked_for.append(name)
-    home = _home("python", PYTHON)
-    _once(home, _install_python)
+    home = home_of("python", PYTHON)
+    once(home, _install_python)
     program = home / "bin" / name
     assert program.exists(), f"pip installed no {name}"
     return program
@@ -85,14 +85,15 @@ def bare_environment(**more: str) -> dict[str, str]:
     return {**passed, "LANG": "C.UTF-8", **more}
 
 
-def _home(kind: str, packages: tuple[str, ...]) -> Path:
+def home_of(kind: str, packages: tuple[str, ...]) -> Path:
+    """Return the directory that ``packages`` are installed into, outside any checkout."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hashlib.sha256("\n".join((sys.version, *packages)).encode()).hexdigest()[:12]
     return caches / "rollback_tui-tests" / f"{kind}-{digest}"
 
 
 @cache
-def _once(home: Path, install: Callable[[Path], None]) -> None:
+def once(home: Path, install: Callable[[Path], None]) -> None:
     """Install into ``home`` unless it is there; one process does, the others wait for it."""
     home.parent.mkdir(parents=True, exist_ok=True)
     with home.with_suffix(".lock").open("w") as lock:
@@ -124,15 +125,15 @@ def _install_npm(home: Path) -> None:
     home.mkdir(exist_ok=True)
     # Without --legacy-peer-deps npm looks for minutes for versions that fit all peers.
     options = ("--legacy-peer-deps", "--no-audit", "--no-fund")
-    _run("npm", "install", "--prefix", str(home), *options, *NPM)
+    run("npm", "install", "--prefix", str(home), *options, *NPM)
 
 
 def _install_python(home: Path) -> None:
-    _run(sys.executable, "-m", "venv", str(home))
-    _run(str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", *PYTHON)
+    run(sys.executable, "-m", "venv", str(home))
+    run(str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", *PYTHON)
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
     """Run an installer in the whole environment: it may name certificates and proxies."""
     subprocess.run(
         command,

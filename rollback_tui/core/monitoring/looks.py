@@ -25,12 +25,17 @@ class Counted(Value, frozen=True, kw_only=True):
     """Sessions whose client was lost (``sessions_abandoned``); likewise."""
     reset: datetime | None = None
     """When it began to be counted; None: never set to zero (15 and later), since when is not
-    known."""
+    known; or nothing was counted yet (13 and 14)."""
 
     @property
     def transactions(self) -> int:
         """All that ended."""
         return self.commits + self.rollbacks
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing was counted at all."""
+        return not (self.transactions or self.deadlocks or self.hit or self.read)
 
 
 class Connections(Value, frozen=True, kw_only=True):

@@ -112,7 +112,9 @@ def _apart(before: Vitals | None, now: Vitals) -> str:
         or (counted.fatal or 0) < (then.fatal or 0)
         or (counted.abandoned or 0) < (then.abandoned or 0)
     )
-    if smaller or counted.reset != then.reset:
+    # Before 15 a database that was not used yet has no statistics: they begin when it is.
+    anew = counted.reset != then.reset and not (then.reset is None and then.nothing)
+    if smaller or anew:
         return "the server's statistics were set to zero since the last look"
     return ""
 
