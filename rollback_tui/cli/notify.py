@@ -130,6 +130,11 @@ def drop(given: Common, run: str, name: str) -> None:
         raise ConfigurationError(
             f"nobody was told of {folder.name}", "`rollback-tui notify list` shows what was told."
         )
+    names = dict.fromkeys(place for one in read_post(folder).notices for place in one.places)
+    if name not in names:
+        raise ConfigurationError(
+            f"{name} was not to be told of {folder.name}", f"These were: {', '.join(names)}."
+        )
     number = Outbox(folder, given.settings.notify).drop(name, "given up by hand")
     if number:
         note(given, "notices given up", f"{number} to {name}", run=folder.name[16:], place=name)

@@ -128,6 +128,10 @@ def test_what_was_told_what_was_not_and_another_attempt(alone: Project) -> None:
         assert "no place gone is configured any more" in done.stdout
         assert [title[:3] for title in bad.titles] == ["one", "two"]
 
+    mistyped = alone.here("notify", "drop", "5d0c6a1e", "--to", "gon")
+    assert mistyped.returncode == 2
+    assert "gon was not to be told of" in mistyped.stderr
+    assert "These were: chat, bad, gone." in mistyped.stderr
     dropped = alone.here("notify", "drop", "5d0c6a1e", "--to", "gone")
     assert dropped.stdout == "1 message to gone given up.\n"
     assert "notices given up" in (alone.directory / "rollback_runs" / "decisions.jsonl").read_text()

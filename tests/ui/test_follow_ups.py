@@ -127,6 +127,25 @@ def test_the_incident_report_takes_the_place_of_the_other_and_names_its_files() 
     drive(shop, script, folder=FOLDER)
 
 
+def test_where_there_are_few_lines_the_report_has_them() -> None:
+    shop = world()
+    shop.past = tuple(shop.summary("rolled_back") for _ in range(9))
+
+    async def script(t: Terminal) -> None:
+        await t.until("run: rolled_back")
+        await t.press("6")
+        await t.until("Rolled back and")
+        report, runs = t.app.screen.query_one("#report"), t.app.screen.query_one("#runs")
+        assert report.content_size.height >= 4
+        read = runs.size.height
+        await t.press("shift+tab")
+        await t.until("Rolled back and")
+        assert runs.has_focus
+        assert runs.size.height > read
+
+    drive(shop, script, folder=FOLDER, size=(60, 20))
+
+
 def test_while_no_report_is_shown_these_keys_say_so() -> None:
     shop = World()
     shop.past = (shop.summary("rolled_back"),)

@@ -143,7 +143,7 @@ class MonitoringPane(Pane[None]):
         )
 
     def _title(self, after: After | None) -> Content:
-        width = self.query_one("#monitor-title", Bar).size.width or self.app.size.width - 8
+        width = self.query_one("#monitor-title", Bar).content_size.width or self.app.size.width - 8
         name = line((f"Monitoring of run {run_of(self._folder)}", "strong"))
         view = after.view if after is not None else None
         if view is not None and view.begun is not None:
