@@ -20,6 +20,7 @@ from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.history.asker import stated
 from rollback_tui.core.history.decisions import FILE_NAME as FILE_NAME
 from rollback_tui.core.history.decisions import Decision, Fact, decoded, digest, encoded
+from rollback_tui.core.report.words import some
 from rollback_tui.core.text import printable, shorten
 from rollback_tui.core.value import Value
 from rollback_tui.run.request import operator
@@ -235,7 +236,7 @@ def verify(directory: Path, heads: Iterator[tuple[str, str]] | None = None) -> L
             f"the journal of run {run[:8]} names its line {head.partition(':')[0]}, and it is gone"
         )
         return _check("altered", evidence=[text])
-    said = [f"{len(lines)} lines, each with the hash of the one before it"]
+    said = [f"{some(len(lines), 'line')}, each with the hash of the one before it"]
     if torn:
         said.append(f"{torn} bytes of a line that is not whole: a crash left it, or it grows")
     last = 0

@@ -13,6 +13,7 @@ from typing import TextIO
 
 import msgspec
 
+from rollback_tui.core.history.shown import cell
 from rollback_tui.core.monitoring.values import (
     Ended,
     Metric,
@@ -296,9 +297,9 @@ def write_csv(view: MonitorView, to: TextIO) -> None:
                     one.metric,
                     one.value,
                     rule.unit if rule else "",
-                    printable(one.source),
+                    cell(one.source),
                     one.counted,
-                    printable(one.why),
+                    cell(one.why),
                 ]
             )
 

@@ -17,7 +17,7 @@ from rollback_tui.aftercare import attendant
 from rollback_tui.aftercare.attendant_lines import Over, Took
 from rollback_tui.aftercare.watch import ledger
 from rollback_tui.cli import commands
-from rollback_tui.cli.monitor_text import Looked, exit_code, lines
+from rollback_tui.cli.monitor_text import Looked, exit_code, lines, write_csv
 from rollback_tui.core.monitoring.values import (
     METRICS,
     Cleared,
@@ -316,3 +316,15 @@ def test_a_run_of_another_database_is_not_gone_on_with(
     assert not (folder / attendant.LOG).exists()
     book.append(Over(at=now, why="all is done"))
     assert attendant.unfinished(runs) == ()
+
+
+def test_a_spreadsheet_calculates_nothing_that_a_server_said() -> None:
+    """What a server answers is in ``why``, and anybody may have written it."""
+    told_by_server = Reading(
+        metric="database", value=None, why="=HYPERLINK(1)", source="@SUM(1)\x1b[2J"
+    )
+    view = MonitorView(samples=(Sampled(at=SOON, readings=(told_by_server,)),))
+    to = io.StringIO()
+    write_csv(view, to)
+    (row,) = csv.DictReader(io.StringIO(to.getvalue()))
+    assert (row["why"], row["source"]) == ("'=HYPERLINK(1)", "'@SUM(1)␛[2J")
