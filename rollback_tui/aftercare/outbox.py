@@ -148,17 +148,23 @@ class Outbox:
             raise failures[0]
 
     def attempt(self) -> None:
-        """Try each place once now, in order, until something does not arrive there. Raises
-        LedgerDamaged."""
+        """Try each place once now, in order, until something does not arrive there. Raises OSError
+        or LedgerDamaged, when all others were tried."""
         never = threading.Event()
+        failures: list[Exception] = []
 
         def serve(place: Place, url: str) -> None:
-            for notice in [one for one, name in self.post().pending if name == place.name]:
-                answer = self._attempt(notice, place, url, never)
-                if answer is not None and not answer.ok and not answer.refused:
-                    return
+            try:
+                for notice in [one for one, name in self.post().pending if name == place.name]:
+                    answer = self._attempt(notice, place, url, never)
+                    if answer is not None and not answer.ok and not answer.refused:
+                        return
+            except (OSError, LedgerDamaged) as error:
+                failures.append(error)
 
         _each(self._reachable(), serve)
+        if failures:
+            raise failures[0]
 
     def drop(self, place: str, why: str) -> int:
         """Give up what is pending for ``place``; return how much that was. Raises OSError."""

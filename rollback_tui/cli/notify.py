@@ -97,7 +97,12 @@ def retry_(given: Common, run: str | None) -> None:
     sent = 0
     for folder in folders:
         before = len(read_post(folder).pending)
-        post = retry(folder, given.settings.notify)
+        try:
+            post = retry(folder, given.settings.notify)
+        except OSError as error:
+            why = f"{Path(error.filename or '').name}: {error.strerror}"
+            click.echo(printable(f"warning: {folder.name}: {why}"), err=True)
+            post = read_post(folder)
         sent += before - len(post.pending)
         left += [(folder, one) for one in pending(post, given.settings.notify, os.environ)]
     _look_after(given)

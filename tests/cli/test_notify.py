@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -241,3 +242,21 @@ def check_what_was_told(sink: WebSink, project: Project) -> None:
     assert "17 rows of public.tokens" in last["message"]
     assert "42 values of public.users.verified_at" in last["message"]
     assert str(project.run_folder() / "report.md") in last["message"]
+
+
+def test_what_is_in_the_way_of_an_attempt_is_said_and_the_others_are_made(alone: Project) -> None:
+    first, second = past_run(alone), past_run(alone, "20240116_030000_0f0f0f0f")
+    with web_sink() as sink:
+        configure(alone, place("chat", sink.url()))
+        settings = parse((alone.directory / "rollback.toml").read_text()).notify
+        for folder in (first, second):
+            Outbox(folder, settings).add([notice(folder.name, "chat")])
+        # Of somebody else, it may be, who did the same before us.
+        name = hashlib.sha256(b"chat").hexdigest()[:12]
+        (first / f"notify_{name}.lock").mkdir()
+        done = alone.here("notify", "retry")
+        assert len(sink.arrived) == 1
+    assert done.returncode == 1
+    assert done.stdout.startswith("1 message sent, 1 left.")
+    assert f"{RUN}: notify_{name}.lock: Is a directory" in done.stderr
+    assert "Traceback" not in done.stderr
