@@ -67,9 +67,9 @@ class MonitoringPane(Pane[None]):
         "there is an alert: earlier than your usual monitoring would, at a share of its level. ✓ "
         "was measured and is well, ✗ is an alert that stands, ? is not known, and why stands "
         "below; – is measured, but nothing can be said of it; ! was past its threshold before the "
-        "run already, and still is: no alert, and not well either. In the chart ╌ is the threshold, · "
-        "what was usual, ! an alert for as long as it stood; a gap is time in which nobody "
-        "measured. Nothing has to be done here. esc leads back."
+        "run already, and still is: no alert, and not well either. In the chart ╌ is the "
+        "threshold, · what was usual, ! an alert for as long as it stood; a gap is time in which "
+        "nobody measured. Nothing has to be done here. esc leads back."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         _bind("escape,q,w", "close", "close", "Back to the screen below"),
