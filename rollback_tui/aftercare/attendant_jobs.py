@@ -119,7 +119,8 @@ def count_impact(charge: Charge, view: RunView, stop: threading.Event) -> None:
         return
     due = finished + timedelta(seconds=wanted.lag_seconds)
     wait = 0.0
-    while not stop.wait(max(wait, (due - datetime.now(UTC)).total_seconds())):
+    # A clock that was set back since is waited for no longer than it takes.
+    while not stop.wait(max(wait, min(_until(due), wanted.lag_seconds))):
         found = prometheus.impact(wanted, begun, finished, datetime.now(UTC))
         if known is None or found.why != known.why:
             monitoring(charge.path).append(found)
@@ -127,6 +128,10 @@ def count_impact(charge: Charge, view: RunView, stop: threading.Event) -> None:
         if not found.why or datetime.now(UTC) > due + _LATE:
             return
         wait = min(max(2 * wait, 15.0), _SLOWEST)
+
+
+def _until(due: datetime) -> float:
+    return (due - datetime.now(UTC)).total_seconds()
 
 
 def write_incident(charge: Charge) -> None:

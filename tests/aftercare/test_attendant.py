@@ -327,6 +327,23 @@ def test_what_the_run_did_to_people_is_asked_again_until_it_is_known(tmp_path: P
     assert "12 by Prometheus" in (made / "incident.md").read_text()
 
 
+def test_a_clock_that_was_set_back_does_not_have_the_report_wait_for_it(tmp_path: Path) -> None:
+    """The run ended at an hour that is still to come; what it did is asked for as soon as ever."""
+    made = tmp_path / "20240115_030000_5d0c6a1e"
+    with journal(made, *ENDED):
+        pass
+    view = fold(read(made / FILE_NAME))
+    assert view.finished_at is not None
+    late = datetime.now(UTC) + timedelta(hours=5)
+    view = msgspec.structs.replace(view, finished_at=late)
+    stop = Impatient(lambda: None)
+    with prometheus_server() as server:
+        server.vectors = {"users": ["3"]}
+        asked = Prometheus(url=server.url, affected_users="users", lag_seconds=60)
+        attendant_jobs.count_impact(charge(made, settings(prometheus=asked)), view, stop)
+    assert stop.waited == [60]
+
+
 def test_a_damaged_journal_keeps_nothing_from_being_delivered(folder: Path, sink: WebSink) -> None:
     """What was read is told, what stands behind the damage is not, and that is said."""
     path = folder / FILE_NAME
