@@ -13,6 +13,7 @@ from rollback_tui.core.errors import ConfigurationError, ConnectionFailed, Rollb
 if TYPE_CHECKING:
     from rollback_tui.aftercare.charge import Charge
     from rollback_tui.cli.options import Common
+    from rollback_tui.core.events import RunStarted
     from rollback_tui.core.model import Target
     from rollback_tui.run.claims import Here
     from rollback_tui.run.request import RunRequest
@@ -98,7 +99,13 @@ def _charge(given: Common, folder: Path, here: Here) -> Charge | None:
 
 
 def _target(folder: Path) -> Target | None:
-    """Return the target of the run, by the first line of its journal alone; None: it has none."""
+    """Return the target of the run; None: it has none."""
+    started = begun(folder)
+    return started.target if started is not None else None
+
+
+def begun(folder: Path) -> RunStarted | None:
+    """Return how the run began, by the first line of its journal alone; None where it did not."""
     import msgspec
 
     from rollback_tui.core.events import Record, RunStarted
@@ -109,7 +116,7 @@ def _target(folder: Path) -> Target | None:
             event = msgspec.json.decode(file.readline(), type=Record).event
     except (OSError, msgspec.MsgspecError):
         return None
-    return event.target if isinstance(event, RunStarted) else None
+    return event if isinstance(event, RunStarted) else None
 
 
 def _dsn(given: Common, target: Target) -> str:

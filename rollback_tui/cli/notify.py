@@ -19,7 +19,7 @@ from rollback_tui.aftercare.ledger import LedgerDamaged
 from rollback_tui.aftercare.outbox import Outbox, Pending, pending, read_post, retry
 from rollback_tui.aftercare.places import by_name, resolved, shown
 from rollback_tui.aftercare.sending import Answer, send, understood
-from rollback_tui.cli.attending import resume
+from rollback_tui.cli.attending import begun, resume
 from rollback_tui.cli.findings import Finding
 from rollback_tui.cli.noted import note
 from rollback_tui.cli.options import Common, common
@@ -95,8 +95,16 @@ def retry_(given: Common, run: str | None) -> None:
     folders = _folders(given, run)
     left: list[tuple[Path, Pending]] = []
     sent = 0
+    here = given.settings.environment
     for folder in folders:
         before = len(read_post(folder).pending)
+        there = _environment(folder) if run is None else ""
+        if there and here and there != here:
+            # Places of two configurations may be called alike, and not be the same.
+            why = f"it was in {there}, and this is {here}; name the run to tell it from here"
+            waits = pending(read_post(folder), given.settings.notify, os.environ)
+            left += [(folder, one._replace(why=why)) for one in waits]
+            continue
         try:
             post = retry(folder, given.settings.notify)
         except OSError as error:
@@ -114,6 +122,12 @@ def retry_(given: Common, run: str | None) -> None:
             where = f"{folder.name}  {one.notice.occasion} to {one.place}"
             click.echo(printable(f"    {where}: {one.why or 'after what did not arrive'}"))
     sys.exit(1 if left else 0)
+
+
+def _environment(folder: Path) -> str:
+    """Return where the run was, as it was called then; empty where that is not known."""
+    started = begun(folder)
+    return started.environment if started is not None else ""
 
 
 def _look_after(given: Common) -> None:

@@ -260,3 +260,21 @@ def test_what_is_in_the_way_of_an_attempt_is_said_and_the_others_are_made(alone:
     assert done.stdout.startswith("1 message sent, 1 left.")
     assert f"{RUN}: notify_{name}.lock: Is a directory" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_happened_elsewhere_is_not_told_to_the_places_of_here(alone: Project) -> None:
+    """Two configurations of one project may call places alike that are not the same."""
+    folder = past_run(alone)
+    assert example.started().environment == "production"
+    with web_sink() as sink:
+        configure(alone, place("chat", sink.url()), text="environment = 'staging'")
+        settings = parse((alone.directory / "rollback.toml").read_text()).notify
+        Outbox(folder, settings).add([notice("one", "chat")])
+        kept = alone.here("notify", "retry")
+        assert sink.arrived == []
+        assert kept.returncode == 1
+        assert kept.stdout.startswith("0 messages sent, 1 left.")
+        assert "it was in production, and this is staging" in kept.stdout
+        # Who names it means it.
+        assert alone.here("notify", "retry", "5d0c6a1e").returncode == 0
+        assert len(sink.arrived) == 1
