@@ -120,6 +120,19 @@ def test_what_was_bad_before_is_no_alert_and_not_well_either(
         assert not found.as_bad_as_before(read(bad, found.at_least - 1))
 
 
+@pytest.mark.parametrize(("counted", "threshold"), [(1, 0.04), (4, 0.04), (5, None), (None, None)])
+def test_few_probes_before_the_run_are_no_habit(
+    counted: int | None, threshold: float | None
+) -> None:
+    usual = Usual(metric="error_rate", value=1.0, counted=counted)
+    found = next(r for r in rules(Levels(), 0.8, (usual,)) if r.metric == "error_rate")
+    assert found.threshold == threshold
+    assert ("too little asked to be a habit" in found.basis) == (threshold is not None)
+    if threshold is not None:
+        assert found.usual is None
+        assert not found.as_bad_as_before(Reading(metric="error_rate", value=1.0))
+
+
 def test_what_was_well_before_has_one_threshold() -> None:
     for metric, usual in (("error_rate", 0.035), ("response_time", 0.2), ("cache_hit", 0.99)):
         assert rule(metric, usual).normal is None

@@ -17,6 +17,9 @@ with habits of its own is not called unwell for them."""
 LEAST_TIMES = 1.25
 """A threshold is at least so many times what was usual, however small the share."""
 
+FEW = 5
+"""Fewer probes before the run do not say what is usual: one of one that failed is no habit."""
+
 FULL = 0.95
 """From this share of all that is possible on, more of it cannot be told from what was usual."""
 
@@ -103,6 +106,10 @@ def _rule(
     level: float = getattr(levels, kind.level)
     stands = f"the level in [monitor.levels] {kind.level}"
     before = usual.value if usual is not None else None
+    few = usual is not None and usual.counted is not None and usual.counted < FEW
+    if metric == "error_rate" and few and before is not None and before > share * level:
+        before = None
+        stands += "; what failed before the run was too little asked to be a habit"
     if kind.unit == "times":
         return _relative(metric, share, level, usual, stands)
     if metric == "database_connections":
