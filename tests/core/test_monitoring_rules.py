@@ -127,7 +127,7 @@ def test_few_probes_before_the_run_are_no_habit(
     usual = Usual(metric="error_rate", value=1.0, counted=counted)
     found = next(r for r in rules(Levels(), 0.8, (usual,)) if r.metric == "error_rate")
     assert found.threshold == threshold
-    assert ("too little asked to be a habit" in found.basis) == (threshold is not None)
+    assert ("to call what failed a habit" in found.basis) == (threshold is not None)
     if threshold is not None:
         assert found.usual is None
         assert not found.as_bad_as_before(Reading(metric="error_rate", value=1.0))

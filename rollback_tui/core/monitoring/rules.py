@@ -109,7 +109,7 @@ def _rule(
     few = usual is not None and usual.counted is not None and usual.counted < FEW
     if metric == "error_rate" and few and before is not None and before > share * level:
         before = None
-        stands += "; what failed before the run was too little asked to be a habit"
+        stands += "; too few probes before the run to call what failed a habit"
     if kind.unit == "times":
         return _relative(metric, share, level, usual, stands)
     if metric == "database_connections":
