@@ -42,12 +42,12 @@ class After:
 
     def watched(self, folder: Path) -> Watched:
         """Return the monitoring of the run. Raises LedgerDamaged, JournalDamaged."""
-        from rollback_tui.aftercare import attendant
+        from rollback_tui.aftercare.attendant import presence
 
         with self._turn:
             view = self._watching(folder).poll()
-        attended = attendant.is_attended(folder)
-        expected = attendant.expected(folder, datetime.now(UTC))
+        attended = presence.is_attended(folder)
+        expected = presence.expected(folder, datetime.now(UTC))
         why_not = ""
         if view.begun is None:
             # Somebody may look after a run without ever watching it.
@@ -79,10 +79,10 @@ class After:
 
     def stop(self, folder: Path, reason: str) -> None:
         """End the monitoring early, as the person at this terminal."""
-        from rollback_tui.aftercare import attendant
+        from rollback_tui.aftercare.attendant import presence
         from rollback_tui.cli import attending, noted
 
-        attendant.ask_to_stop(folder, _operator(), reason)
+        presence.ask_to_stop(folder, _operator(), reason)
         noted.note(self._given, "monitoring stopped", reason, run=_run(folder))
         with contextlib.suppress(RollbackTuiError, OSError):
             # Where it was killed, somebody has to be there to end it in order.

@@ -22,13 +22,13 @@ def attendant(guarded: bool) -> None:
     os.nice(5)
     charge = msgspec.json.decode(sys.stdin.buffer.read(), type=Charge)
     if guarded:
-        from rollback_tui.aftercare.attendant_guard import guard
+        from rollback_tui.aftercare.attendant.guard import guard
 
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         guard(charge)
         return
-    from rollback_tui.aftercare.attendant_course import attend
-    from rollback_tui.aftercare.attendant_guard import BUSY
+    from rollback_tui.aftercare.attendant.course import attend
+    from rollback_tui.aftercare.attendant.guard import BUSY
 
     if not attend(charge):
         sys.exit(BUSY)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def have_looked_after(request: RunRequest) -> None:
     """Start what looks after the run of ``request``, in a process that stays when this one ends.
     Whatever keeps it from that keeps nobody from settling."""
-    from rollback_tui.aftercare.attendant import start
-    from rollback_tui.aftercare.attendant_beside import charge_of
+    from rollback_tui.aftercare.attendant.beside import charge_of
+    from rollback_tui.aftercare.attendant.processes import start
 
     charge = charge_of(request)
     if charge is not None:
@@ -39,7 +39,8 @@ def resume(given: Common, folders: tuple[Path, ...] | None = None) -> tuple[Path
     The maintenance database is asked only where there are such runs. Raises ConfigurationError
     when the directory of the runs cannot be read, OSError when no process can be started.
     """
-    from rollback_tui.aftercare.attendant import start, unfinished
+    from rollback_tui.aftercare.attendant.presence import unfinished
+    from rollback_tui.aftercare.attendant.processes import start
     from rollback_tui.aftercare.charge import anything_to_do, switched_off
 
     if switched_off() or not anything_to_do(given.settings):
@@ -62,7 +63,7 @@ def resume(given: Common, folders: tuple[Path, ...] | None = None) -> tuple[Path
 def _anything_possible(given: Common, folder: Path) -> bool:
     """Whether a process would have something to do there: it was killed, or what did not arrive
     has a place where it could."""
-    from rollback_tui.aftercare.attendant import attendance
+    from rollback_tui.aftercare.attendant.presence import attendance
     from rollback_tui.aftercare.outbox import pending, read_post
 
     try:

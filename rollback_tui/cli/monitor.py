@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from rollback_tui.aftercare import attendant
+from rollback_tui.aftercare.attendant import presence
 from rollback_tui.aftercare.watch import Watching
 from rollback_tui.cli import monitor_text as text
 from rollback_tui.cli import noted
@@ -99,7 +99,7 @@ def _find(given: Common, run: str | None) -> Path | None:
     if run is not None:
         return feed.find(given.run_directory(), run)
     every = folder.folders(given.run_directory())
-    watched = (one for one in every if (one / FILE_NAME).exists() or attendant.is_attended(one))
+    watched = (one for one in every if (one / FILE_NAME).exists() or presence.is_attended(one))
     return next(watched, every[0] if every else None)
 
 
@@ -113,7 +113,7 @@ def _look_after(given: Common, found: Path) -> bool:
         click.echo(f"warning: the monitoring cannot go on: {printable(why)}", err=True)
         return False
     deadline = time.monotonic() + _STARTED
-    while again and not attendant.is_attended(found) and time.monotonic() < deadline:
+    while again and not presence.is_attended(found) and time.monotonic() < deadline:
         time.sleep(0.05)
     return again
 
@@ -147,12 +147,12 @@ def _stop(given: Common, found: Path, reason: str) -> None:
     view = watching.poll()
     run = found.name[16:]
     if view.ended is not None or not (
-        view.begun or attendant.is_attended(found) or attendant.expected(found, datetime.now(UTC))
+        view.begun or presence.is_attended(found) or presence.expected(found, datetime.now(UTC))
     ):
         raise ConfigurationError(
             f"run {run} is not monitored", "`rollback-tui monitor` shows what is."
         )
-    attendant.ask_to_stop(found, who(operator()), reason)
+    presence.ask_to_stop(found, who(operator()), reason)
     noted.note(given, "monitoring stopped", reason, run=view.begun.run if view.begun else run)
     _look_after(given, found)
     ended = _ended(watching)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from rollback_tui.aftercare import attendant
+from rollback_tui.aftercare.attendant import presence
 from rollback_tui.aftercare.ledger import LedgerDamaged
 from rollback_tui.aftercare.outbox import Outbox, Pending, pending, read_post, retry
 from rollback_tui.aftercare.places import by_name, resolved, shown
@@ -134,8 +134,8 @@ def _look_after(given: Common) -> None:
     """Who looked after a run may have been killed, and there may be more to tell: start it again.
     That it cannot be is no failure of the attempt that was asked for."""
     with contextlib.suppress(RollbackTuiError, OSError):
-        now, left = datetime.now(UTC), attendant.unfinished(given.run_directory())
-        resume(given, tuple(folder for folder in left if attendant.expected(folder, now)))
+        now, left = datetime.now(UTC), presence.unfinished(given.run_directory())
+        resume(given, tuple(folder for folder in left if presence.expected(folder, now)))
 
 
 @notify.command("drop")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from rollback_tui.aftercare import attendant
+from rollback_tui.aftercare.attendant import processes
 from rollback_tui.aftercare.charge import TIE
 from rollback_tui.aftercare.outbox import read_post
 from rollback_tui.checkpoint.storage import now
@@ -119,7 +119,7 @@ def _nothing_stays(scene: Demo, given: Common) -> Iterator[None]:
     finally:
         os.environ.pop(TIE, None)
         for folder in folders(given.run_directory()):
-            attendant.end(folder)
+            processes.end(folder)
         os.close(handle)
 
 

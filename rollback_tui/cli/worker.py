@@ -35,7 +35,7 @@ def worker(carry_out: bool, settling: bool) -> None:
 
 def _guard(request: RunRequest) -> None:
     """Guard the run, and what looks after it as long as that is needed."""
-    from rollback_tui.aftercare.attendant_beside import Beside, charge_of
+    from rollback_tui.aftercare.attendant.beside import Beside, charge_of
     from rollback_tui.run.guardian import guard
 
     charge = charge_of(request)

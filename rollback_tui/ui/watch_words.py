@@ -227,7 +227,10 @@ def _quiet(after: After, now: datetime, width: int, opens: str) -> Content:
     if view is None or view.begun is None:
         return line("")
     until, left = view.begun.until, (view.begun.until - now).total_seconds()
-    states = [state_of(after, rule.metric, now) for rule in view.begun.rules]
+    # Where there is nothing to be measured, nothing is left unjudged.
+    nothing = {one.metric for one in view.readings if one.nothing}
+    metrics = [rule.metric for rule in view.begun.rules if rule.metric not in nothing]
+    states = [state_of(after, metric, now) for metric in metrics]
     unknown = sum(state.glyph == "?" for state in states)
     unjudged = sum(state.glyph in "–·" for state in states)
     as_before = sum(state.glyph == "!" for state in states)

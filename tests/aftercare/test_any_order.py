@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rollback_tui.aftercare import attendant
+from rollback_tui.aftercare.attendant import presence
 from rollback_tui.aftercare.incident_files import deliveries
 from rollback_tui.aftercare.outbox import read_post
 from rollback_tui.aftercare.watch import Watching
@@ -85,8 +85,8 @@ def window(project: Project) -> Window:
 
 
 def pid_of(folder: Path) -> int:
-    soon(lambda: attendant.is_attended(folder))
-    return int((folder / attendant.LOCK).read_text())
+    soon(lambda: presence.is_attended(folder))
+    return int((folder / presence.LOCK).read_text())
 
 
 @pytest.mark.parametrize("order", permutations(("monitor", "terminal", "network")), ids=" ".join)
@@ -124,8 +124,8 @@ def test_killed_in_any_order_nothing_is_lost(
     assert deliveries(folder) == ()
     assert watching.poll().samples[: len(seen)] == seen
     seen = watching.poll().samples
-    attendant.ask_to_stop(folder, "kim", "enough is seen")
-    soon(lambda: not attendant.is_attended(folder))
+    presence.ask_to_stop(folder, "kim", "enough is seen")
+    soon(lambda: not presence.is_attended(folder))
 
     ended, post = Watching(folder).poll(), read_post(folder)
     assert ended.samples[: len(seen)] == seen

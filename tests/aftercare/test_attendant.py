@@ -16,9 +16,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rollback_tui.aftercare import attendant, attendant_course, attendant_guard, attendant_jobs
-from rollback_tui.aftercare.attendant_bell import Bell
-from rollback_tui.aftercare.attendant_guard import BUSY
+from rollback_tui.aftercare.attendant import course as attendant_course
+from rollback_tui.aftercare.attendant import guard as attendant_guard
+from rollback_tui.aftercare.attendant import jobs as attendant_jobs
+from rollback_tui.aftercare.attendant import presence, processes
+from rollback_tui.aftercare.attendant.bell import Bell
+from rollback_tui.aftercare.attendant.guard import BUSY
 from rollback_tui.aftercare.charge import TIE, Charge
 from rollback_tui.aftercare.incident_files import deliveries
 from rollback_tui.aftercare.outbox import read_post
@@ -96,14 +99,14 @@ def process(given: Charge, **env: str) -> subprocess.Popen[bytes]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in env.items():
             patch.setenv(name, value)
-        made = remembered(attendant.process_of(given))
-    attendant.process_given(made, given)
+        made = remembered(processes.process_of(given))
+    processes.process_given(made, given)
     return made
 
 
 def over(folder: Path) -> str:
     """Why it ended; empty where it may be gone on with."""
-    found = attendant.attendance(folder)
+    found = presence.attendance(folder)
     assert found.took is not None
     return found.over.why if found.over else ""
 
@@ -138,7 +141,7 @@ def test_people_are_told_while_it_happens_and_the_report_is_handed_over(
         running = process(given)
         soon(lambda: bool(read_post(folder).notices))
         assert [one.occasion for one in read_post(folder).notices] == ["started"]
-        assert attendant.is_attended(folder)
+        assert presence.is_attended(folder)
         written.write(
             ev.Question(name="gate", text="?", choices=("a", "b"), default="b", seconds=300)
         )
@@ -152,9 +155,9 @@ def test_people_are_told_while_it_happens_and_the_report_is_handed_over(
     assert over(folder) == "all is done"
     assert [one.ok for one in deliveries(folder)] == [False, True]
     assert (tmp_path / "taken").exists()
-    assert "not delivered: sh: exit 1" in (folder / attendant.LOG).read_text()
-    assert not attendant.is_attended(folder)
-    assert not attendant.expected(folder, datetime.now(UTC))
+    assert "not delivered: sh: exit 1" in (folder / processes.LOG).read_text()
+    assert not presence.is_attended(folder)
+    assert not presence.expected(folder, datetime.now(UTC))
 
 
 def test_one_at_a_time_and_a_signal_ends_it_resumably(folder: Path) -> None:
@@ -164,13 +167,13 @@ def test_one_at_a_time_and_a_signal_ends_it_resumably(folder: Path) -> None:
     soon(lambda: bool(read_post(folder).attempts))
     second = process(given)
     assert second.wait(30) == BUSY
-    assert attendant.is_attended(folder)
+    assert presence.is_attended(folder)
     first.send_signal(signal.SIGHUP)
     first.send_signal(signal.SIGTERM)
     assert first.wait(30) == 0
     assert over(folder) == ""
-    assert attendant.expected(folder, datetime.now(UTC))
-    assert attendant.unfinished(folder.parent) == (folder,)
+    assert presence.expected(folder, datetime.now(UTC))
+    assert presence.unfinished(folder.parent) == (folder,)
 
 
 def test_what_it_is_tied_to_ends_it(folder: Path, tmp_path: Path) -> None:
@@ -244,7 +247,7 @@ def test_a_wish_to_stop_is_obeyed_between_two_samples(folder: Path) -> None:
     )
     running = process(charge(folder, given))
     soon(lambda: len(Watching(folder).poll().samples) == 1)
-    attendant.ask_to_stop(folder, "kim", "enough is seen")
+    presence.ask_to_stop(folder, "kim", "enough is seen")
     assert running.wait(30) == 0
     view = Watching(folder).poll()
     assert view.ended is not None
@@ -252,7 +255,7 @@ def test_a_wish_to_stop_is_obeyed_between_two_samples(folder: Path) -> None:
 
 
 def test_a_wish_to_stop_is_obeyed_before_there_is_a_monitoring(folder: Path) -> None:
-    attendant.ask_to_stop(folder, "kim", "the shop is closed")
+    presence.ask_to_stop(folder, "kim", "the shop is closed")
     assert attendant_course.attend(charge(folder, settings(seconds=3600)))
     view = Watching(folder).poll()
     assert view.begun is None
@@ -397,8 +400,8 @@ def test_what_never_arrived_is_tried_once_by_each_later_start(folder: Path) -> N
     assert (
         over(folder) == "all is done; not delivered: 2 notices; not delivered: the incident report"
     )
-    assert not attendant.expected(folder, datetime.now(UTC) + timedelta(hours=1))
-    assert attendant.unfinished(folder.parent) == (folder,)
+    assert not presence.expected(folder, datetime.now(UTC) + timedelta(hours=1))
+    assert presence.unfinished(folder.parent) == (folder,)
     with web_sink() as there:
         places = (Place(name="place0", url=there.url()),)
         notify = msgspec.structs.replace(notify, to=places)
@@ -406,28 +409,28 @@ def test_what_never_arrived_is_tried_once_by_each_later_start(folder: Path) -> N
         assert attendant_course.attend(charge(folder, again))
         assert len(there.arrived) == 2
     assert titles(folder) == ["started", "finished"]
-    assert attendant.unfinished(folder.parent) == ()
+    assert presence.unfinished(folder.parent) == ()
 
 
 def test_nobody_was_ever_to_look_after_it(folder: Path) -> None:
-    assert not attendant.is_attended(folder)
-    assert not attendant.expected(folder, datetime.now(UTC))
-    assert attendant.unfinished(folder.parent) == ()
-    assert attendant.unfinished(folder.parent / "nowhere") == ()
-    attendant.end(folder)
+    assert not presence.is_attended(folder)
+    assert not presence.expected(folder, datetime.now(UTC))
+    assert presence.unfinished(folder.parent) == ()
+    assert presence.unfinished(folder.parent / "nowhere") == ()
+    processes.end(folder)
     assert [path.name for path in folder.iterdir()] == [FILE_NAME]
 
 
 def test_who_only_looks_whether_somebody_is_there_keeps_nobody_from_coming(folder: Path) -> None:
     """Screens and `monitor` look while it is being started, and have its lock for an instant."""
-    (folder / attendant.LOCK).touch()
-    with (folder / attendant.LOCK).open() as looking:
+    (folder / presence.LOCK).touch()
+    with (folder / presence.LOCK).open() as looking:
         fcntl.flock(looking, fcntl.LOCK_SH)
         gone = threading.Timer(0.1, fcntl.flock, (looking, fcntl.LOCK_UN))
         gone.start()
-        with attendant.taken(folder) as mine:
+        with presence.taken(folder) as mine:
             assert mine
-            assert attendant.is_attended(folder)
+            assert presence.is_attended(folder)
         gone.join()
 
 

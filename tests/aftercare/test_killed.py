@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from rollback_tui.aftercare import attendant
+from rollback_tui.aftercare.attendant import presence, processes
 from rollback_tui.aftercare.outbox import read_post
 from rollback_tui.aftercare.watch import Watching
 from rollback_tui.cli.after import After
@@ -75,13 +75,13 @@ def view_of(folder: Path) -> RunView:
 def begun(project: Project) -> Path:
     """Return the folder of the run that was started, when it is looked after."""
     runs = project.directory / "rollback_runs"
-    soon(lambda: any(map(attendant.is_attended, runs.glob("2*"))))
+    soon(lambda: any(map(presence.is_attended, runs.glob("2*"))))
     return project.run_folder()
 
 
 def pid_of(folder: Path) -> int:
-    soon(lambda: attendant.is_attended(folder))
-    return int((folder / attendant.LOCK).read_text())
+    soon(lambda: presence.is_attended(folder))
+    return int((folder / presence.LOCK).read_text())
 
 
 def kill(*pids: int) -> None:
@@ -94,7 +94,7 @@ def kill(*pids: int) -> None:
 def unattended(folder: Path) -> None:
     """Return when nobody looks after the run: what was just being started by somebody who was
     killed has his files open for an instant yet, and so his lock."""
-    soon(lambda: not attendant.is_attended(folder))
+    soon(lambda: not presence.is_attended(folder))
 
 
 class Samples:
@@ -140,7 +140,7 @@ def test_every_process_killed_in_every_order_while_the_network_is_away(project: 
         samples.wait_for_more()
         assert pid_of(folder) != first
         assert psutil.Process(pid_of(folder)).ppid() == guardian
-        assert "ended (SIGKILL); again in 1 s" in (folder / attendant.LOG).read_text()
+        assert "ended (SIGKILL); again in 1 s" in (folder / processes.LOG).read_text()
 
         # The guardian: the attendant goes on by itself. Then the attendant: nobody is left.
         kill(guardian)
@@ -179,7 +179,7 @@ def test_every_process_killed_in_every_order_while_the_network_is_away(project: 
         arrived = sorted(attempt.id for attempt in post.attempts if attempt.ok)
         assert arrived == sorted(notice.id for notice in post.notices)
         assert sorted(sink.titles) == sorted(notice.title for notice in post.notices)
-        known = attendant.attendance(folder)
+        known = presence.attendance(folder)
         assert known.over is not None
         assert known.over.why == "all is done"
         ended = Watching(folder).poll()
@@ -211,13 +211,13 @@ def test_a_run_that_was_killed_with_everything_is_told_and_watched_when_it_is_se
         sink.wait_for(2)
         Samples(folder).wait_for_more()
         assert [one.occasion for one in read_post(folder).notices] == ["started", "settled"]
-        attendant.end(folder)
+        processes.end(folder)
         unattended(folder)
         # It can be gone on with, also by who only wants to know whether everybody was told.
-        assert attendant.unfinished(folder.parent) == (folder,)
+        assert presence.unfinished(folder.parent) == (folder,)
         assert project.here("notify", "retry").returncode == 0
-        soon(lambda: attendant.is_attended(folder))
-        attendant.end(folder)
+        soon(lambda: presence.is_attended(folder))
+        processes.end(folder)
 
 
 def test_settling_in_this_process_has_it_looked_after_too(project: Project) -> None:
@@ -228,8 +228,8 @@ def test_settling_in_this_process_has_it_looked_after_too(project: Project) -> N
         assert done.returncode == 0, done.stderr
         folder = project.run_folder()
         soon(lambda: working_in(project.directory) == [])
-        assert not (folder / attendant.LOG).exists()
+        assert not (folder / processes.LOG).exists()
         assert project.here("settle", folder.name[16:]).returncode == 0
         sink.wait_for(2)
         assert sorted(sink.titles) == sorted(one.title for one in read_post(folder).notices)
-        attendant.end(folder)
+        processes.end(folder)

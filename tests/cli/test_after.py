@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rollback_tui.aftercare import attendant, attendant_lines
+from rollback_tui.aftercare.attendant import lines as attendant_lines
+from rollback_tui.aftercare.attendant import presence
 from rollback_tui.aftercare.ledger import Ledger, LedgerDamaged
 from rollback_tui.aftercare.watch import ledger
 from rollback_tui.cli.after import After
@@ -46,7 +47,7 @@ def test_what_is_watched_is_followed_and_who_is_missing_is_said(tmp_path: Path) 
     assert (found.attended, found.expected, found.why_not) == (False, True, "")
     assert found.view.samples == (first,)
     ledger(folder).append(second)
-    with attendant.taken(folder):
+    with presence.taken(folder):
         found = after.watched(folder)
         assert found.attended
     assert found.view.samples == (first, second)
@@ -81,7 +82,7 @@ def test_why_nothing_is_watched_is_said_while_somebody_looks_after_the_run(tmp_p
     unfinished = run_folder(tmp_path / "third", rolled_back()[0])
     ledger(folder).append(stopped)
     for one in (refused, folder, unfinished):
-        with attendant.taken(one) as mine:
+        with presence.taken(one) as mine:
             assert mine
             found = after.watched(one)
         assert found.attended
@@ -96,7 +97,7 @@ def test_why_nothing_is_watched_is_said_while_somebody_looks_after_the_run(tmp_p
 def test_stopping_is_asked_for_with_who_and_why_and_kept(tmp_path: Path) -> None:
     folder = run_folder(tmp_path)
     After(given(tmp_path)).stop(folder, "the fix is deployed")
-    asked = attendant.stop_asked(folder)
+    asked = presence.stop_asked(folder)
     assert asked is not None
     assert asked.reason == "the fix is deployed"
     assert asked.by

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from rollback_tui.aftercare import attendant
-from rollback_tui.aftercare.attendant_lines import Over, Took
+from rollback_tui.aftercare.attendant import presence, processes
+from rollback_tui.aftercare.attendant.lines import Over, Took
 from rollback_tui.aftercare.watch import ledger
 from rollback_tui.cli import commands
 from rollback_tui.cli.monitor_text import Looked, exit_code, lines, write_csv
@@ -308,14 +308,14 @@ def test_a_run_of_another_database_is_not_gone_on_with(
     folder = run(runs, NEW)
     keep(folder, fake_after.healthy(2))
     now = datetime.now(UTC)
-    book = attendant.ledger(folder)
+    book = presence.ledger(folder)
     book.append(Took(at=now, pid=1, until=now + timedelta(hours=24)))
-    assert attendant.unfinished(runs) == (folder,)
+    assert presence.unfinished(runs) == (folder,)
     shown = call("--dsn", "host=127.0.0.1 port=1 dbname=elsewhere connect_timeout=1")
     assert "NOBODY LOOKS AFTER IT" in shown.stdout
-    assert not (folder / attendant.LOG).exists()
+    assert not (folder / processes.LOG).exists()
     book.append(Over(at=now, why="all is done"))
-    assert attendant.unfinished(runs) == ()
+    assert presence.unfinished(runs) == ()
 
 
 def test_a_spreadsheet_calculates_nothing_that_a_server_said() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import rollback_tui
-from rollback_tui.aftercare import attendant
+from rollback_tui.aftercare.attendant import presence
 from rollback_tui.aftercare.watch import Watching
 from rollback_tui.cli.practise import recorded_demo, roll_back
 from rollback_tui.config_aftercare import SWITCH
@@ -65,7 +65,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from types import SimpleNamespace
-from rollback_tui.aftercare import attendant
+from rollback_tui.aftercare.attendant import presence, processes
 from rollback_tui.aftercare.charge import Charge
 from rollback_tui.cli.options import Common
 from rollback_tui.cli.practise import _nothing_stays
@@ -74,7 +74,7 @@ from rollback_tui.config import Settings
 folder, project = Path(sys.argv[1]), Path.cwd()
 given = Common(dsn="port=1", settings=Settings(), project=project, as_json=False)
 with _nothing_stays(SimpleNamespace(project=project), given):
-    attendant.start(Charge(
+    processes.start(Charge(
         folder=str(folder), project=str(project), dsn="host=127.0.0.1 port=1",
         settings=given.settings))
     time.sleep(60)
@@ -98,7 +98,7 @@ def test_what_looks_after_its_runs_ends_when_the_demo_is_killed(tmp_path: Path) 
         )
     )
     assert soon(lambda: bool(Watching(folder).poll().samples), 30)
-    assert attendant.is_attended(folder)
+    assert presence.is_attended(folder)
     demo.kill()
     assert soon(lambda: working_in(project) == [], 30)
-    assert attendant.expected(folder, datetime.now(UTC))
+    assert presence.expected(folder, datetime.now(UTC))

@@ -177,7 +177,10 @@ LINES = {
         after(SOME_UNKNOWN),
         " ? Watched until 05:12 (1 h 42 min left), 13 metrics, 2 unknown, 1 not judged, no alert",
     ),
-    "well, no standby": (after(ALONE), " ✓ Watched until 05:12 (1 h 42 min left), 13 metrics, 1"),
+    "well, no standby": (
+        after(ALONE),
+        " ✓ Watched until 05:12 (1 h 42 min left), 12 metrics, no alert",
+    ),
     "done, no standby": (after(ended(ALONE)), " ✓ Watched until 05:12, no alert"),
     "one over": (after(CAME_BACK), "no alert now, 1 over"),
     "alert": (after(alarming()), " ✗ 1 alert: error_rate 10"),

@@ -9,15 +9,8 @@ import time
 from collections import deque
 from datetime import UTC, datetime
 
-from rollback_tui.aftercare.attendant import (
-    LOG,
-    attendance,
-    expected,
-    log_line,
-    process_given,
-    process_of,
-    wait_until_unattended,
-)
+from rollback_tui.aftercare.attendant.presence import attendance, expected, wait_until_unattended
+from rollback_tui.aftercare.attendant.processes import LOG, log_line, process_given, process_of
 from rollback_tui.aftercare.charge import Charge, is_cut, tie
 from rollback_tui.core.errors import RollbackTuiError
 

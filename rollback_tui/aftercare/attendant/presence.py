@@ -1,8 +1,7 @@
-"""The attendant: a process of its own that looks after one run. Here is what others ask of it, and
-how it is started and ended; what it does is in :mod:`rollback_tui.aftercare.attendant_course`.
+"""Whether a process looks after a run, whether one should, and what others ask of it.
 
-Whether somebody looks after a run is a lock on ``attendant.lock`` in its folder: it ends with the
-process that holds it, however that ends.
+That one does is a lock on ``attendant.lock`` in the run's folder: it ends with the process that
+holds it, however that ends.
 """
 
 from __future__ import annotations
@@ -10,9 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,25 +16,19 @@ from pathlib import Path
 
 import msgspec
 
-from rollback_tui.aftercare import attendant_lines as lines
-from rollback_tui.aftercare.charge import Charge
+from rollback_tui.aftercare.attendant import lines
 from rollback_tui.aftercare.ledger import Ledger
 from rollback_tui.checkpoint.storage import write_whole
 from rollback_tui.core import notices
 from rollback_tui.core.errors import RollbackTuiError
-from rollback_tui.core.text import printable
 from rollback_tui.core.value import Value
-from rollback_tui.embedded.children import command
 from rollback_tui.run import folder as run_folder
-from rollback_tui.run.launch import inherited
 
 LOCK = "attendant.lock"
-LOG = "attendant.log"
 STOP = "attendant.stop"
 
 _NEWEST = 20
 """Folders that a start looks at: whoever makes more runs than these in a day has other cares."""
-_END_SECONDS = 5.0
 _LOOK_SECONDS = 0.5
 """Who only looks whether somebody has the lock has it for an instant; such a look is no reason to
 leave a run alone."""
@@ -81,11 +71,11 @@ def _locked(file: int) -> bool:
 
 def is_attended(folder: Path) -> bool:
     """Whether a process looks after the run in ``folder`` now."""
-    return _holder(folder) is not None
+    return holder(folder) is not None
 
 
-def _holder(folder: Path) -> int | None:
-    """The id of that process; 0 where it cannot be read. None: there is none."""
+def holder(folder: Path) -> int | None:
+    """Return the id of that process; 0 where it cannot be read. None: there is none."""
     try:
         file = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -176,67 +166,3 @@ def stop_asked(folder: Path) -> StopAsked | None:
         return msgspec.json.decode((folder / STOP).read_bytes(), type=StopAsked)
     except (OSError, msgspec.MsgspecError):
         return None
-
-
-def start(charge: Charge) -> None:
-    """Start what looks after the run, in a session of its own; where somebody does already, it
-    ends at once. It needs neither us nor our terminal. Raises OSError."""
-    process = process_of(charge, "--guarded")
-    process_given(process, charge)
-    # Its end is collected while we live, and by nobody's fault a zombie is left when we do not.
-    from threading import Thread
-
-    Thread(target=process.wait, name="attendant's guardian", daemon=True).start()
-
-
-def process_of(charge: Charge, *options: str) -> subprocess.Popen[bytes]:
-    """Start ``rollback-tui attendant`` and return it, before it is told what for. What it says
-    goes to ``attendant.log``. Raises OSError."""
-    log = os.open(charge.path / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        return subprocess.Popen(
-            command("rollback_tui", "attendant", *options),
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            cwd=charge.project,
-            env=inherited(),
-            start_new_session=True,
-        )
-    finally:
-        os.close(log)
-
-
-def process_given(process: subprocess.Popen[bytes], charge: Charge) -> None:
-    """Tell a process of :func:`process_of` what it is for: by a pipe, for it holds secrets."""
-    if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(msgspec.json.encode(charge))
-            process.stdin.close()
-
-
-def say(who: str, text: str) -> None:
-    """Write a line of ``attendant.log``, which is the standard error of those who look after a
-    run; nobody reads it but to find out why something did not happen."""
-    # A full disk is no reason to end.
-    with contextlib.suppress(OSError):
-        sys.stderr.write(log_line(who, text))
-        sys.stderr.flush()
-
-
-def log_line(who: str, text: str) -> str:
-    """Return a line of that file."""
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {who}: {printable(text)}\n"
-
-
-def end(folder: Path) -> None:
-    """End the process that looks after the run, if there is one, and wait until it is gone; what
-    is left to be done can be gone on with."""
-    pid = _holder(folder)
-    if not pid:
-        return
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + _END_SECONDS
-    while _holder(folder) == pid and time.monotonic() < deadline:
-        time.sleep(0.02)

@@ -1,6 +1,6 @@
 """What the attendant does, from the first line of the journal to the last notice delivered.
 
-One thread decides, and each thing that may take its time has one of its own (``attendant_jobs``).
+One thread decides, and each thing that may take its time has one of its own (``jobs``).
 None waits for another, and all go on from what is in the run's folder, wherever a process before us
 was killed.
 """
@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from rollback_tui.aftercare import attendant_jobs as jobs
-from rollback_tui.aftercare import attendant_lines as lines
 from rollback_tui.aftercare import notices
-from rollback_tui.aftercare.attendant import ledger, say, stop_asked, taken
-from rollback_tui.aftercare.attendant_bell import Bell
+from rollback_tui.aftercare.attendant import jobs, lines
+from rollback_tui.aftercare.attendant.bell import Bell
+from rollback_tui.aftercare.attendant.presence import ledger, stop_asked, taken
+from rollback_tui.aftercare.attendant.processes import say
 from rollback_tui.aftercare.charge import Charge, tie
 from rollback_tui.aftercare.incident_files import deliveries
 from rollback_tui.aftercare.ledger import LedgerDamaged

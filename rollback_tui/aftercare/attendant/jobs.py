@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rollback_tui.aftercare import prometheus
-from rollback_tui.aftercare.attendant import say
+from rollback_tui.aftercare.attendant.processes import say
 from rollback_tui.aftercare.charge import Charge
 from rollback_tui.aftercare.ledger import LedgerDamaged
 from rollback_tui.aftercare.outbox import Outbox

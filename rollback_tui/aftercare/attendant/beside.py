@@ -6,7 +6,7 @@ import signal
 import threading
 from pathlib import Path
 
-from rollback_tui.aftercare.attendant_guard import guard
+from rollback_tui.aftercare.attendant.guard import guard
 from rollback_tui.aftercare.charge import Charge, anything_to_do, switched_off
 from rollback_tui.run import journal
 from rollback_tui.run.request import RunRequest
