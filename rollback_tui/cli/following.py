@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import NoReturn
 import click
 import msgspec
 
+from rollback_tui.aftercare.attendant import presence
+from rollback_tui.cli.options import Common
 from rollback_tui.cli.plain_output import echo_json
 from rollback_tui.core.errors import RunUnfinished
 from rollback_tui.core.events import Record, RunFinished
+from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.report import log_line
 from rollback_tui.core.text import printable
 from rollback_tui.run.control import ControlUnavailable
@@ -92,6 +96,14 @@ def _leave(run_feed: RunFeed) -> NoReturn:
         "the run goes on without this terminal",
         f"rollback-tui attach {run_feed.folder.name[16:]}",
     ) from None
+
+
+def leave(given: Common, folder: Path, finished: RunFinished) -> NoReturn:
+    """Exit with the code of the outcome; say before, to a person, that the run is watched on."""
+    touched = finished.outcome != "refused" and given.settings.monitor.seconds > 0
+    if touched and not given.as_json and presence.is_attended(folder):
+        click.echo(f"Watched without this terminal: rollback-tui monitor {folder.name[16:]}")
+    sys.exit(EXIT_CODES[finished.outcome])
 
 
 def say_outcome(finished: RunFinished) -> None:

@@ -82,6 +82,8 @@ def monitor(
             while watch is not None and _goes_on(look):
                 time.sleep(watch)
                 look = _look(after, found, again=False)
+                if not given.as_json:
+                    click.echo()
                 _show(given, look)
     sys.exit(text.exit_code(look))
 

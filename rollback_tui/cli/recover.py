@@ -13,14 +13,13 @@ import msgspec
 
 from rollback_tui.cli import noted
 from rollback_tui.cli.beside import refuse
-from rollback_tui.cli.following import follow, printer
+from rollback_tui.cli.following import follow, leave, printer
 from rollback_tui.cli.options import Common, common
 from rollback_tui.cli.session import Session
 from rollback_tui.cli.shapes import print_json
 from rollback_tui.cli.terminal import open_screens
 from rollback_tui.cli.undoing import agreed_rows
 from rollback_tui.core.errors import ConfigurationError, RunRefused
-from rollback_tui.core.model import EXIT_CODES
 from rollback_tui.core.recovery import RecoveryOption, Rung
 from rollback_tui.core.text import printable
 from rollback_tui.run import feed
@@ -72,7 +71,7 @@ def recover(
         made = session.undo(
             folder, option, reason=reason, agreed=agreed_rows(option, typed), attended=False
         )
-    sys.exit(EXIT_CODES[follow(made, printer(given.as_json)).outcome])
+    leave(given, made, follow(made, printer(given.as_json)))
 
 
 def _asked(option: RecoveryOption, *, yes: bool) -> str:

@@ -10,12 +10,12 @@ import click
 from rollback_tui.cli import keeping, noted
 from rollback_tui.cli.beforehand import as_typed, rehearse_first, rehearsed
 from rollback_tui.cli.beside import refuse
-from rollback_tui.cli.following import follow, printer
+from rollback_tui.cli.following import follow, leave, printer
 from rollback_tui.cli.options import Common, common, how_far
 from rollback_tui.cli.resuming import plan_left, said_yes
 from rollback_tui.cli.session import Session
 from rollback_tui.core.errors import ConfigurationError, RunRefused
-from rollback_tui.core.model import EXIT_CODES, Plan
+from rollback_tui.core.model import Plan
 from rollback_tui.core.rehearsal import Source
 from rollback_tui.core.text import printable
 from rollback_tui.run.request import Resumption
@@ -115,7 +115,7 @@ def run(
             rehearsal=rehearsal,
             trigger=trigger,
         )
-    sys.exit(EXIT_CODES[follow(folder, printer(given.as_json)).outcome])
+    leave(given, folder, follow(folder, printer(given.as_json)))
 
 
 def reasons(texts: tuple[str, ...]) -> dict[str, str]:
