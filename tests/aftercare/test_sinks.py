@@ -215,3 +215,11 @@ def test_an_answer_without_end_takes_no_memory_without_end() -> None:
         answer = send(url, "title", "body", "info", seconds=60)
     assert (answer.ok, answer.why) == (False, "its answer is too long")
     assert sent[0] < 1024
+
+
+def test_the_memory_of_who_sends_is_not_that_of_an_answer() -> None:
+    """A child's ``ru_maxrss`` begins with what its parent had."""
+    ballast = bytearray(b"x") * (512 * 2**20)
+    answer = send(f"json://127.0.0.1:{refused_port()}/", "title", "body", "info", seconds=30)
+    assert (answer.ok, answer.why) == (False, "the connection was refused")
+    assert ballast[-1] == ord("x")
