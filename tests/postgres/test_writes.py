@@ -13,6 +13,7 @@ from rollback_tui.embedded.server import EmbeddedServer
 from rollback_tui.postgres.connect import Connection
 from rollback_tui.postgres.writes import flush, new_files, sight, written
 from tests.conftest import Database, create_database, drop_database
+from tests.demo.processes import soon
 
 SCHEMA = """
 CREATE TABLE plain (id int PRIMARY KEY, note text);
@@ -234,7 +235,15 @@ def test_a_renamed_table_is_followed(connection: Connection) -> None:
     assert writes.disturbed() >= {"public.plain", "public.other"}
 
 
+OTHERS = (
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
 def test_outside_a_transaction_what_was_reported_is_compared(connection: Connection) -> None:
+    # What was written by a test before this one is reported when its session has ended.
+    assert soon(lambda: connection.execute(OTHERS).fetchone() == (0,), 30)
     flush(connection)
     before = sight(connection, cumulative=True)
     connection.execute("UPDATE plain SET note = 'w' WHERE id = 2")

@@ -75,7 +75,7 @@ def test_a_reason_needs_ten_characters(world: World) -> None:
         await t.press("o")
         await t.until("Set aside: Nobody writes")
         await t.type("too short")
-        await t.until("1 more characters")
+        await t.until("1 more character ")
         await t.press("tab", "tab", "enter")
         assert t.app.guide.walk.overrides == ()
 

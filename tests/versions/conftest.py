@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,32 @@ from rollback_tui.embedded import server as embedded
 from rollback_tui.embedded.server import EmbeddedServer
 from tests.conftest import SETTINGS
 from tests.versions.servers import VERSIONS, programs
+
+
+EVERYWHERE = {
+    "test_every_verification_says_yes",
+    "test_from_the_dump",
+    "test_rolls_back_verifies_and_reports_what_was_lost",
+    "test_what_is_measured_afterwards",
+    "test_worker_and_guardian_killed_then_settle_opens_the_door",
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """All is tested on the oldest version; of the others, what depends most on them, unless
+    ``--every-version`` asks for all."""
+    if config.getoption("--every-version"):
+        return
+    left_out = {
+        item
+        for item in items
+        if isinstance(item, pytest.Function)
+        and item.path.parent == Path(__file__).parent
+        and item.callspec.params["server"] != min(VERSIONS)
+        and item.originalname not in EVERYWHERE
+    }
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session", params=sorted(VERSIONS))
