@@ -12,7 +12,6 @@ from rollback_tui.embedded.server import EmbeddedServer
 from tests.conftest import SETTINGS
 from tests.versions.servers import VERSIONS, programs
 
-
 EVERYWHERE = {
     "test_every_verification_says_yes",
     "test_from_the_dump",
