@@ -26,13 +26,18 @@ def large(world: World) -> World:
 
 async def effort(t: Terminal, key: str, times: int) -> float:
     """How often the program calls something for this key: the median of so many times, for what
-    the clock draws anew meanwhile is not the key's. How long it takes is for the benchmarks."""
-    found = []
-    for _ in range(times):
-        with counted() as one:
-            await t.press(key)
-        found.append(one.total)
-    return median(found)
+    the clock draws anew meanwhile is not the key's. On a busy machine that may be so most of the
+    times: the least of three medians, where the first is much. How long it takes is for the
+    benchmarks."""
+    medians: list[float] = []
+    while len(medians) < 3 and min(medians, default=TOTAL) >= TOTAL:
+        found = []
+        for _ in range(times):
+            with counted() as one:
+                await t.press(key)
+            found.append(one.total)
+        medians.append(median(found))
+    return min(medians)
 
 
 def test_opening_looks_at_each_statement_a_few_times(large: World) -> None:
