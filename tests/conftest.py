@@ -40,7 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--every-fault",
         action="store_true",
         help="run the whole fault matrix; otherwise the worker is killed at every twelfth point,"
-        " and each other fault tried at every thirty-second",
+        " and each other fault tried at every thirty-second; and what comes after a run is killed"
+        " in each order, not in three",
     )
     parser.addoption(
         "--every-kind",
@@ -50,7 +51,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-version",
         action="store_true",
-        help="run on PostgreSQL 16 too what does not depend on the server's version",
+        help="run on PostgreSQL 16 too what does not depend on the server's version, and all that"
+        " is run on 13 on 14, 15 and 17 too",
     )
 
 

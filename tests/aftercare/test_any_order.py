@@ -89,7 +89,16 @@ def pid_of(folder: Path) -> int:
     return int((folder / presence.LOCK).read_text())
 
 
-@pytest.mark.parametrize("order", permutations(("monitor", "terminal", "network")), ids=" ".join)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """All six orders with ``--every-fault``; else three, in which each comes first, second and
+    last once."""
+    if "order" in metafunc.fixturenames:
+        orders = tuple(permutations(("monitor", "terminal", "network")))
+        every = metafunc.config.getoption("--every-fault")
+        chosen = orders if every else (orders[0], orders[3], orders[4])
+        metafunc.parametrize("order", chosen, ids=" ".join)
+
+
 def test_killed_in_any_order_nothing_is_lost(
     project: Project, sink: WebSink, network: Filter, order: tuple[str, ...]
 ) -> None:

@@ -13,10 +13,8 @@ from tests.conftest import SETTINGS
 from tests.versions.servers import VERSIONS, programs
 
 EVERYWHERE = {
-    "test_a_statement_that_fails_leaves_everything_as_it_was",
     "test_every_verification_says_yes",
     "test_from_the_dump",
-    "test_rolls_back_verifies_and_reports_what_was_lost",
     "test_what_is_measured_afterwards",
 }
 

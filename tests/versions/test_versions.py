@@ -19,7 +19,6 @@ from tests.cli.test_history import test_two_runs_their_records_decisions_and_the
 from tests.cli.test_run import (
     test_a_recorded_schema_is_compared,
     test_a_statement_that_fails_leaves_everything_as_it_was,
-    test_applications_are_kept_out_while_it_runs_and_come_back,
     test_ctrl_c_aborts_before_commit,
     test_rolls_back_verifies_and_reports_what_was_lost,
     test_worker_and_guardian_killed_then_settle_opens_the_door,
