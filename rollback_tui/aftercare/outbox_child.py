@@ -36,6 +36,10 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"certificate verify failed: ([^(\n]+?)\s*(?:\(|$)", "TLS: the certificate is not accepted: "),
     (r"\[SSL: ([A-Z0-9_]+)\]", "TLS: "),
     (
+        r"TLS/SSL connection has been closed|EOF occurred in violation of protocol",
+        "TLS: the other side ended the connection, it may speak none",
+    ),
+    (
         r"Name or service not known|nodename nor servname|name resolution|getaddrinfo failed"
         r"|NameResolutionError|No address associated",
         "the host's name cannot be resolved",
