@@ -412,6 +412,21 @@ def test_what_never_arrived_is_tried_once_by_each_later_start(folder: Path) -> N
     assert presence.unfinished(folder.parent) == ()
 
 
+def test_who_took_the_lock_a_moment_ago_is_ended_too(folder: Path) -> None:
+    """Between the lock and its own number in it."""
+    asleep = remembered(subprocess.Popen(["sleep", "60"]))
+    lock = folder / presence.LOCK
+    lock.touch()
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        later = threading.Timer(0.3, lambda: lock.write_text(str(asleep.pid)))
+        later.start()
+        ending = threading.Thread(target=processes.end, args=(folder,))
+        ending.start()
+        assert asleep.wait(30) == -signal.SIGTERM
+    ending.join(30)
+
+
 def test_nobody_was_ever_to_look_after_it(folder: Path) -> None:
     assert not presence.is_attended(folder)
     assert not presence.expected(folder, datetime.now(UTC))

@@ -79,11 +79,13 @@ def log_line(who: str, text: str) -> str:
 def end(folder: Path) -> None:
     """End the process that looks after the run, if there is one, and wait until it is gone; what
     is left to be done can be gone on with."""
-    pid = holder(folder)
+    deadline = time.monotonic() + _END_SECONDS
+    # Who has just taken the lock writes into it who it is a moment later.
+    while (pid := holder(folder)) == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
     if not pid:
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + _END_SECONDS
     while holder(folder) == pid and time.monotonic() < deadline:
         time.sleep(0.02)
