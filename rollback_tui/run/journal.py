@@ -62,7 +62,7 @@ class Journal:
     def _take(self, path: Path) -> None:
         """Become the one writer, and go on where the last one ended."""
         # Held until the file is closed or the process dies, however it dies.
-        if not _locked(self._file):
+        if not lock(self._file):
             raise JournalInUse(
                 f"{path} is being written by another process",
                 "The run is still going on: `rollback-tui attach` shows it.",
@@ -141,9 +141,9 @@ class Journal:
         os.close(self._file)
 
 
-def _locked(file: int) -> bool:
-    """Take the journal's lock. Who only looks whether it is held has it for an instant: that is
-    no reason to leave a dead run unsettled."""
+def lock(file: int) -> bool:
+    """Take the lock on an open file, and return whether it is ours; it ends with the file. Who only
+    looks whether it is held has it for an instant: that is no reason to leave a run alone."""
     deadline = time.monotonic() + _LOOK_SECONDS
     while True:
         try:

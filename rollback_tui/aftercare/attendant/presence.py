@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,15 +22,13 @@ from rollback_tui.core import notices
 from rollback_tui.core.errors import RollbackTuiError
 from rollback_tui.core.value import Value
 from rollback_tui.run import folder as run_folder
+from rollback_tui.run import journal
 
 LOCK = "attendant.lock"
 STOP = "attendant.stop"
 
 _NEWEST = 20
 """Folders that a start looks at: whoever makes more runs than these in a day has other cares."""
-_LOOK_SECONDS = 0.5
-"""Who only looks whether somebody has the lock has it for an instant; such a look is no reason to
-leave a run alone."""
 
 
 class StopAsked(Value, frozen=True, kw_only=True):
@@ -47,7 +44,7 @@ def taken(folder: Path) -> Iterator[bool]:
     """Hold the lock of the attendant; False where another process has it. Raises OSError."""
     file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        if not _locked(file):
+        if not journal.lock(file):
             yield False
             return
         os.ftruncate(file, 0)
@@ -55,18 +52,6 @@ def taken(folder: Path) -> Iterator[bool]:
         yield True
     finally:
         os.close(file)
-
-
-def _locked(file: int) -> bool:
-    deadline = time.monotonic() + _LOOK_SECONDS
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.01)
 
 
 def is_attended(folder: Path) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rollback_tui.core.monitoring.looks import Counted, Logged, Vitals
 from rollback_tui.core.monitoring.statement_times import Statements, why_not
-from rollback_tui.core.monitoring.values import Metric, Reading, Usual
+from rollback_tui.core.monitoring.values import METRICS, Metric, Reading, Usual
 from rollback_tui.core.monitoring.vitals import (
     BLOCKS_ENOUGH,
     COUNTERS,
@@ -97,19 +97,10 @@ def usual_of(
     )
 
 
-_OF_DATABASE: tuple[Metric, ...] = (
-    "database_connections",
-    "query_performance",
-    "query_load",
-    "longest_query",
-    "query_errors",
-    "rollbacks",
-    "deadlocks",
-    "lock_waits",
-    "cache_hit",
-    "replication_lag",
-)
-_ORDER: tuple[Metric, ...] = ("error_rate", "response_time", *_OF_DATABASE)
+_PROBED: tuple[Metric, ...] = ("error_rate", "response_time")
+_ORDER: tuple[Metric, ...] = tuple(metric for metric in METRICS if metric != "database")
+"""Whether it answers at all has no habit."""
+_OF_DATABASE = tuple(metric for metric in _ORDER if metric not in _PROBED)
 
 
 def _probed(probed: Probed, seconds: float) -> Iterable[Usual]:
