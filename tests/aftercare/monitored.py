@@ -20,6 +20,7 @@ from rollback_tui.aftercare.monitor import monitor
 from rollback_tui.aftercare.watch import Watching
 from rollback_tui.config import Health, Monitor, Settings
 from rollback_tui.core import events as ev
+from rollback_tui.core.monitoring.judge import past
 from rollback_tui.core.monitoring.values import Metric, MonitorView, Raised, Sampled, Usual
 from rollback_tui.core.run_view import RunView
 from rollback_tui.postgres.connect import connect, target
@@ -195,6 +196,24 @@ def monitored(given: Charge, run: RunView, clock: Clock | None = None) -> Iterat
 def value(sample: Sampled, metric: Metric) -> float | None:
     """Return what a sample says of a metric."""
     return next((one.value for one in sample.readings if one.metric == metric), None)
+
+
+def told_with_the_second(view: MonitorView, first: int) -> None:
+    """Assert of each alert that it stands from the second bad sample on: from sample ``first`` on
+    something was wrong. That is seen in the one which follows the one under way, or one later where
+    it counts from the second second on."""
+    for raised in view.raised:
+        rule = view.rule(raised.metric)
+        assert rule is not None
+        bad = [
+            number
+            for number, sample in enumerate(view.samples)
+            if number >= first
+            and (measured := value(sample, raised.metric)) is not None
+            and past(rule, measured)
+        ]
+        assert bad[0] <= first + 2, raised.summary
+        assert raised.at == view.samples[bad[1]].at, raised.summary
 
 
 def why(sample: Sampled, metric: Metric) -> str:

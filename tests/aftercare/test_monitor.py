@@ -44,6 +44,7 @@ from tests.aftercare.monitored import (
     begun_by,
     charge,
     monitored,
+    told_with_the_second,
     value,
     why,
 )
@@ -215,20 +216,8 @@ def test_what_the_server_counts_and_who_waits_is_told_and_is_over(
                 made.enter_context(fault)
             first = len(here.view().samples)
             view = here.until(lambda view: {one.metric for one in view.standing} == set(wrong))
+        told_with_the_second(view, first)
         for raised in view.raised:
-            rule = view.rule(raised.metric)
-            assert rule is not None
-            bad = [
-                number
-                for number, sample in enumerate(view.samples)
-                if number >= first
-                and (measured := value(sample, raised.metric)) is not None
-                and past(rule, measured)
-            ]
-            # Visible from the sample on that follows the one under way, or one later where
-            # it counts from the second second on; told with the next one.
-            assert bad[0] <= first + 2, raised.summary
-            assert raised.at == view.samples[bad[1]].at, raised.summary
             assert raised.evidence, raised.summary
         after = here.until(lambda view: not view.standing)
     assert {one.metric for one in after.cleared} == set(wrong)

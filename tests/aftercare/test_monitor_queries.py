@@ -12,7 +12,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rollback_tui.core.monitoring.judge import past
 from rollback_tui.core.monitoring.levels import Levels
 from rollback_tui.core.monitoring.usual import UsualVitals
 from rollback_tui.core.monitoring.values import Metric, Usual
@@ -22,7 +21,7 @@ from rollback_tui.postgres.connect import connect
 from rollback_tui.postgres.vitals import look
 from rollback_tui.run import usual
 from tests.aftercare import faults
-from tests.aftercare.monitored import begun_by, charge, monitored, value
+from tests.aftercare.monitored import begun_by, charge, monitored, told_with_the_second, value
 from tests.conftest import Database, create_database, drop_database
 from tests.debian import debian as debian
 
@@ -127,19 +126,7 @@ def test_slow_queries_load_cache_and_logged_errors_are_told_and_are_over(
             with shop.connect() as owner:
                 owner.execute(PRICED.format(QUICK).encode())
             after = here.until(lambda view: not view.standing)
-    for raised in view.raised:
-        rule = view.rule(raised.metric)
-        assert rule is not None
-        bad = [
-            number
-            for number, sample in enumerate(view.samples)
-            if number >= first
-            and (found := value(sample, raised.metric)) is not None
-            and past(rule, found)
-        ]
-        # In the sample that follows the one under way, and told with the next one.
-        assert bad[0] <= first + 2, raised.summary
-        assert raised.at == view.samples[bad[1]].at, raised.summary
+    told_with_the_second(view, first)
     said = {one.metric: "\n".join(one.evidence) for one in view.raised}
     # What the monitoring itself asks is nobody's query.
     looked = (r for one in view.samples for r in one.readings if r.metric == "query_performance")
